@@ -1,0 +1,1 @@
+"""The mathematics: operators with their gradients, layers, networks and the engines that run them."""

@@ -1,0 +1,85 @@
+"""Choosing an engine for a network, and building it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.engine import Engine
+from ops.errors import Unsupported
+from ops.network import Network
+from ops.recipe import Recipe
+
+EngineName = Literal["auto", "array", "simd", "cuda"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which engine runs where, and why it was not a faster one (empty if it is the fastest)."""
+
+    engine: Literal["array", "simd", "cuda"]
+    device: Literal["cpu", "cuda"]
+    why: str = ""
+
+
+def choose(network: Network, recipe: Recipe, *, engine: EngineName = "auto", device: DeviceName = "auto") -> Choice:
+    """Settle what `auto` means on this machine for this network and recipe.
+
+    Raises Unsupported where what was asked for by name can't be had: no GPU for `device="cuda"`,
+    or a network that the named engine doesn't cover.
+    """
+    if engine == "simd" and device == "cuda":
+        raise Unsupported("engine 'simd' runs on the CPU: use --device cpu, or --engine cuda")
+    if engine == "cuda" and device == "cpu":
+        raise Unsupported("engine 'cuda' runs on a GPU: use --device cuda, or --engine simd")
+    on_gpu, reasons = _gpu_wanted(engine, device)
+    place: Literal["cpu", "cuda"] = "cuda" if on_gpu else "cpu"
+    fast: Literal["simd", "cuda"] = "cuda" if on_gpu else "simd"
+    if engine != "array":
+        refusal = _refusal(fast, network, recipe)
+        if not refusal:
+            return Choice(fast, place, reasons)
+        if engine == fast:
+            raise Unsupported(refusal)
+        reasons = "; ".join(filter(None, (reasons, refusal)))
+    return Choice("array", place, reasons)
+
+
+def build(choice: Choice, network: Network, recipe: Recipe) -> Engine:
+    """The engine that was chosen. Raises Unsupported if this machine can't run it."""
+    if choice.engine == "simd":
+        from ops.engines.simd import SimdEngine
+
+        return SimdEngine(network, recipe)
+    if choice.engine == "cuda":
+        from ops.engines.cuda import CudaEngine
+
+        return CudaEngine(network, recipe)
+    from ops.engines.array import ArrayEngine
+
+    return ArrayEngine(network, recipe, device=choice.device)
+
+
+def _gpu_wanted(engine: EngineName, device: DeviceName) -> tuple[bool, str]:
+    if device == "cpu" or engine == "simd":
+        return False, ""
+    from ops.engines.cuda.device import missing
+
+    absent = missing()
+    if device == "cuda" or engine == "cuda":
+        if absent:
+            raise Unsupported(f"no GPU can be used here: {absent}")
+        return True, ""
+    return not absent, absent
+
+
+def _refusal(name: Literal["simd", "cuda"], network: Network, recipe: Recipe) -> str:
+    """Why the engine of that name can't run the network, or nothing."""
+    try:
+        if name == "simd":
+            from ops.engines.simd import check
+        else:
+            from ops.engines.cuda import check
+        check(network, recipe)
+    except Unsupported as error:
+        return str(error)
+    return ""

@@ -1,0 +1,61 @@
+"""What a layer is: frozen data that knows its shapes and how to go forward and back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops.arrays import Array
+
+Shape = tuple[int, ...]
+"""Sizes of one example, without the batch axis: `(c, h, w)` or `(units,)`."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a pass knows beside its input.
+
+    training: whether dropout drops.
+    seed, epoch, examples: with the layer's position they key every random draw, so that an
+        example meets the same mask wherever and in whatever company it is computed;
+        `examples` is (n,) integers, the examples' numbers in the data set.
+    position: the layer's index in the network.
+    """
+
+    training: bool = False
+    seed: int = 0
+    epoch: int = 0
+    examples: Array | None = None
+    position: int = 0
+
+
+class Layer(ABC):
+    """One step of a network. Subclasses are frozen dataclasses; `str()` reads like the textbook's.
+
+    Parameters are handed in by name (`weight`, `bias`), never held.
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of one example after this layer. Raises ShapeError or GeometryError if it doesn't fit."""
+        return input_shape
+
+    def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """Names and shapes of what this layer learns, in the order in which they are stored."""
+        return {}
+
+    def bound(self, input_shape: Shape) -> "Layer":
+        """This layer with what the input's shape decides filled in (a convolution's input channels)."""
+        return self
+
+    @abstractmethod
+    def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:
+        """`(y, saved)`: the output for a batch `x`, and what `backward` needs."""
+
+    @abstractmethod
+    def backward(
+        self, dy: Array, saved: Any, parameters: Mapping[str, Array], *, input_gradient: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """`(dx, gradients)`: the gradients of the loss for the input and for each parameter.
+
+        `dx` is None where `input_gradient` is False: the first layer's is never needed.
+        """

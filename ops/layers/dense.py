@@ -1,0 +1,46 @@
+"""The fully connected layer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops.arrays import Array
+from ops.dense import dense, dense_grad
+from ops.errors import GeometryError, ShapeError
+from ops.layers.base import Context, Layer, Shape
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Every output is a weighted sum of all inputs: y = x wᵀ + b.
+
+    Parameters: weight (units, inputs), bias (units,) unless `bias` is False.
+    """
+
+    units: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        if self.units < 1:
+            raise GeometryError(f"units must be >= 1, got {self.units}")
+
+    def __str__(self) -> str:
+        return f"Dense({self.units})" if self.bias else f"Dense({self.units}, bias=False)"
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ShapeError(f"Dense needs a flat input, got {input_shape}: put Flatten() before it")
+        return (self.units,)
+
+    def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        weight: dict[str, Shape] = {"weight": (self.units, input_shape[0])}
+        return weight | {"bias": (self.units,)} if self.bias else weight
+
+    def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:
+        return dense(x, parameters["weight"], parameters.get("bias")), x
+
+    def backward(
+        self, dy: Array, saved: Any, parameters: Mapping[str, Array], *, input_gradient: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        dx, dw, db = dense_grad(dy, saved, parameters["weight"], input_gradient=input_gradient)
+        return dx, {"weight": dw, "bias": db} if self.bias else {"weight": dw}

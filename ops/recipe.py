@@ -1,0 +1,28 @@
+"""How one step of stochastic gradient descent is taken, apart from its learning rate."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The update rule, the loss and the augmentation of a training step.
+
+    With gradient g of the batch's mean loss, as PyTorch's SGD has it:
+
+        g <- g + weight_decay * theta
+        v <- momentum * v + g
+        theta <- theta - rate * (g + momentum * v   if nesterov else   v)
+
+    label_smoothing: the share of each target spread evenly over all classes, in [0, 1).
+    flip: mirror each image left to right with probability one half.
+    shift: move each image by up to so many pixels in either direction, zeros moving in.
+
+    Augmentation is drawn by example and epoch (see ops.augment), never by position in a batch.
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    flip: bool = False
+    shift: int = 0

@@ -1,0 +1,86 @@
+"""What a training is asked to do: one frozen, validated value, the same for command line, form and HTTP.
+
+Everything in `TrainConfig` may change the final bits; nothing outside of it does. Where the work runs
+(`ClusterConfig`) is kept apart, because it must not.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import InvalidInput
+
+NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
+NetworkName = Literal["lenet", "lenet-relu", "mlp", "alexnet"]
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _field(default: Any, position: int, description: str, **bounds: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"position": position}, **bounds)
+
+
+class OptimizerConfig(_Frozen):
+    """How one step is taken."""
+
+    lr: float = _field(0.9, 0, "Learning rate, at its highest if it follows a schedule.", ge=1e-6, le=100)
+    momentum: float = _field(0.0, 1, "Momentum of the steps, 0 for plain SGD.", ge=0, le=0.999)
+    nesterov: bool = _field(False, 2, "Look ahead along the velocity.")
+    weight_decay: float = _field(0.0, 3, "L2 penalty on all parameters.", ge=0, le=1)
+    schedule: Literal["constant", "cosine", "one-cycle"] = _field(
+        "constant", 4, "How the learning rate moves over the run."
+    )
+    label_smoothing: float = _field(0.0, 5, "Share of each target spread over all classes.", ge=0, le=0.9)
+
+
+class AugmentConfig(_Frozen):
+    """How images are varied while training."""
+
+    flip: bool = _field(False, 0, "Mirror each image left to right half of the time.")
+    shift: int = _field(0, 1, "Move each image by up to so many pixels.", ge=0, le=8)
+
+
+class AveragingConfig(_Frozen):
+    """How the replicas part ways and come together."""
+
+    shards: int = _field(4, 0, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
+    average_every: int = _field(30, 1, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
+    solo_steps: int = _field(0, 2, "First steps of the run taken by one task alone.", ge=0, le=10_000_000)
+    outer_lr: float = _field(1.0, 3, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
+    outer_momentum: float = _field(0.0, 4, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
+
+
+class TrainConfig(_Frozen):
+    """A training, as it is asked for. With the seed and the data it decides the final bits."""
+
+    model: NetworkName = _field("lenet", 0, "The network to train.")
+    dataset: Name = _field("fashion-mnist", 1, "The ingested data set to train on.")
+    epochs: int = _field(10, 2, "How many times every example is seen.", ge=1, le=10_000)
+    batch_size: int = _field(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)
+    seed: int = _field(0, 4, "Decides first weights, shuffles and every other draw.", ge=0, le=2**63 - 1)
+    name: Name = _field("lenet", 5, "What to publish the trained model as.")
+    optimizer: OptimizerConfig = _field(OptimizerConfig(), 6, "How one step is taken.")
+    averaging: AveragingConfig = _field(AveragingConfig(), 7, "How the replicas part ways and come together.")
+    augment: AugmentConfig = _field(AugmentConfig(), 8, "How images are varied while training.")
+    resize: int = _field(0, 9, "Enlarge images to this size first; 0 leaves them as they are.", ge=0, le=512)
+    engine: Literal["auto", "array", "simd", "cuda"] = _field("auto", 10, "What executes the steps.")
+    device: Literal["auto", "cpu", "cuda"] = _field("auto", 11, "Where the steps run.")
+
+
+class ClusterConfig(_Frozen):
+    """Where the work runs. None of this can change the result."""
+
+    scheduler: str = _field(
+        "", 0, "Address of a running Dask scheduler; empty starts a local cluster.", pattern=r"^$|^(tcp|tls)://\S+:\d+$"
+    )
+    workers: int = _field(0, 1, "Worker processes of a local cluster; 0 is one for each core.", ge=0, le=256)
+
+
+def explain(error: ValidationError) -> InvalidInput:
+    """The first thing that pydantic found wrong, as one line."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return InvalidInput(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}")

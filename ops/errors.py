@@ -31,5 +31,5 @@ class LabelError(OpsError):
     """A label outside the classes."""
 
 
-class Unsupported(OpsError):
+class Unsupported(OpsError):  # noqa: N818 -- it is the answer to a question, not a failure
     """An engine can't run this network or recipe."""

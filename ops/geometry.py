@@ -14,8 +14,8 @@ def pair(name: str, value: IntOrPair, *, least: int = 0) -> Pair:
 
     Raises GeometryError with the argument's name otherwise.
     """
-    both = (value, value) if _is_int(value) else value
-    if not isinstance(both, Sequence) or len(both) != 2 or not all(map(_is_int, both)):
+    both = value if isinstance(value, Sequence) else (value, value)
+    if len(both) != 2 or not all(map(_is_int, both)):
         raise GeometryError(f"{name} must be an int or a pair of ints, got {value!r}")
     vertical, horizontal = int(both[0]), int(both[1])
     if vertical < least or horizontal < least:
@@ -54,8 +54,7 @@ def pool_output_size(size: Pair, window: Pair, stride: Pair, padding: Pair, ceil
         room = n + 2 * p - k
         if room < 0:
             raise GeometryError(
-                f"size {window} must fit in the padded input "
-                f"{(size[0] + 2 * padding[0], size[1] + 2 * padding[1])}"
+                f"size {window} must fit in the padded input {(size[0] + 2 * padding[0], size[1] + 2 * padding[1])}"
             )
         count = (ceil(room / s) if ceil_mode else room // s) + 1
         if ceil_mode and (count - 1) * s >= n + p:

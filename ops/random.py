@@ -37,4 +37,9 @@ def philox4x32(counter: tuple[Array, Array, Array, Array], key: tuple[int, int])
             left & low,
         )
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return tuple(c.astype(xp.uint32) for c in (c0, c1, c2, c3))  # type: ignore[return-value]  # a tuple of four
+    return c0.astype(xp.uint32), c1.astype(xp.uint32), c2.astype(xp.uint32), c3.astype(xp.uint32)
+
+
+def seed_key(seed: int) -> tuple[int, int]:
+    """A seed as Philox's key: its low and its high 32 bits."""
+    return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF

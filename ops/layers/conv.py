@@ -60,7 +60,7 @@ class Conv2D(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         self.bound(input_shape)
-        return self.channels, *conv_output_size(input_shape[1:], **self._window)
+        return self.channels, *conv_output_size((input_shape[1], input_shape[2]), **self._window)
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         shapes: dict[str, Shape] = {"weight": (self.channels, input_shape[0] // self.groups, *self._kernel)}

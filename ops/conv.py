@@ -1,0 +1,150 @@
+"""Two-dimensional convolution, which as everywhere in this field is cross-correlation, and its gradient.
+
+The windows of a few examples at a time are laid out as the columns of a matrix, so that a
+convolution is a matrix product ("im2col"): with J = c/groups * r * s and P = p * q,
+
+    y (o, n P) = w (o, J) @ columns (J, n P)
+    dw = dy @ columnsᵀ                           dcolumns = wᵀ @ dy
+
+and dx gathers dcolumns back, tap by tap. Axes: n example, c in-channel, h w input, o out-channel,
+r s filter, p q output.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ops.arrays import Array, array_module
+from ops.checks import check_filled, check_floats, check_like, check_shape
+from ops.errors import GeometryError, ShapeError
+from ops.geometry import IntOrPair, Pair, conv_output_size, pair
+from ops.windows import pad_planes, taps, windows
+
+CHUNK_BYTES = {"numpy": 2**20, "cupy": 2**28}
+"""How large the matrix of columns may grow: on a CPU it should stay in the cache."""
+
+
+def conv2d(
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Slide the filters `w` over `x` and add the bias `b`.
+
+    x: (n, c, h, w). w: (o, c / groups, r, s). b: (o,) or None. All float32 or all float64, all
+    on the host or all on the GPU. stride, padding, dilation: an int or a (vertical, horizontal) pair.
+    Returns y (n, o, p, q) with p = floor((h + 2 padding - dilation (r - 1) - 1) / stride) + 1, q likewise.
+
+    Raises ShapeError, DtypeError or GeometryError where the arguments don't fit together.
+    Source: Dive into Deep Learning, "Convolutional Neural Networks", sections 2 to 4.
+    """
+    window = _window(x, w, stride, padding, dilation, groups)
+    if b is not None:
+        check_like("b", b, "x", x)
+        check_shape("b", b, w.shape[:1])
+    xp = array_module(x)
+    y_nopq = xp.empty((x.shape[0], w.shape[0], *window.places), x.dtype)
+    w_goj = w.reshape(groups, w.shape[0] // groups, -1)
+    for part, columns_gjm in window.columns(x):
+        n = part.stop - part.start
+        y_onpq = xp.matmul(w_goj, columns_gjm).reshape(w.shape[0], n, *window.places)
+        y_nopq[part] = y_onpq.transpose(1, 0, 2, 3)
+    if b is not None:
+        y_nopq += b[:, None, None]
+    return y_nopq
+
+
+def conv2d_grad(
+    dy: Array,
+    x: Array,
+    w: Array,
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    input_gradient: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """The gradients of `conv2d`: `(dx, dw, db)` with the shapes of x, w and b (o,).
+
+    dy: (n, o, p, q), the loss's gradient for y; the other arguments as they were given to `conv2d`.
+    `input_gradient=False` spares dx, which is then None: nobody needs the first layer's.
+    """
+    window = _window(x, w, stride, padding, dilation, groups)
+    check_like("dy", dy, "x", x)
+    check_shape("dy", dy, (x.shape[0], w.shape[0], *window.places))
+    xp = array_module(x)
+    c, height, width = x.shape[1:]
+    o = w.shape[0]
+    top, left = window.padding
+    w_goj = w.reshape(groups, o // groups, -1)
+    dw_goj = xp.zeros_like(w_goj)
+    dx = xp.empty_like(x) if input_gradient else None
+    for part, columns_gjm in window.columns(x):
+        m = part.stop - part.start
+        dy_gom = xp.ascontiguousarray(dy[part].transpose(1, 0, 2, 3)).reshape(groups, o // groups, -1)
+        dw_goj += xp.matmul(dy_gom, columns_gjm.swapaxes(1, 2))
+        if dx is None:
+            continue
+        dcolumns = xp.matmul(w_goj.swapaxes(1, 2), dy_gom).reshape(c, *window.kernel, m, *window.places)
+        dpadded = xp.zeros((c, m, height + 2 * top, width + 2 * left), x.dtype)
+        for r, s, (rows, columns) in taps(window.kernel, window.stride, window.dilation, window.places):
+            dpadded[:, :, rows, columns] += dcolumns[:, r, s]
+        dx[part] = dpadded[:, :, top : top + height, left : left + width].transpose(1, 0, 2, 3)
+    return dx, dw_goj.reshape(w.shape), dy.sum(axis=(0, 2, 3))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The checked geometry of one convolution."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    places: Pair
+    groups: int
+
+    def columns(self, x_nchw: Array) -> Iterator[tuple[slice, Array]]:
+        """A few examples at a time: their slice and the matrix (groups, J, examples * P) of their windows."""
+        xp = array_module(x_nchw)
+        n, c = x_nchw.shape[:2]
+        rows = c * self.kernel[0] * self.kernel[1]
+        each = rows * self.places[0] * self.places[1] * x_nchw.dtype.itemsize
+        count = max(1, CHUNK_BYTES[xp.__name__] // each)
+        for start in range(0, n, count):
+            part = slice(start, min(start + count, n))
+            padded = pad_planes(x_nchw[part], self.padding)
+            view = windows(padded, self.kernel, self.stride, self.dilation, self.places)
+            yield (
+                part,
+                xp.ascontiguousarray(view.transpose(1, 4, 5, 0, 2, 3)).reshape(self.groups, rows // self.groups, -1),
+            )
+
+
+def _window(x: Array, w: Array, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair, groups: int) -> _Window:
+    check_floats("x", x, ("n", "c", "h", "w"))
+    check_floats("w", w, ("o", "c / groups", "r", "s"))
+    check_like("w", w, "x", x)
+    check_filled("x", x)
+    if 0 in w.shape:
+        raise ShapeError(f"w must not be empty, got shape {tuple(w.shape)}")
+    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
+        raise GeometryError(f"groups must be an int >= 1, got {groups!r}")
+    c, o = x.shape[1], w.shape[0]
+    if c % groups or o % groups:
+        raise GeometryError(f"groups must divide the {c} input and {o} output channels, got {groups}")
+    if w.shape[1] * groups != c:
+        raise ShapeError(
+            f"w must have {c // groups} input channels (x has {c}, groups={groups}), got shape {tuple(w.shape)}"
+        )
+    kernel = (int(w.shape[2]), int(w.shape[3]))
+    steps = pair("stride", stride, least=1)
+    pads = pair("padding", padding)
+    holes = pair("dilation", dilation, least=1)
+    places = conv_output_size((x.shape[2], x.shape[3]), kernel, steps, pads, holes)
+    return _Window(kernel, steps, pads, holes, places, groups)

@@ -1,0 +1,42 @@
+"""The fully connected operator and its gradient."""
+
+from ops.arrays import Array
+from ops.checks import check_filled, check_floats, check_like, check_shape
+from ops.errors import ShapeError
+
+
+def dense(x: Array, w: Array, b: Array | None = None) -> Array:
+    """y = x wᵀ + b.
+
+    x: (n, inputs). w: (units, inputs). b: (units,) or None. All float32 or all float64.
+    Returns y (n, units). Raises ShapeError or DtypeError where the arguments don't fit together.
+    """
+    _check(x, w)
+    y = x @ w.T
+    if b is not None:
+        check_like("b", b, "x", x)
+        check_shape("b", b, w.shape[:1])
+        y += b
+    return y
+
+
+def dense_grad(dy: Array, x: Array, w: Array, *, input_gradient: bool = True) -> tuple[Array | None, Array, Array]:
+    """The gradients of `dense`: `(dx, dw, db)` with the shapes of x, w and b (units,).
+
+    dy: (n, units), the loss's gradient for y. `input_gradient=False` spares dx, which is then None.
+    """
+    _check(x, w)
+    check_like("dy", dy, "x", x)
+    check_shape("dy", dy, (x.shape[0], w.shape[0]))
+    return dy @ w if input_gradient else None, dy.T @ x, dy.sum(axis=0)
+
+
+def _check(x: Array, w: Array) -> None:
+    check_floats("x", x, ("n", "inputs"))
+    check_floats("w", w, ("units", "inputs"))
+    check_like("w", w, "x", x)
+    check_filled("x", x)
+    if 0 in w.shape:
+        raise ShapeError(f"w must not be empty, got shape {tuple(w.shape)}")
+    if w.shape[1] != x.shape[1]:
+        raise ShapeError(f"w must have {x.shape[1]} columns, one for each input of x, got shape {tuple(w.shape)}")

@@ -1,0 +1,133 @@
+"""The engine that is always there: the operators composed, on NumPy or CuPy, for any network."""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops import augment
+from ops.arrays import Array
+from ops.engine import Floats, Outcome, Replica, Steps
+from ops.errors import DtypeError, LabelError, ShapeError, Unsupported
+from ops.layers import Context
+from ops.loss import softmax_cross_entropy
+from ops.network import Network
+from ops.passes import backward, forward
+from ops.recipe import Recipe
+from ops.update import sgd_update
+
+PREDICT_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set where the steps run: images (N, c, h, w) uint8, labels (N,) uint8."""
+
+    images: Array
+    labels: Array
+
+
+class ArrayEngine:
+    """Runs steps one operator after another; the fast engines are held to what comes out here.
+
+    device: `cpu` for NumPy, `cuda` for CuPy. Raises Unsupported where CuPy isn't installed.
+    """
+
+    name = "array"
+
+    def __init__(self, network: Network, recipe: Recipe, *, device: Literal["cpu", "cuda"] = "cpu") -> None:
+        self.network = network
+        self.recipe = recipe
+        self.device = device
+        self._xp = _module(device)
+
+    def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
+        """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
+        images = self._images(images)
+        if labels.dtype != np.uint8:
+            raise DtypeError(f"labels must be uint8, got {labels.dtype}")
+        if labels.shape != images.shape[:1]:
+            raise ShapeError(f"labels must have shape ({len(images)},), one for each image, got {labels.shape}")
+        if len(labels) and labels.max() >= self.network.classes:
+            raise LabelError(f"labels must be in [0, {self.network.classes}), got {labels.max()}")
+        return Data(self._xp.asarray(images), self._xp.asarray(labels))
+
+    def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
+        """See `ops.engine.Engine.run`. Sums stay on the device until the last step is done."""
+        xp = self._xp
+        theta, velocity = xp.array(replica.theta), xp.array(replica.velocity)
+        examples = xp.asarray(steps.examples)
+        loss, correct = xp.zeros((), xp.float64), xp.zeros((), xp.int64)
+        for step, rate in enumerate(steps.rates):
+            batch = examples[int(steps.offsets[step]) : int(steps.offsets[step + 1])]
+            if not len(batch):
+                continue
+            batch_loss, batch_correct, gradient = self.gradient(theta, data, batch, steps.seed, steps.epoch)
+            sgd_update(theta, velocity, gradient, float(rate), self.recipe)
+            loss += batch_loss.astype(xp.float64) * len(batch)
+            correct += batch_correct
+        used = int(steps.offsets[-1] - steps.offsets[0])
+        return Outcome(Replica(_host(theta), _host(velocity)), used, float(loss), int(correct))
+
+    def gradient(self, theta: Array, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array, Array]:
+        """`(mean loss, correct, gradient (parameters,))` of one batch; batch: (n,) numbers of examples."""
+        xp, network = self._xp, self.network
+        images, labels = data.images[batch], data.labels[batch]
+        if self.recipe.flip or self.recipe.shift:
+            drawn = augment.draw(batch, flip=self.recipe.flip, shift=self.recipe.shift, seed=seed, epoch=epoch)
+            images = augment.apply(images, drawn)
+        parameters = network.parameters(theta)
+        context = Context(training=True, seed=seed, epoch=epoch, examples=batch)
+        y, saved = forward(network, parameters, scaled(images), context)
+        logits = y.reshape(len(batch), network.classes)
+        loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        gradient = xp.empty_like(theta)
+        backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
+        return loss, (logits.argmax(axis=1) == labels).sum(), gradient
+
+    def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
+        """See `ops.engine.Engine.predict`."""
+        xp, network = self._xp, self.network
+        images = self._images(images)
+        logits = np.empty((len(images), network.classes), np.float32)
+        parameters = network.parameters(xp.asarray(theta))
+        for start in range(0, len(images), PREDICT_BATCH):
+            part = slice(start, start + PREDICT_BATCH)
+            y, _ = forward(network, parameters, scaled(xp.asarray(images[part])), Context())
+            logits[part] = _host(y.reshape(len(y), network.classes))
+        return logits
+
+    def _images(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Checked, and with the axis for channels that images of one channel may lack."""
+        if images.dtype != np.uint8:
+            raise DtypeError(f"images must be uint8, got {images.dtype}")
+        shape = self.network.input_shape
+        if images.ndim == 3 and shape[0] == 1:
+            images = images[:, None]
+        if images.shape[1:] != shape:
+            raise ShapeError(
+                f"images must have shape (n, {', '.join(map(str, shape))}) for network {self.network.name!r}, "
+                f"got {images.shape}"
+            )
+        return images
+
+
+def scaled(images: Array) -> Array:
+    """uint8 pixels as float32 in [0, 1]."""
+    return images * np.float32(1 / 255)
+
+
+def _module(device: str) -> ModuleType:
+    if device == "cpu":
+        return np
+    try:
+        import cupy
+    except ImportError as error:
+        raise Unsupported("device 'cuda' needs CuPy: install atelier-train[cuda12] or [cuda13]") from error
+    return cupy
+
+
+def _host(array: Array) -> Floats:
+    return array if isinstance(array, np.ndarray) else array.get()

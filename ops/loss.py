@@ -1,0 +1,63 @@
+"""Losses; each returns its value and its gradient, since the two share their work."""
+
+import numpy as np
+
+from ops.arrays import Array, array_module
+from ops.checks import check_filled, check_floats, check_in, check_like, check_shape
+from ops.errors import DtypeError, LabelError
+
+
+def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> tuple[Array, Array]:
+    """The mean cross-entropy of softmax(logits) against the labels, in nats, and its gradient.
+
+    logits: (n, classes) float32 or float64, any size: the largest is subtracted before exponentials
+    are taken. labels: (n,) integers in [0, classes). label_smoothing: the share of each target
+    spread evenly over all classes (Szegedy et al., Rethinking the Inception architecture, 2016).
+    Returns `(loss, dlogits)`: a number of the logits' dtype (an array without axes on a GPU) and
+    (n, classes). The mean over no examples is 0.
+
+    Raises LabelError for a host label outside the classes. Labels on a GPU are not read, which would
+    make the host wait; there a label outside turns the loss into NaN.
+    """
+    check_floats("logits", logits, ("n", "classes"))
+    check_filled("logits", logits)
+    check_in("label_smoothing", label_smoothing, 0, 1)
+    _check_labels(labels, logits)
+    xp = array_module(logits)
+    n, classes = logits.shape
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    exponentials = xp.exp(shifted)
+    totals = exponentials.sum(axis=1, keepdims=True)
+    targets = (xp.asarray(labels)[:, None] == xp.arange(classes)).astype(logits.dtype)
+    targets *= xp.where(targets.any(axis=1, keepdims=True), logits.dtype.type(1), logits.dtype.type(np.nan))
+    if label_smoothing:
+        targets *= 1 - label_smoothing
+        targets += label_smoothing / classes
+    divisor = max(n, 1)
+    loss = ((xp.log(totals) - shifted) * targets).sum() / logits.dtype.type(divisor)
+    exponentials /= totals
+    exponentials -= targets
+    exponentials /= divisor
+    return loss, exponentials
+
+
+def squared_error(y: Array, target: Array) -> tuple[Array, Array]:
+    """The sum of (y - target)² over all numbers, and its gradient 2 (y - target) with the shape of y.
+
+    y, target: equal shapes, both float32 or both float64.
+    """
+    check_floats("y", y, [f"axis {axis}" for axis in range(y.ndim)] if hasattr(y, "ndim") else ())
+    check_like("target", target, "y", y)
+    check_shape("target", target, y.shape)
+    difference = y - target
+    return (difference * difference).sum(), 2 * difference
+
+
+def _check_labels(labels: Array, logits: Array) -> None:
+    if not hasattr(labels, "dtype") or labels.dtype.kind not in "iu":
+        raise DtypeError(f"labels must be an array of integers, got {getattr(labels, 'dtype', type(labels).__name__)}")
+    check_shape("labels", labels, logits.shape[:1])
+    if isinstance(labels, np.ndarray) and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= logits.shape[1]:
+            raise LabelError(f"labels must be in [0, {logits.shape[1]}), got {low if low < 0 else high}")

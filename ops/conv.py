@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_like, check_shape
 from ops.errors import GeometryError, ShapeError
-from ops.geometry import IntOrPair, Pair, conv_output_size, pair
+from ops.geometry import IntOrPair, Pair, conv_output_size, count, pair
 from ops.windows import pad_planes, taps, windows
 
 CHUNK_BYTES = {"numpy": 2**20, "cupy": 2**28}
@@ -115,9 +115,9 @@ class _Window:
         n, c = x_nchw.shape[:2]
         rows = c * self.kernel[0] * self.kernel[1]
         each = rows * self.places[0] * self.places[1] * x_nchw.dtype.itemsize
-        count = max(1, CHUNK_BYTES[xp.__name__] // each)
-        for start in range(0, n, count):
-            part = slice(start, min(start + count, n))
+        most = max(1, CHUNK_BYTES[xp.__name__] // each)
+        for start in range(0, n, most):
+            part = slice(start, min(start + most, n))
             padded = pad_planes(x_nchw[part], self.padding)
             view = windows(padded, self.kernel, self.stride, self.dilation, self.places)
             yield (
@@ -133,8 +133,7 @@ def _window(x: Array, w: Array, stride: IntOrPair, padding: IntOrPair, dilation:
     check_filled("x", x)
     if 0 in w.shape:
         raise ShapeError(f"w must not be empty, got shape {tuple(w.shape)}")
-    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
-        raise GeometryError(f"groups must be an int >= 1, got {groups!r}")
+    count("groups", groups)
     c, o = x.shape[1], w.shape[0]
     if c % groups or o % groups:
         raise GeometryError(f"groups must divide the {c} input and {o} output channels, got {groups}")

@@ -1,7 +1,6 @@
 """Windows that slide over a plane: arguments as pairs, and how many places a window has."""
 
 from collections.abc import Sequence
-from math import ceil
 
 from ops.errors import GeometryError
 
@@ -45,22 +44,29 @@ def pool_output_size(size: Pair, window: Pair, stride: Pair, padding: Pair, ceil
 
     With `ceil_mode` a last window that hangs over the far edge counts too, as long as it
     starts on the input or its near padding (the rule of PyTorch and ONNX).
-    Raises GeometryError where padding exceeds half the window or the window doesn't fit.
+    Raises GeometryError where padding exceeds half the window or the window has no place.
     """
     places = []
     for n, k, s, p in zip(size, window, stride, padding, strict=True):
         if 2 * p > k:
             raise GeometryError(f"padding must be at most half of size {window}, got {padding}")
         room = n + 2 * p - k
-        if room < 0:
+        count = (-(-room // s) if ceil_mode else room // s) + 1
+        if ceil_mode and (count - 1) * s >= n + p:
+            count -= 1
+        if count < 1:
             raise GeometryError(
                 f"size {window} must fit in the padded input {(size[0] + 2 * padding[0], size[1] + 2 * padding[1])}"
             )
-        count = (ceil(room / s) if ceil_mode else room // s) + 1
-        if ceil_mode and (count - 1) * s >= n + p:
-            count -= 1
         places.append(count)
     return places[0], places[1]
+
+
+def count(name: str, value: int) -> int:
+    """An int that is at least 1. Raises GeometryError with the argument's name otherwise."""
+    if not _is_int(value) or value < 1:
+        raise GeometryError(f"{name} must be an int >= 1, got {value!r}")
+    return value
 
 
 def _is_int(value: object) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.arrays import Array
+from ops.errors import ShapeError
+from ops.geometry import Pair
 
 Shape = tuple[int, ...]
 """Sizes of one example, without the batch axis: `(c, h, w)` or `(units,)`."""
@@ -46,6 +48,26 @@ class Layer(ABC):
     def bound(self, input_shape: Shape) -> "Layer":
         """This layer with what the input's shape decides filled in (a convolution's input channels)."""
         return self
+
+    def flops(self, input_shape: Shape) -> int:
+        """Floating-point operations of the matrix product going forward with one example; the rest counts as none."""
+        return 0
+
+    def reach(self, input_shape: Shape) -> tuple[Pair, Pair] | None:
+        """`(window, stride)`: what one output sees of the input, and how far apart neighbours look. None: all of it."""
+        return (1, 1), (1, 1)
+
+    def __call__(self, x: Array, **parameters: Array) -> Array:
+        """The output for a batch `x`, as when predicting: `Conv2D(1, 3)(x, weight=w, bias=b)`, `MaxPool2D(2)(x)`.
+
+        Raises ShapeError where x doesn't fit, or a parameter is missing or not the layer's.
+        """
+        shape = tuple(x.shape[1:])
+        self.output_shape(shape)
+        wanted = self.parameter_shapes(shape)
+        if wanted.keys() != parameters.keys():
+            raise ShapeError(f"{self} takes the parameters {list(wanted)}, got {list(parameters)}")
+        return self.forward(x, parameters, Context())[0]
 
     @abstractmethod
     def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from ops.arrays import Array
 from ops.conv import conv2d, conv2d_grad
 from ops.errors import GeometryError, ShapeError
-from ops.geometry import IntOrPair, Pair, conv_output_size, pair
+from ops.geometry import IntOrPair, Pair, conv_output_size, count, pair
 from ops.layers.base import Context, Layer, Shape
 
 
@@ -31,10 +32,8 @@ class Conv2D(Layer):
     def __post_init__(self) -> None:
         for name, least in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
             object.__setattr__(self, name, pair(name, getattr(self, name), least=least))
-        if self.channels < 1 or self.groups < 1 or self.channels % self.groups:
-            raise GeometryError(
-                f"channels must be a positive multiple of groups, got channels={self.channels}, groups={self.groups}"
-            )
+        if count("channels", self.channels) % count("groups", self.groups):
+            raise GeometryError(f"channels must be a multiple of groups {self.groups}, got {self.channels}")
 
     def __str__(self) -> str:
         text = f"Conv2D({self.in_channels} -> {self.channels}, kernel_size={self.kernel_size}, stride={self.stride}"
@@ -67,6 +66,14 @@ class Conv2D(Layer):
         if self.bias:
             shapes["bias"] = (self.channels,)
         return shapes
+
+    def flops(self, input_shape: Shape) -> int:
+        taps = input_shape[0] // self.groups * prod(self._kernel)
+        return 2 * taps * prod(self.output_shape(input_shape))
+
+    def reach(self, input_shape: Shape) -> tuple[Pair, Pair]:
+        (r, s), (tall, wide) = self._kernel, pair("dilation", self.dilation)
+        return (tall * (r - 1) + 1, wide * (s - 1) + 1), pair("stride", self.stride)
 
     def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:
         return conv2d(x, parameters["weight"], parameters.get("bias"), **self._geometry), x

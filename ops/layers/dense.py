@@ -6,7 +6,8 @@ from typing import Any
 
 from ops.arrays import Array
 from ops.dense import dense, dense_grad
-from ops.errors import GeometryError, ShapeError
+from ops.errors import ShapeError
+from ops.geometry import count
 from ops.layers.base import Context, Layer, Shape
 
 
@@ -21,8 +22,7 @@ class Dense(Layer):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        if self.units < 1:
-            raise GeometryError(f"units must be >= 1, got {self.units}")
+        count("units", self.units)
 
     def __str__(self) -> str:
         return f"Dense({self.units})" if self.bias else f"Dense({self.units}, bias=False)"
@@ -35,6 +35,12 @@ class Dense(Layer):
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         weight: dict[str, Shape] = {"weight": (self.units, input_shape[0])}
         return weight | {"bias": (self.units,)} if self.bias else weight
+
+    def flops(self, input_shape: Shape) -> int:
+        return 2 * input_shape[0] * self.units
+
+    def reach(self, input_shape: Shape) -> None:
+        return None
 
     def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:
         return dense(x, parameters["weight"], parameters.get("bias")), x

@@ -54,6 +54,10 @@ class _Pool2D(Layer):
             "ceil_mode": self.ceil_mode,
         }
 
+    def reach(self, input_shape: Shape) -> tuple[Pair, Pair]:
+        window = self.window((input_shape[1], input_shape[2]))
+        return window["window"], window["stride"]
+
     def _arguments(self, x_shape: Shape) -> tuple[Pair, dict[str, Any]]:
         window = self.window((x_shape[-2], x_shape[-1]))
         return window.pop("window"), window

@@ -1,0 +1,40 @@
+"""The specification: every operator as loops over single numbers, in float64, for reading and for testing against.
+
+Nothing here is fast and nothing here will be made fast. `textbook` holds the chapter's own functions on
+single images; the others take the arguments of the operators of the same names and do what those promise.
+"""
+
+from ops.reference.activation import leaky_relu, relu, sigmoid, tanh
+from ops.reference.conv import conv2d, conv2d_grad
+from ops.reference.dense import dense, dense_grad
+from ops.reference.loss import softmax_cross_entropy, squared_error
+from ops.reference.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
+from ops.reference.textbook import (
+    corr2d,
+    corr2d_multi_in,
+    corr2d_multi_in_out,
+    corr2d_multi_in_out_1x1,
+    pool2d,
+)
+
+__all__ = [
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "conv2d",
+    "conv2d_grad",
+    "corr2d",
+    "corr2d_multi_in",
+    "corr2d_multi_in_out",
+    "corr2d_multi_in_out_1x1",
+    "dense",
+    "dense_grad",
+    "leaky_relu",
+    "max_pool2d",
+    "max_pool2d_grad",
+    "pool2d",
+    "relu",
+    "sigmoid",
+    "softmax_cross_entropy",
+    "squared_error",
+    "tanh",
+]

@@ -59,6 +59,11 @@ class Network:
             shape = layer.output_shape(shape)
         object.__setattr__(self, "layers", tuple(bound))
 
+    def __str__(self) -> str:
+        """A line for each layer, as the textbook prints them."""
+        lines = (f"  ({index}): {layer}" for index, layer in enumerate(self.layers))
+        return "\n".join((f"{self.name}(", *lines, ")"))
+
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """The shape of one example before the first layer and after each: `len(layers) + 1` of them."""

@@ -1,0 +1,138 @@
+"""Pictures of a training and of what was learned, drawn with Matplotlib, which is imported when one is drawn."""
+
+from io import BytesIO
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ops.errors import ShapeError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, GRID = "#2b2b33", "#e4e2dc"
+LINES = ("#b3372f", "#1f5f8b", "#3f7d4e", "#8a6a1f")
+DOTS_PER_INCH = 144
+
+
+class Curve:
+    """A curve that grows while training runs: one line for each name, over the epochs.
+
+    In a notebook the last expression of a cell, or `display(curve)`, shows it; `update` redraws it in place. Elsewhere
+    `png()` is its picture and `gif()` shows how it grew.
+    """
+
+    def __init__(self, *names: str, x_label: str = "epoch", y_max: float | None = None) -> None:
+        self.names = names
+        self.x_label = x_label
+        self.y_max = y_max
+        self.points: list[tuple[float, tuple[float, ...]]] = []
+
+    def add(self, x: float, *values: float) -> None:
+        """One more point on each line, in the order of the names; x grows. Raises ShapeError for too few or many."""
+        if len(values) != len(self.names):
+            raise ShapeError(f"values must be {len(self.names)}, one for each of {self.names}, got {len(values)}")
+        self.points.append((x, values))
+
+    def update(self, x: float, *values: float) -> None:
+        """`add`, and redraw in place if this is a notebook."""
+        self.add(x, *values)
+        try:
+            from IPython import get_ipython
+            from IPython.display import clear_output, display
+        except ImportError:
+            return
+        if get_ipython() is not None:
+            clear_output(wait=True)
+            display(self)
+
+    def figure(self, upto: int | None = None) -> "Figure":
+        """The curve as a Matplotlib figure, with the first `upto` points or all."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.6, 3.5), layout="constrained")
+        axes = figure.subplots()
+        shown = self.points[:upto]
+        for line, name in enumerate(self.names):
+            colour = LINES[line % len(LINES)]
+            style = ("-", "--", "-.", ":")[line % 4]
+            axes.plot(
+                [x for x, _ in shown], [values[line] for _, values in shown], style, color=colour, label=name, lw=2
+            )
+        if self.points:
+            first, last = self.points[0][0], self.points[-1][0]
+            axes.set_xlim(first, last if last > first else first + 1)
+            axes.set_ylim(0, self.y_max or 1.05 * max(max(values) for _, values in self.points))
+        _dress(axes)
+        axes.set_xlabel(self.x_label)
+        axes.legend(frameon=False)
+        return figure
+
+    def png(self) -> bytes:
+        """The curve as a PNG picture."""
+        return png(self.figure())
+
+    def gif(self, seconds_a_frame: float = 0.4) -> bytes:
+        """The curve growing point by point, as an animated GIF."""
+        from PIL import Image
+
+        frames = [
+            Image.open(BytesIO(png(self.figure(upto)))).convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
+            for upto in range(1, len(self.points) + 1)
+        ]
+        stream = BytesIO()
+        frames[0].save(
+            stream, "GIF", save_all=True, append_images=frames[1:], duration=int(1000 * seconds_a_frame), loop=0
+        )
+        return stream.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
+
+def images(pictures: np.ndarray, titles: tuple[str, ...] = (), *, columns: int = 0, diverging: bool = True) -> "Figure":
+    """Small images (n, h, w) side by side, all on one scale: a layer's kernels, or its outputs.
+
+    diverging: red for negative, white for zero, blue for positive; else white to black, from smallest to largest.
+    """
+    from matplotlib.figure import Figure
+
+    if pictures.ndim != 3 or not len(pictures):
+        raise ShapeError(f"pictures must have shape (n, h, w) with n >= 1, got {pictures.shape}")
+    columns = columns or ceil(sqrt(len(pictures))) if len(pictures) > 8 else columns or len(pictures)
+    lines = ceil(len(pictures) / columns)
+    figure = Figure(figsize=(1.25 * columns, (1.25 + 0.2 * bool(titles)) * lines), layout="constrained")
+    cells = np.atleast_1d(figure.subplots(lines, columns)).ravel()
+    largest = float(np.abs(pictures).max()) or 1.0
+    low, high = (-largest, largest) if diverging else (float(pictures.min()), float(pictures.max()))
+    for cell in cells:
+        cell.axis("off")
+    for index, picture in enumerate(pictures):
+        cells[index].imshow(picture, cmap="RdBu" if diverging else "gray_r", vmin=low, vmax=high)
+        if titles:
+            cells[index].set_title(titles[index], fontsize=8, color=INK)
+    return figure
+
+
+def kernels(weight: np.ndarray) -> "Figure":
+    """What a convolution's filters `weight` (o, c, r, s) look for; several input channels are averaged."""
+    if weight.ndim != 4:
+        raise ShapeError(f"weight must have shape (o, c, r, s), got {weight.shape}")
+    return images(weight.mean(axis=1))
+
+
+def png(figure: "Figure") -> bytes:
+    """A figure as a PNG picture on white."""
+    stream = BytesIO()
+    figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+    return stream.getvalue()
+
+
+def _dress(axes: "Axes") -> None:
+    axes.grid(color=GRID)
+    axes.tick_params(colors=INK)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)

@@ -73,7 +73,7 @@ def accuracy(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float
 
 
 def epoch_steps(total: int, batch_size: int, rates_of_epoch: Floats, *, seed: int, epoch: int) -> Steps:
-    """All of `total` examples once, in an order drawn from seed and epoch, `batch_size` a step, the last what is left."""
+    """All of `total` examples once, shuffled by seed and epoch, `batch_size` a step; the last may be smaller."""
     order = generator(seed, "order", epoch).permutation(total).astype(np.int32)
     offsets = np.minimum(np.arange(len(rates_of_epoch) + 1) * batch_size, total).astype(np.int32)
     return Steps(order, offsets, rates_of_epoch, seed, epoch)

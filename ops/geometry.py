@@ -44,12 +44,13 @@ def pool_output_size(size: Pair, window: Pair, stride: Pair, padding: Pair, ceil
 
     With `ceil_mode` a last window that hangs over the far edge counts too, as long as it
     starts on the input or its near padding (the rule of PyTorch and ONNX).
-    Raises GeometryError where padding exceeds half the window or the window has no place.
+    Raises GeometryError where the window has no place, or where one could lie on nothing but padding.
+    (ONNX's rule, which the textbook's examples need; PyTorch wants padding to be half the window at most.)
     """
     places = []
     for n, k, s, p in zip(size, window, stride, padding, strict=True):
-        if 2 * p > k:
-            raise GeometryError(f"padding must be at most half of size {window}, got {padding}")
+        if p >= k:
+            raise GeometryError(f"padding must be smaller than size {window} in both dimensions, got {padding}")
         room = n + 2 * p - k
         count = (-(-room // s) if ceil_mode else room // s) + 1
         if ceil_mode and (count - 1) * s >= n + p:

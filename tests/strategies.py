@@ -58,11 +58,14 @@ class PoolCase:
 
 
 @st.composite
-def pool_cases(draw: st.DrawFn) -> PoolCase:
-    """Uneven sizes, overlapping and gaping windows, hanging windows in ceil_mode; the output is never empty."""
+def pool_cases(draw: st.DrawFn, *, half: bool = False) -> PoolCase:
+    """Uneven sizes, overlapping and gaping windows, hanging windows in ceil_mode; the output is never empty.
+
+    half: whether padding is at most half the window, as PyTorch wants it.
+    """
     size = draw(pairs(1, 4))
     stride = draw(st.none() | pairs(1, 4))
-    padding = draw(st.integers(0, size[0] // 2)), draw(st.integers(0, size[1] // 2))
+    padding = tuple(draw(st.integers(0, k // 2 if half else k - 1)) for k in size)
     ceil_mode = draw(st.booleans())
     plane = draw(pairs(1, 9))
     try:

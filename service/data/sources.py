@@ -1,0 +1,149 @@
+"""Where the four IDX files of a data set come from: the first place that has them.
+
+A folder that the user names; or else, for a data set that is known: our cache, Debian's package if it is installed,
+the publisher, and Debian's package fetched and unpacked without root. What is fetched goes to the cache.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from service.data.catalog import FILES, KNOWN, Known
+from service.errors import DataError, InvalidInput
+from service.files import new_folder
+from service.home import Home
+
+Say = Callable[[str], None]
+
+CONNECT_SECONDS = 5
+FETCH_SECONDS = 300
+
+
+def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[str, Path]:
+    """The four files of a data set by their names in `catalog.FILES`.
+
+    Raises InvalidInput for an unknown data set without a folder, DataError where no place has all four.
+    """
+    if source is not None:
+        if not source.is_dir():
+            raise DataError(f"{source} is not a folder: --source takes one with the four IDX files")
+        return _in_folder(source) or _complain(source)
+    if dataset not in KNOWN:
+        raise InvalidInput(
+            f"data set {dataset!r} is not one that can be fetched ({', '.join(KNOWN)}): "
+            "bring it in with `atelier ingest --dataset NAME --source FOLDER`"
+        )
+    known, cache = KNOWN[dataset], home.cache / dataset
+    for folder in (cache, Path(known.package_folder)):
+        if files := _in_folder(folder):
+            say(f"found {dataset} in {folder}")
+            return files
+    failures = []
+    for name, fetch in (("its publisher", _from_publisher), ("Debian's package", _from_debian)):
+        say(f"fetching {dataset} from {name}")
+        try:
+            with new_folder(cache) as draft:
+                fetch(known, draft)
+        except FileExistsError:
+            pass
+        except (DataError, OSError) as error:
+            failures.append(f"{name}: {error}")
+            continue
+        if files := _in_folder(cache):
+            return files
+    raise DataError(
+        f"{dataset} could not be had ({'; '.join(failures)}); put the four IDX files into a folder and name it: "
+        "atelier ingest --source FOLDER"
+    )
+
+
+def _in_folder(folder: Path) -> dict[str, Path] | None:
+    """The four files if the folder has them all, under any of the names that are in use."""
+    found = {name: path for name in FILES if (path := _spelled(folder, name)) is not None}
+    return found if len(found) == len(FILES) else None
+
+
+def _spelled(folder: Path, name: str) -> Path | None:
+    """`train-images-idx3-ubyte` or `train-images.idx3-ubyte`, plain or gzipped: the first that is there."""
+    spellings = (plain + ending for plain in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz"))
+    return next((folder / spelling for spelling in spellings if (folder / spelling).is_file()), None)
+
+
+def _complain(folder: Path) -> dict[str, Path]:
+    missing = [name for name in FILES if _spelled(folder, name) is None]
+    raise DataError(f"{folder} lacks {', '.join(missing)} (each may end in .gz)")
+
+
+def _from_publisher(known: Known, folder: Path) -> None:
+    timeout = httpx.Timeout(60, connect=CONNECT_SECONDS)
+    failure = "no address is known"
+    for url in known.urls:
+        try:
+            with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+                for name in FILES:
+                    _download(client, f"{url}/{name}.gz", folder / f"{name}.gz")
+            return
+        except httpx.HTTPError as error:
+            failure = f"{url} failed: {str(error) or type(error).__name__}"
+    raise DataError(failure)
+
+
+def _download(client: httpx.Client, url: str, target: Path) -> None:
+    with client.stream("GET", url) as response, target.open("wb") as file:
+        response.raise_for_status()
+        for chunk in response.iter_bytes():
+            file.write(chunk)
+
+
+def _from_debian(known: Known, folder: Path) -> None:
+    """Fetch the package with apt into folders of our own and unpack it there: no root, no change to the system."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DataError("this is not a Debian-like system")
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        for name in ("lists/partial", "cache/archives/partial"):
+            (work / name).mkdir(parents=True)
+        apt = (
+            "apt-get",
+            "-qq",
+            f"-oDir::State={work}",
+            f"-oDir::State::lists={work / 'lists'}",
+            "-oDir::State::status=/var/lib/dpkg/status",
+            f"-oDir::Cache={work / 'cache'}",
+            "-oDebug::NoLocking=1",
+            "-oAcquire::http::Timeout=20",
+            "-oAPT::Sandbox::User=",
+        )
+        _command(*apt, "update", folder=work)
+        _command(*apt, "download", known.package, folder=work)
+        package = next(work.glob(f"{known.package}_*.deb"), None)
+        if package is None:
+            raise DataError(f"apt-get brought no {known.package}")
+        _command("dpkg-deb", "-x", str(package), str(work / "unpacked"), folder=work)
+        files = _in_folder(work / "unpacked" / known.package_folder.lstrip("/"))
+        if files is None:
+            raise DataError(f"{package.name} doesn't hold the four files")
+        for path in files.values():
+            shutil.copyfile(path, folder / path.name)
+
+
+def _command(*words: str, folder: Path) -> None:
+    try:
+        subprocess.run(  # noqa: S603  # our own words; apt-get and dpkg-deb come from the PATH on purpose
+            words,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{words[0]} took more than {FETCH_SECONDS} s") from None
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise DataError(f"{words[0]} failed: {last}") from None

@@ -1,0 +1,139 @@
+"""How replicas become one again: weighted by examples, in float64, in the order of the shards.
+
+The sums are folded left to right, in groups of `FAN_IN` where there are more shards than that, so that the shape of
+the sum, and with it every rounding, depends on the number of shards alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import fsum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.engine import Floats, Replica
+from service.config import AveragingConfig
+
+FAN_IN = 8
+"""How many results one fold takes."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that one round hands to the next.
+
+    replica: what every shard starts from. outer: (parameters,) float32, the outer optimiser's velocity.
+    """
+
+    replica: Replica
+    outer: Floats
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the parameters' bytes (float32, little-endian)."""
+        return sha256(np.ascontiguousarray(self.replica.theta, "<f4").data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted while the steps were taken; tallies add up.
+
+    examples, correct: counts. loss: the sum of the examples' losses, in nats.
+    spread: the sum of the examples times the squared distance that their replica travelled.
+    seconds: time spent in steps, over all shards.
+    """
+
+    examples: int
+    loss: float
+    correct: int
+    spread: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one shard hands in after a round. `start` is where the round began; one shard of a round carries it."""
+
+    replica: Replica
+    tally: Tally
+    start: State | None
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The weighted sums of some neighbouring shards, (parameters,) float64 each."""
+
+    theta: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    tally: Tally
+    start: State | None
+
+
+def fold(parts: Sequence[Contribution | Partial]) -> Partial:
+    """The sum of neighbouring parts, left to right. A part without examples weighs nothing."""
+    first = _weighed(parts[0])
+    theta, velocity = first.theta.copy(), first.velocity.copy()
+    for part in parts[1:]:
+        weighed = _weighed(part)
+        theta += weighed.theta
+        velocity += weighed.velocity
+    return Partial(theta, velocity, _total([part.tally for part in parts]), parts[0].start)
+
+
+def join(whole: Partial, averaging: AveragingConfig, *, solo: bool = False) -> State:
+    """The state after a round, from the sum over all of its shards.
+
+    With the averaged displacement d = mean(theta_k) - theta, outer momentum m and outer rate r:
+
+        outer <- m * outer + d
+        theta <- theta + r * (d + m * outer)
+
+    which for m = 0 and r = 1 is the plain average; a solo round, which has nothing to average, counts as that too.
+    Nesterov momentum on the displacement is the outer optimiser of DiLoCo (Douillard et al., 2023), after SlowMo
+    (Wang et al., 2020).
+    """
+    if whole.start is None:
+        raise AssertionError("the first shard carries the state that its round started from")
+    mean = whole.theta / whole.tally.examples
+    velocity = (whole.velocity / whole.tally.examples).astype(np.float32)
+    rate, momentum = averaging.outer_lr, averaging.outer_momentum
+    if solo or (rate == 1 and momentum == 0):
+        return State(Replica(mean.astype(np.float32), velocity), whole.start.outer)
+    start = whole.start.replica.theta.astype(np.float64)
+    displacement = mean - start
+    outer = momentum * whole.start.outer.astype(np.float64) + displacement
+    theta = start + rate * (displacement + momentum * outer)
+    return State(Replica(theta.astype(np.float32), velocity), outer.astype(np.float32))
+
+
+def drift(whole: Partial) -> float:
+    """How far the replicas stood apart: their mean squared distance from their average, over the squared distance
+    that the average travelled. 0 for one shard; about K - 1 where K shards walk in unrelated directions.
+    """
+    if whole.start is None:
+        raise AssertionError("the first shard carries the state that its round started from")
+    mean = whole.theta / whole.tally.examples - whole.start.replica.theta
+    travelled = float(np.sum(mean * mean))
+    apart = whole.tally.spread / whole.tally.examples - travelled
+    return max(apart, 0.0) / travelled if travelled > 0 else 0.0
+
+
+def _weighed(part: Contribution | Partial) -> Partial:
+    if isinstance(part, Partial):
+        return part
+    weight = float(part.tally.examples)
+    replica = part.replica
+    return Partial(
+        weight * replica.theta.astype(np.float64), weight * replica.velocity.astype(np.float64), part.tally, part.start
+    )
+
+
+def _total(tallies: Sequence[Tally]) -> Tally:
+    return Tally(
+        examples=sum(tally.examples for tally in tallies),
+        loss=fsum(tally.loss for tally in tallies),
+        correct=sum(tally.correct for tally in tallies),
+        spread=fsum(tally.spread for tally in tallies),
+        seconds=fsum(tally.seconds for tally in tallies),
+    )

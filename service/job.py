@@ -1,0 +1,79 @@
+"""What every task of a run has to know, as one small value that travels with it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ops import zoo
+from ops.engine import Engine, Replica
+from ops.engines import Choice, build
+from ops.network import Network
+from ops.recipe import Recipe
+from service.averaging import State
+from service.config import TrainConfig
+from service.data import DatasetInfo, read
+from service.plan import Plan, plan_for
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training made concrete: what is asked for, on which data, by which engine.
+
+    Two jobs with equal fields end in the same bits on the same class of hardware.
+    """
+
+    config: TrainConfig
+    data: DatasetInfo
+    choice: Choice
+
+    @property
+    def network(self) -> Network:
+        """The network that is trained. Raises OpsError where the images don't fit it."""
+        return network_for(self.config, self.data)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How each of its steps is taken."""
+        return recipe_for(self.config)
+
+    @property
+    def plan(self) -> Plan:
+        """Who takes which examples when. Raises InvalidInput for more shards than examples."""
+        return plan_for(self.config, self.data.train)
+
+    def initial_state(self) -> State:
+        """What a run starts from: fresh parameters, nothing in motion."""
+        theta = self.network.initial(self.config.seed)
+        return State(Replica(theta, np.zeros_like(theta)), np.zeros_like(theta))
+
+
+def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
+    """The configured network for images of this data set. Raises OpsError where they don't fit it."""
+    return zoo.network(config.model, (1, *data.image_shape), data.classes, resize=config.resize)
+
+
+def recipe_for(config: TrainConfig) -> Recipe:
+    """The part of the configuration that an engine compiles in."""
+    return Recipe(
+        momentum=config.optimizer.momentum,
+        nesterov=config.optimizer.nesterov,
+        weight_decay=config.optimizer.weight_decay,
+        label_smoothing=config.optimizer.label_smoothing,
+        flip=config.augment.flip,
+        shift=config.augment.shift,
+    )
+
+
+@lru_cache(maxsize=2)
+def engine_of(choice: Choice, network: Network, recipe: Recipe) -> Engine:
+    """This process's engine for a network: built once, used by every task."""
+    return build(choice, network, recipe)
+
+
+@lru_cache(maxsize=2)
+def training_data(choice: Choice, network: Network, recipe: Recipe, path: Path, digest: str) -> Any:
+    """The training examples, verified and brought to where the engine runs, once a process."""
+    return engine_of(choice, network, recipe).load(*read(path, "train", digest))

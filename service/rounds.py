@@ -1,0 +1,100 @@
+"""What runs on the workers: pure functions, from values to values, that can be run again anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from ops.engine import Steps
+from ops.schedule import SCHEDULES
+from service.averaging import Contribution, Partial, State, Tally, drift, fold, join
+from service.job import Job, engine_of, training_data
+from service.plan import Round
+
+Before = tuple[Round, Sequence[Contribution | Partial]]
+"""The round before, with what its shards handed in: enough to work out the state after it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the coordinator learns of a finished round.
+
+    loss: mean over the examples, in nats, each before the step that used it. accuracy: likewise.
+    digest: SHA-256 of the parameters after the round. drift: see `averaging.drift`. seconds: spent in steps,
+    over all shards. state: the state after the round, where it was asked for.
+    """
+
+    round: Round
+    examples: int
+    loss: float
+    accuracy: float
+    digest: str
+    drift: float
+    seconds: float
+    state: State | None
+
+
+def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> Contribution:
+    """One shard's steps of one round, from the state that the round before leads to."""
+    start = before if isinstance(before, State) else state_after(job, before)
+    engine = engine_of(job.choice, job.network, job.recipe)
+    data = training_data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+    steps = steps_of(job, round_, shard)
+    began = perf_counter()
+    outcome = engine.run(start.replica, data, steps)
+    seconds = perf_counter() - began
+    moved = outcome.replica.theta.astype(np.float64) - start.replica.theta
+    tally = Tally(
+        examples=outcome.examples,
+        loss=outcome.loss,
+        correct=outcome.correct,
+        spread=outcome.examples * float(np.sum(moved * moved)),
+        seconds=seconds,
+    )
+    return Contribution(outcome.replica, tally, start if shard == 0 else None)
+
+
+def partial_sum(parts: Sequence[Contribution | Partial]) -> Partial:
+    """One node of the averaging tree."""
+    return fold(parts)
+
+
+def report(job: Job, before: Before, *, with_state: bool) -> Report:
+    """Sum up a round whose shards have handed in."""
+    round_, parts = before
+    whole = fold(parts)
+    state = join(whole, job.config.averaging, solo=round_.solo)
+    tally = whole.tally
+    return Report(
+        round=round_,
+        examples=tally.examples,
+        loss=tally.loss / tally.examples,
+        accuracy=tally.correct / tally.examples,
+        digest=state.digest,
+        drift=drift(whole),
+        seconds=tally.seconds,
+        state=state if with_state else None,
+    )
+
+
+def state_after(job: Job, before: Before) -> State:
+    """The state that a finished round leads to."""
+    round_, parts = before
+    return join(fold(parts), job.config.averaging, solo=round_.solo)
+
+
+def steps_of(job: Job, round_: Round, shard: int) -> Steps:
+    """The SGD steps that a shard takes in a round, with their learning rates."""
+    plan, optimizer = job.plan, job.config.optimizer
+    examples, offsets = plan.batches(round_, shard)
+    first = round_.epoch * plan.steps_per_epoch
+    schedule = SCHEDULES[optimizer.schedule](optimizer.lr)
+    rates = [schedule(first + step, plan.steps) for step in range(round_.first, round_.last)]
+    return Steps(
+        examples=examples,
+        offsets=offsets,
+        rates=np.array(rates, np.float32),
+        seed=job.config.seed,
+        epoch=round_.epoch,
+    )

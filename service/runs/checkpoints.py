@@ -1,0 +1,64 @@
+"""Checkpoints: the state after a round and where in the run that is, published by rename and checked when read."""
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import safetensors
+from safetensors.numpy import load, save
+
+from ops.engine import Replica
+from service.averaging import State
+from service.errors import RunError
+from service.files import canonical_json, new_folder
+from service.plan import Round
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after a round. `examples` counts those seen since the run began."""
+
+    round: Round
+    examples: int
+    state: State
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Publish a checkpoint as `folder/<rounds done>/`; one that is there already stays as it is."""
+    target = folder / str(checkpoint.round.number + 1)
+    if target.exists():
+        return target
+    state = checkpoint.state
+    tensors = save({"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer})
+    cursor = {
+        "round": asdict(checkpoint.round),
+        "examples": checkpoint.examples,
+        "digest": state.digest,
+        "sha256": sha256(tensors).hexdigest(),
+    }
+    with new_folder(target) as draft:
+        (draft / "replica.safetensors").write_bytes(tensors)
+        (draft / "cursor.json").write_text(canonical_json(cursor) + "\n")
+    return target
+
+
+def read(path: Path) -> Checkpoint:
+    """Read one checkpoint. Raises RunError where it is missing, cut short or altered."""
+    try:
+        cursor = json.loads((path / "cursor.json").read_text())
+        tensors = (path / "replica.safetensors").read_bytes()
+        if sha256(tensors).hexdigest() != cursor["sha256"]:
+            raise RunError(f"{path / 'replica.safetensors'} is damaged: its SHA-256 is not the one in cursor.json")
+        arrays = load(tensors)
+        state = State(Replica(arrays["theta"], arrays["velocity"]), arrays["outer"])
+        return Checkpoint(Round(**cursor["round"]), cursor["examples"], state)
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise RunError(f"checkpoint {path} can't be read: {error}") from None
+
+
+def numbers(folder: Path) -> list[int]:
+    """The checkpoints there are, newest first, each named by how many rounds were done."""
+    if not folder.is_dir():
+        return []
+    return sorted((int(path.name) for path in folder.iterdir() if path.name.isdigit()), reverse=True)

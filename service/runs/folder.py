@@ -1,0 +1,135 @@
+"""One run on disk: what was asked, the round log, the checkpoints, and who is working on it."""
+
+import fcntl
+import json
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from service.config import TrainConfig
+from service.errors import Conflict, NotFound, RunError
+from service.files import canonical_json, new_folder
+from service.runs.log import Entry, entries
+
+Status = Literal["running", "finished", "cancelled", "failed", "interrupted"]
+
+
+def new_run_id() -> str:
+    """A name that sorts by time: `20261123-181500-4f2a`."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder, `runs/<id>/`. Nothing here is cached: files are the truth."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, runs: Path, run: str, config: TrainConfig, **facts: Any) -> "RunFolder":
+        """Begin a run on disk. `facts` (data, engine, versions) are written beside the configuration.
+
+        Raises Conflict where a run of that name exists.
+        """
+        try:
+            with new_folder(runs / run) as draft:
+                asked = {"run": run, "config": config.model_dump(mode="json"), **facts}
+                (draft / "config.json").write_text(canonical_json(asked) + "\n")
+                (draft / "checkpoints").mkdir()
+        except FileExistsError:
+            raise Conflict(f"run {run} exists already") from None
+        return cls(runs / run)
+
+    @classmethod
+    def open(cls, runs: Path, run: str) -> "RunFolder":
+        """The run of that name. Raises NotFound where there is none."""
+        folder = cls(runs / run)
+        if "/" in run or run.startswith(".") or not (folder.path / "config.json").is_file():
+            raise NotFound(f"there is no run {run!r} in {runs}")
+        return folder
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def log(self) -> Path:
+        return self.path / "rounds.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def facts(self) -> dict[str, Any]:
+        """What config.json says: the configuration and what was found when the run began."""
+        try:
+            facts: dict[str, Any] = json.loads((self.path / "config.json").read_text())
+        except ValueError as error:
+            raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from None
+        return facts
+
+    def config(self) -> TrainConfig:
+        """The configuration that the run was started with."""
+        return TrainConfig.model_validate(self.facts()["config"])
+
+    def entries(self) -> Iterator[Entry]:
+        """The round log from the beginning. Raises RunError where its chain is broken."""
+        return entries(self.log)
+
+    def status(self) -> Status:
+        """What can be said of the run from its files."""
+        last = deque(self.entries(), maxlen=1)
+        if last and last[0]["kind"] == "end":
+            outcome: Status = last[0]["outcome"]
+            return outcome
+        return "running" if self._is_held() else "interrupted"
+
+    def request(self, what: Literal["cancel", "pause"]) -> None:
+        """Ask whoever works on the run to stop after the round at hand."""
+        (self.path / what).touch()
+
+    def requested(self) -> Literal["cancel", "pause"] | None:
+        """What was asked for and not yet done."""
+        if (self.path / "cancel").exists():
+            return "cancel"
+        return "pause" if (self.path / "pause").exists() else None
+
+    def clear_requests(self) -> None:
+        """Forget what was asked for."""
+        for what in ("cancel", "pause"):
+            (self.path / what).unlink(missing_ok=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Work on the run alone; the system lets go when the process ends, however it ends.
+
+        Raises Conflict where another process works on it.
+        """
+        with (self.path / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Conflict(f"run {self.name} is being worked on by another process") from None
+            yield
+
+    def _is_held(self) -> bool:
+        try:
+            with self.held():
+                return False
+        except Conflict:
+            return True
+        except OSError:
+            return False
+
+
+def all_runs(runs: Path) -> list[RunFolder]:
+    """Every run there is, newest first."""
+    if not runs.is_dir():
+        return []
+    folders = [RunFolder(path) for path in runs.iterdir() if (path / "config.json").is_file()]
+    return sorted(folders, key=lambda folder: folder.name, reverse=True)

@@ -1,0 +1,81 @@
+"""The round log: one JSON object a line, appended and flushed, each line carrying the hash of the one before.
+
+`kind` says what a line is: `begin` (also after a resume), `round`, `epoch`, `end`. A last line that was cut off by a
+crash is dropped when the log is opened for writing; any other damage breaks the chain and is refused.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from service.errors import RunError
+from service.files import canonical_json
+
+Entry = dict[str, Any]
+"""One line of the log, with at least `kind`, `at` (ISO 8601, UTC) and `previous` (SHA-256, hex)."""
+
+GENESIS = "0" * 64
+"""What the first line gives as the hash of the line before it."""
+
+
+class RoundLog:
+    """A log open for appending. A context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or begin a log. Raises RunError where its chain is broken."""
+        self._previous, length = GENESIS, 0
+        for line in _whole_lines(path):
+            self._previous = _check(path, line, self._previous)
+            length += len(line)
+        self._file = path.open("ab")
+        self._file.truncate(length)
+
+    def append(self, kind: str, **values: Any) -> Entry:
+        """Add a line and have it on the disk before returning."""
+        entry = {"kind": kind, **values, "at": datetime.now(UTC).isoformat(), "previous": self._previous}
+        line = (canonical_json(entry) + "\n").encode()
+        self._file.write(line)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._previous = sha256(line).hexdigest()
+        return entry
+
+    def __enter__(self) -> "RoundLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """Every whole line of a log, checked against the chain. Raises RunError where that is broken."""
+    previous = GENESIS
+    for line in _whole_lines(path):
+        previous = _check(path, line, previous)
+        yield json.loads(line)
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def _check(path: Path, line: bytes, previous: str) -> str:
+    try:
+        intact = json.loads(line)["previous"] == previous
+    except (ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise RunError(f"{path}: the chain is broken at the line that begins with {line[:40]!r}")
+    return sha256(line).hexdigest()

@@ -1,0 +1,198 @@
+"""A run from its first round to its last: the loop that keeps log, checkpoints and cluster together."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from time import monotonic
+from typing import Any
+
+from distributed import Client
+
+from service import __version__
+from service.cluster import settle_engine
+from service.config import TrainConfig
+from service.coordinator import Pipeline
+from service.data import describe
+from service.errors import AtelierError, Cancelled, RunError
+from service.home import Home
+from service.job import Job, network_for, recipe_for
+from service.plan import Round
+from service.rounds import Report
+from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+
+CHECKPOINT_SECONDS = 30
+"""Within a long epoch, a checkpoint is written about this often."""
+
+LIBRARIES = ("numpy", "numba", "dask", "distributed", "zarr")
+
+
+def begin(home: Home, client: Client, config: TrainConfig, run: str) -> tuple[RunFolder, Job]:
+    """Put a new run on disk, with everything settled that decides its bits.
+
+    Raises DataError, ClusterError, InvalidInput or OpsError where the run can't be, before anything is written.
+    """
+    data = describe(home.store(config.dataset))
+    network, recipe = network_for(config, data), recipe_for(config)
+    job = Job(config, data, settle_engine(client, config, network, recipe, data.path))
+    job.plan.first_round()
+    folder = RunFolder.create(
+        home.runs,
+        run,
+        config,
+        data={**asdict(data), "path": str(data.path)},
+        engine=asdict(job.choice),
+        versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},
+        machine={"python": platform.python_version(), "processor": platform.machine()},
+    )
+    return folder, job
+
+
+def reopen(home: Home, client: Client, folder: RunFolder) -> Job:
+    """The job of a run that was begun before. Raises DataError where its data changed since."""
+    facts = folder.facts()
+    config = folder.config()
+    data = describe(home.store(config.dataset))
+    if data.digest != facts["data"]["digest"]:
+        raise RunError(
+            f"run {folder.name} was trained on data {facts['data']['digest'][:12]}, "
+            f"but {data.path} now holds {data.digest[:12]}"
+        )
+    pinned = config.model_copy(update={"engine": facts["engine"]["engine"], "device": facts["engine"]["device"]})
+    choice = settle_engine(client, pinned, network_for(config, data), recipe_for(config), data.path)
+    return Job(config, data, choice)
+
+
+def advance(client: Client, folder: RunFolder, job: Job) -> Iterator[Entry]:
+    """Take a run from its newest checkpoint to its end, yielding each line of the log as it is written.
+
+    Rounds that the log knows from before are compared with it instead of being written again. Raises Conflict where
+    another process works on the run, Cancelled where that was asked for, RunError where a round comes out different.
+    """
+    with folder.held(), RoundLog(folder.log) as log:
+        folder.clear_requests()
+        ledger = _Ledger(folder, log)
+        checkpoint = ledger.newest_checkpoint(job)
+        if ledger.finished:
+            return
+        yield log.append("begin", rounds_done=checkpoint.round.number + 1 if checkpoint else 0)
+        try:
+            yield from _advance(client, folder, job, ledger, checkpoint)
+        except Cancelled:
+            yield log.append("end", outcome="cancelled")
+            raise
+        except AtelierError as error:
+            yield log.append("end", outcome="failed", why=str(error))
+            raise
+
+
+def final_state(folder: RunFolder) -> Checkpoint:
+    """The state that a finished run ended in. Raises RunError where it isn't finished."""
+    if folder.status() != "finished":
+        raise RunError(f"run {folder.name} is not finished: it is {folder.status()}")
+    return checkpoints.read(folder.checkpoints / str(checkpoints.numbers(folder.checkpoints)[0]))
+
+
+def _advance(
+    client: Client, folder: RunFolder, job: Job, ledger: "_Ledger", checkpoint: Checkpoint | None
+) -> Iterator[Entry]:
+    state = checkpoint.state if checkpoint else job.initial_state()
+    following = job.plan.round_after(checkpoint.round) if checkpoint else job.plan.first_round()
+    examples = checkpoint.examples if checkpoint else 0
+    written = monotonic()
+    pipeline = Pipeline(client, job, state, following)
+    reports = pipeline.reports()
+    try:
+        for report in reports:
+            examples += report.examples
+            yield ledger.round(report)
+            epoch_done = report.round.last == job.plan.steps_per_epoch
+            asked = folder.requested()
+            if report.state and (epoch_done or asked or monotonic() - written > CHECKPOINT_SECONDS):
+                checkpoints.write(folder.checkpoints, Checkpoint(report.round, examples, report.state))
+                written = monotonic()
+            if epoch_done:
+                yield ledger.epoch(report.round)
+            if asked and job.plan.round_after(report.round):
+                raise Cancelled(f"run {folder.name} was cancelled after round {report.round.number}")
+            digest = report.digest
+        yield ledger.log.append("end", outcome="finished", digest=digest, examples=examples)
+    finally:
+        reports.close()
+
+
+class _Ledger:
+    """What the log says so far, and what is added to it."""
+
+    def __init__(self, folder: RunFolder, log: RoundLog) -> None:
+        self.log = log
+        self._folder = folder
+        self._rounds: dict[int, Entry] = {}
+        self._epochs: set[int] = set()
+        self.finished = False
+        for entry in folder.entries():
+            if entry["kind"] == "round":
+                self._rounds[entry["round"]] = entry
+            elif entry["kind"] == "epoch":
+                self._epochs.add(entry["epoch"])
+            self.finished = entry["kind"] == "end" and entry["outcome"] == "finished"
+        self._clock = monotonic()
+
+    def newest_checkpoint(self, job: Job) -> Checkpoint | None:
+        """The newest checkpoint that is whole and agrees with the log."""
+        for number in checkpoints.numbers(self._folder.checkpoints):
+            try:
+                checkpoint = checkpoints.read(self._folder.checkpoints / str(number))
+            except RunError:
+                continue
+            logged = self._rounds.get(checkpoint.round.number)
+            if logged and logged["digest"] == checkpoint.state.digest:
+                return checkpoint
+        return None
+
+    def round(self, report: Report) -> Entry:
+        """Write down a round, or hold it against what was written down before."""
+        number = report.round.number
+        before = self._rounds.get(number)
+        if before is None:
+            self._rounds[number] = self.log.append("round", **_round_values(report))
+        elif before["digest"] != report.digest:
+            raise RunError(
+                f"round {number} came out as {report.digest[:12]}, but the log has {before['digest'][:12]}: "
+                "the hardware, the libraries or the data are not those that the run began with"
+            )
+        return self._rounds[number]
+
+    def epoch(self, last: Round) -> Entry:
+        """Sum up an epoch from its rounds."""
+        rounds = [entry for entry in self._rounds.values() if entry["epoch"] == last.epoch]
+        examples = sum(entry["examples"] for entry in rounds)
+        wall, self._clock = monotonic() - self._clock, monotonic()
+        values = {
+            "epoch": last.epoch,
+            "examples": examples,
+            "train_loss": sum(entry["loss"] * entry["examples"] for entry in rounds) / examples,
+            "train_accuracy": sum(entry["accuracy"] * entry["examples"] for entry in rounds) / examples,
+            "examples_per_s": examples / wall,
+            "wall_s": wall,
+            "rounds_done": last.number + 1,
+        }
+        if last.epoch in self._epochs:
+            return {"kind": "epoch", **values}
+        return self.log.append("epoch", **values)
+
+
+def _round_values(report: Report) -> dict[str, Any]:
+    return {
+        "round": report.round.number,
+        "epoch": report.round.epoch,
+        "first": report.round.first,
+        "last": report.round.last,
+        "shards": report.round.shards,
+        "examples": report.examples,
+        "loss": report.loss,
+        "accuracy": report.accuracy,
+        "digest": report.digest,
+        "drift": report.drift,
+        "step_s": report.seconds,
+    }

@@ -4,6 +4,7 @@ Everything in `TrainConfig` may change the final bits; nothing outside of it doe
 (`ClusterConfig`) is kept apart, because it must not.
 """
 
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -61,13 +62,52 @@ class TrainConfig(_Frozen):
     epochs: int = _field(10, 2, "How many times every example is seen.", ge=1, le=10_000)
     batch_size: int = _field(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)
     seed: int = _field(0, 4, "Decides first weights, shuffles and every other draw.", ge=0, le=2**63 - 1)
-    name: Name = _field("lenet", 5, "What to publish the trained model as.")
+    name: str = _field(
+        "", 5, "What to publish the trained model as; empty means the network's name.", pattern=f"^$|{NAME}"
+    )
     optimizer: OptimizerConfig = _field(OptimizerConfig(), 6, "How one step is taken.")
     averaging: AveragingConfig = _field(AveragingConfig(), 7, "How the replicas part ways and come together.")
     augment: AugmentConfig = _field(AugmentConfig(), 8, "How images are varied while training.")
     resize: int = _field(0, 9, "Enlarge images to this size first; 0 leaves them as they are.", ge=0, le=512)
     engine: Literal["auto", "array", "simd", "cuda"] = _field("auto", 10, "What executes the steps.")
     device: Literal["auto", "cpu", "cuda"] = _field("auto", 11, "Where the steps run.")
+
+    @property
+    def published_name(self) -> str:
+        """What the trained model will be called."""
+        return self.name or self.model
+
+
+PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
+    {
+        "lenet-relu": {
+            "epochs": 15,
+            "batch_size": 128,
+            "optimizer": {
+                "lr": 0.05,
+                "momentum": 0.9,
+                "nesterov": True,
+                "weight_decay": 5e-4,
+                "schedule": "one-cycle",
+            },
+            "augment": {"flip": True},
+        },
+        "mlp": {"optimizer": {"lr": 0.1}},
+        "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},
+    }
+)
+"""What a network is trained with where nothing else is said; the rest is `TrainConfig`'s own defaults."""
+
+
+def configured(given: dict[str, Any]) -> TrainConfig:
+    """The preset of the network that is asked for, with what is given laid over it.
+
+    given: nested as `TrainConfig` is. Raises InvalidInput, in one line, for what can't be.
+    """
+    try:
+        return TrainConfig.model_validate(_overlaid(PRESETS.get(given.get("model", "lenet"), {}), given))
+    except ValidationError as error:
+        raise explain(error) from None
 
 
 class ClusterConfig(_Frozen):
@@ -83,4 +123,14 @@ def explain(error: ValidationError) -> InvalidInput:
     """The first thing that pydantic found wrong, as one line."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return InvalidInput(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}")
+    message = first["msg"].removeprefix("Input ")
+    return InvalidInput(f"{where} {message[0].lower()}{message[1:]}, got {first['input']!r}")
+
+
+def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two nested dictionaries as one; where both speak, the upper one is right."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlaid(merged[key], value) if both else value
+    return merged

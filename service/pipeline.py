@@ -1,0 +1,143 @@
+"""The whole job in stages, each a plain function; the flows call these and add nothing but a view on them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from time import monotonic
+
+from distributed import Client
+
+from service.config import TrainConfig
+from service.data import describe
+from service.errors import RunError
+from service.evaluation import Evaluation, evaluate
+from service.home import Home
+from service.job import network_for
+from service.registry import Draft, Registry
+from service.runs import Entry, RunFolder, checkpoints
+from service.training import advance, begin, final_state, reopen
+
+Watch = Callable[[Entry], None]
+"""Is told each line of the round log as it is written."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training ended with. examples_per_s and wall_s are of the training stage alone."""
+
+    run: str
+    digest: str
+    train_loss: float
+    train_accuracy: float
+    examples_per_s: float
+    wall_s: float
+    workers: int
+    shards: int
+    engine: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model in the registry, as `train --json` reports it."""
+
+    run: str
+    model: str
+    version: int
+    digest: str
+    train_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    examples_per_s: float
+    wall_s: float
+    workers: int
+    shards: int
+    engine: str
+
+
+def train_run(home: Home, client: Client, run: str, config: TrainConfig | None, watch: Watch) -> Trained:
+    """Start a run, or continue the one of that name where `config` is None, and take it to its end."""
+    if config is not None:
+        folder, job = begin(home, client, config, run)
+    else:
+        folder = RunFolder.open(home.runs, run)
+        job = reopen(home, client, folder)
+    began, examples = monotonic(), 0
+    for entry in advance(client, folder, job):
+        watch(entry)
+        examples += entry["examples"] if entry["kind"] == "epoch" else 0
+    wall = monotonic() - began
+    epochs = history(folder)
+    return Trained(
+        run=run,
+        digest=final_state(folder).state.digest,
+        train_loss=epochs[-1]["train_loss"],
+        train_accuracy=epochs[-1]["train_accuracy"],
+        examples_per_s=examples / wall,
+        wall_s=wall,
+        workers=len(client.scheduler_info(n_workers=-1)["workers"]),
+        shards=job.config.averaging.shards,
+        engine=job.choice.engine,
+    )
+
+
+def history(folder: RunFolder) -> list[Entry]:
+    """The epochs of a run, in order."""
+    return [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+
+
+def evaluate_run(home: Home, client: Client, run: str) -> dict[int, Evaluation]:
+    """Evaluate a run after each epoch whose checkpoint was kept, on the cluster; the last is the trained model."""
+    folder = RunFolder.open(home.runs, run)
+    job = reopen(home, client, folder)
+    kept = set(checkpoints.numbers(folder.checkpoints))
+    asked = {
+        entry["epoch"]: client.submit(
+            evaluate,
+            job,
+            checkpoints.read(folder.checkpoints / str(entry["rounds_done"])).state.replica.theta,
+            key=f"evaluate-{run}-{entry['epoch']}",
+            pure=False,
+        )
+        for entry in history(folder)
+        if entry["rounds_done"] in kept
+    }
+    if not asked:
+        raise RunError(f"run {run} has no checkpoint to evaluate yet")
+    return dict(zip(asked, client.gather(list(asked.values())), strict=True))
+
+
+def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
+    """Put a finished run into the registry as a new version of its model."""
+    folder = RunFolder.open(home.runs, trained.run)
+    config, facts = folder.config(), folder.facts()
+    data = describe(home.store(config.dataset))
+    last = evaluations[max(evaluations)]
+    draft = Draft(
+        network=network_for(config, data),
+        theta=final_state(folder).state.replica.theta,
+        class_names=data.class_names,
+        dataset=data.name,
+        config=config.model_dump(mode="json"),
+        metrics={"train_loss": trained.train_loss, "train_accuracy": trained.train_accuracy, "test": asdict(last)},
+        history=[_told(entry, evaluations.get(entry["epoch"])) for entry in history(folder)],
+        lineage={
+            "run": trained.run,
+            "data": facts["data"]["digest"],
+            "parameters": trained.digest,
+            "engine": facts["engine"],
+            "versions": facts["versions"],
+        },
+    )
+    model = Registry(home.models).publish(config.published_name, draft)
+    return Published(**asdict(trained), model=model.name, version=model.version, test_accuracy=last.accuracy)
+
+
+def _told(entry: Entry, evaluation: Evaluation | None) -> dict[str, float | None]:
+    return {
+        "epoch": entry["epoch"] + 1,
+        "train_loss": entry["train_loss"],
+        "train_accuracy": entry["train_accuracy"],
+        "test_loss": evaluation.loss if evaluation else None,
+        "test_accuracy": evaluation.accuracy if evaluation else None,
+        "examples_per_s": entry["examples_per_s"],
+        "wall_s": entry["wall_s"],
+    }

@@ -1,0 +1,77 @@
+"""Asking a model about an image."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ops.engine import Engine, Floats
+from ops.engines import build, choose
+from ops.recipe import Recipe
+from service.errors import InvalidInput
+from service.evaluation import log_softmax
+from service.registry import ModelVersion
+
+MAX_SIDE = 4096
+"""The widest or highest picture that is looked at, in pixels."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class and how probable the model holds it."""
+
+    label: str
+    probability: float
+
+
+class Predictor:
+    """A model version ready to answer: its parameters in memory, its engine built."""
+
+    def __init__(self, model: ModelVersion) -> None:
+        self.model = model
+        self._network = model.build_network()
+        self._theta: Floats = model.parameters()
+        recipe = Recipe()
+        self._engine: Engine = build(choose(self._network, recipe, device="cpu"), self._network, recipe)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """(h, w) of the images that the model was trained on."""
+        return self._network.input_shape[1], self._network.input_shape[2]
+
+    def logits(self, images: NDArray[np.uint8]) -> Floats:
+        """Logits (n, classes) of images (n, h, w) uint8."""
+        return self._engine.predict(self._theta, images)
+
+    def guesses(self, images: NDArray[np.uint8], top: int = 3) -> list[list[Guess]]:
+        """For each image (n, h, w) its most probable classes, most probable first."""
+        probabilities = np.exp(log_softmax(self.logits(images)))
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        names = self.model.class_names
+        return [[Guess(names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best, strict=True)]
+
+
+def picture(content: bytes, shape: tuple[int, int], *, invert: bool | None = None) -> NDArray[np.uint8]:
+    """A PNG or JPEG as (h, w) uint8 the way the data set has it: bright on black, of the given shape.
+
+    invert: whether to swap dark and bright; None does so where the picture's border is bright.
+    Raises InvalidInput for anything that is not such a picture.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as opened:
+            if max(opened.size) > MAX_SIDE:
+                raise InvalidInput(f"the picture must be at most {MAX_SIDE} pixels a side, got {opened.size}")
+            image: Image.Image = opened
+            if "A" in image.getbands() or "transparency" in image.info:
+                opaque = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+            grey = image.convert("L").resize((shape[1], shape[0]), Image.Resampling.BOX)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise InvalidInput(f"this is not a PNG or JPEG picture that can be read: {error}") from None
+    pixels = np.asarray(grey, np.uint8)
+    if invert is None:
+        border = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+        invert = bool(np.median(border) > 127)
+    return 255 - pixels if invert else pixels

@@ -1,0 +1,50 @@
+"""What is published as a version of a model, and the files that it becomes."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import save_file
+
+from ops.engine import Floats
+from ops.network import Network
+from service.plots import confusion_picture, curve_picture, kernels_picture
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A model that is ready to be published.
+
+    network, theta: what it is and its parameters. classes: names of the classes. resize: see `TrainConfig`.
+    config: what was asked for; metrics: what came out (`train_loss`, `train_accuracy`, and those of
+    `evaluation.Evaluation` under `test`); history: one object an epoch; lineage: where it comes from.
+    """
+
+    network: Network
+    theta: Floats
+    class_names: tuple[str, ...]
+    dataset: str
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+    lineage: dict[str, Any]
+    tags: tuple[str, ...] = field(default=())
+
+    def write(self, folder: Path) -> None:
+        """Write every file of the version but the manifest."""
+        save_file({name: view.copy() for name, view in self.network.named(self.theta)}, folder / "weights.safetensors")
+        for name, value in (("config", self.config), ("metrics", self.metrics), ("history", self.history)):
+            (folder / f"{name}.json").write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        curve_picture(self.history, folder / "curve.png")
+        confusion_picture(self.metrics["test"]["confusion"], self.class_names, folder / "confusion.png")
+        if kernels := first_kernels(self.network, self.theta):
+            kernels_picture(kernels, folder / "kernels.png")
+
+
+def first_kernels(network: Network, theta: Floats) -> list[Floats]:
+    """The kernels (h, w) of the first layer that has any, by output and input channel; empty without convolutions."""
+    for _, view in network.named(theta):
+        if view.ndim == 4:
+            return list(view.reshape(-1, *view.shape[2:]))
+    return []

@@ -1,0 +1,1 @@
+"""The service's jobs as Prefect flows. Prefect is known here and nowhere else."""

@@ -1,0 +1,17 @@
+"""Bring a data set into the store."""
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from service.config import Name
+from service.data import DatasetInfo, ingest
+from service.home import Home
+
+
+@flow(name="ingest", description="Find the four IDX files, check them, and build the Zarr store.")
+def ingest_flow(dataset: Name = "fashion-mnist", source: str = "") -> DatasetInfo:
+    """dataset: the name to store it under. source: a folder with the files; empty looks in the usual places."""
+    home = Home.from_environment()
+    home.prepare()
+    return ingest(home, dataset=dataset, source=Path(source) if source else None, progress=get_run_logger().info)

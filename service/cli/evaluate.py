@@ -1,0 +1,31 @@
+"""`atelier evaluate`"""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from service.cli.main import Context
+from service.cli.options import options_of, validated
+from service.cli.output import show
+from service.config import ClusterConfig
+
+
+@click.command()
+@click.argument("run")
+@options_of(ClusterConfig)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def evaluate(context: Context, run: str, as_json: bool, **options: Any) -> None:
+    """Measure a run on the test examples, after each epoch whose checkpoint was kept."""
+    cluster = validated(ClusterConfig, options)
+    epochs = context.pipelines.evaluate(context.home, run, cluster)
+    last = epochs[max(epochs)]
+    lines = [f"epoch {epoch + 1:>3}   loss {e.loss:.4f}   accuracy {e.accuracy:.4f}" for epoch, e in epochs.items()]
+    lines += [
+        "",
+        f"{'class':<16}{'precision':>10}{'recall':>10}{'f1':>10}",
+        *(f"{c.name:<16}{c.precision:>10.3f}{c.recall:>10.3f}{c.f1:>10.3f}" for c in last.classes),
+        f"calibration error {last.calibration_error:.4f} over {last.examples:,} examples",
+    ]
+    show({"run": run, "epochs": {str(n + 1): asdict(e) for n, e in epochs.items()}}, "\n".join(lines), as_json)

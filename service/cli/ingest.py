@@ -1,0 +1,28 @@
+"""`atelier ingest`"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from service.cli.main import Context
+from service.cli.output import show
+
+
+@click.command()
+@click.option("--dataset", default="fashion-mnist", show_default=True, help="The name to store it under.")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    help="A folder with the four IDX files. Without it the usual places are searched.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def ingest(context: Context, dataset: str, source: Path | None, as_json: bool) -> None:
+    """Bring a data set into the store."""
+    info = context.pipelines.ingest(context.home, dataset, source)
+    text = (
+        f"{info.name}: {info.train:,} training and {info.test:,} test images of "
+        f"{info.image_shape[0]}x{info.image_shape[1]}, {info.classes} classes\n{info.path}"
+    )
+    show({**asdict(info), "path": str(info.path)}, text, as_json)

@@ -1,0 +1,39 @@
+"""What the command line needs from the layer above it, handed in rather than imported."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from service.config import ClusterConfig, TrainConfig
+from service.data import DatasetInfo
+from service.evaluation import Evaluation
+from service.home import Home
+from service.pipeline import Published
+
+
+class Ingest(Protocol):
+    def __call__(self, home: Home, dataset: str, source: Path | None) -> DatasetInfo: ...
+
+
+class Train(Protocol):
+    def __call__(self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str) -> Published: ...
+
+
+class Evaluate(Protocol):
+    def __call__(self, home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]: ...
+
+
+class Deploy(Protocol):
+    def __call__(self, home: Home) -> None: ...
+
+
+@dataclass(frozen=True)
+class Pipelines:
+    """The long jobs: bring in data, train (or, without a configuration, continue the run), measure a run, and serve
+    all of these to a Prefect server.
+    """
+
+    ingest: Ingest
+    train: Train
+    evaluate: Evaluate
+    deploy: Deploy

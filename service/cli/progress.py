@@ -1,0 +1,86 @@
+"""A live view of a run, read from its round log: it needs nothing of whoever does the work."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from service.data import describe
+from service.errors import AtelierError
+from service.home import Home
+from service.plan import plan_for
+from service.runs import Entry, RunFolder
+
+POLL_SECONDS = 0.1
+
+
+@contextmanager
+def progress(home: Home, run: str) -> Iterator[None]:
+    """Show the run on standard error while the block lasts: a bar at a terminal, else a line an epoch."""
+    stop = Event()
+    console = Console(stderr=True)
+    watcher = Thread(target=_watch, args=(home, run, console, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join(timeout=5)
+
+
+def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=32),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("preparing", total=None)
+        for entry, rounds in _follow(home, run, stop):
+            if entry["kind"] == "round":
+                doing = f"epoch {entry['epoch'] + 1}  loss {entry['loss']:.3f}  accuracy {entry['accuracy']:.3f}"
+                bar.update(task, total=rounds, completed=entry["round"] + 1, description=doing)
+            elif entry["kind"] == "epoch":
+                console.print(_epoch_line(entry), highlight=False)
+            elif entry["kind"] == "end":
+                bar.update(task, description="measuring")
+
+
+def _epoch_line(entry: Entry) -> str:
+    return (
+        f"epoch {entry['epoch'] + 1:>3}   loss {entry['train_loss']:.4f}   accuracy {entry['train_accuracy']:.4f}"
+        f"   {entry['examples_per_s']:>9,.0f} examples/s"
+    )
+
+
+def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, int]]:
+    """New lines of the run's log as they appear, each with the number of rounds in the run."""
+    seen, rounds = -1, 0
+    while True:
+        finishing = stop.is_set()
+        try:
+            folder = RunFolder.open(home.runs, run)
+            if not rounds:
+                config = folder.config()
+                examples = describe(home.store(config.dataset)).train
+                rounds = sum(1 for _ in plan_for(config, examples).rounds())
+            lines = list(folder.entries())
+        except AtelierError:
+            lines = []
+        if seen < 0:
+            seen = 0
+        for entry in lines[seen:]:
+            yield entry, rounds
+        seen = max(seen, len(lines))
+        if finishing:
+            return
+        stop.wait(POLL_SECONDS)

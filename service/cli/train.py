@@ -1,0 +1,58 @@
+"""`atelier train`"""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from service.cli.main import Context
+from service.cli.options import given, in_options, options_of, validated
+from service.cli.output import show
+from service.cli.progress import progress
+from service.config import ClusterConfig, TrainConfig, configured
+from service.errors import InvalidInput
+from service.pipeline import Published
+from service.runs import new_run_id
+
+
+@click.command()
+@options_of(TrainConfig, presets=True)
+@options_of(ClusterConfig)
+@click.option("--resume", metavar="RUN", help="Continue this run instead of starting one.")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def train(context: Context, resume: str | None, as_json: bool, **options: Any) -> None:
+    """Train a network, measure it, and publish it as a model."""
+    asked = given(TrainConfig, options)
+    if resume and asked:
+        raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(_flags(asked))}")
+    try:
+        config = None if resume else configured(asked)
+    except InvalidInput as error:
+        raise in_options(error) from None
+    cluster = validated(ClusterConfig, options)
+    run = resume or new_run_id()
+    with progress(context.home, run):
+        published = context.pipelines.train(context.home, config, cluster, run)
+    show(asdict(published), _told(published), as_json)
+
+
+def _flags(asked: dict[str, Any]) -> list[str]:
+    nested = [name for value in asked.values() if isinstance(value, dict) for name in value]
+    return [
+        f"--{name.replace('_', '-')}" for name in (*(k for k, v in asked.items() if not isinstance(v, dict)), *nested)
+    ]
+
+
+def _told(published: Published) -> str:
+    return (
+        f"\n{published.model} version {published.version}\n"
+        f"  train loss {published.train_loss:.4f}   train accuracy {published.train_accuracy:.4f}"
+        f"   test accuracy {published.test_accuracy:.4f}\n"
+        f"  {published.examples_per_s:,.0f} examples/s in {published.wall_s:.1f} s, "
+        f"{published.shards} shards on {published.workers} workers, engine {published.engine}\n"
+        f"  run {published.run}, parameters {published.digest[:16]}\n\n"
+        f"Look at it:  atelier models show {published.model}\n"
+        f"Ask it:      atelier predict {published.model} IMAGE\n"
+        f"Serve it:    atelier serve"
+    )

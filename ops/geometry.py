@@ -42,8 +42,8 @@ def conv_output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dila
 def pool_output_size(size: Pair, window: Pair, stride: Pair, padding: Pair, ceil_mode: bool) -> Pair:
     """How many places a pooling window has on an `(h, w)` plane.
 
-    With `ceil_mode` a last window that hangs over the far edge counts too, as long as it
-    starts on the input or its near padding (the rule of PyTorch and ONNX).
+    With `ceil_mode` a last window that hangs over the far edge by less than a stride counts too, as long
+    as it starts on the input or its near padding (the rule of PyTorch and ONNX).
     Raises GeometryError where the window has no place, or where one could lie on nothing but padding.
     (ONNX's rule, which the textbook's examples need; PyTorch wants padding to be half the window at most.)
     """

@@ -113,12 +113,12 @@ def _windows(
 def _starts(n: int, window: int, stride: int, padding: int, ceil_mode: bool) -> list[int]:
     """Where windows begin on a line of n numbers.
 
-    Each must end on the padded line, but with ceil_mode one more may hang over its far end if those before it
-    left something out; it must begin on the line or its near padding.
+    Each must end on the padded line, but with ceil_mode one more may hang over its far end by less than a stride; it
+    must begin on the line or its near padding.
     """
     starts = list(range(-padding, n + padding - window + 1, stride))
     following = -padding + len(starts) * stride
-    left_out = not starts or starts[-1] + window < n + padding
-    if ceil_mode and left_out and following < n:
+    hanging = following + window - (n + padding)
+    if ceil_mode and hanging < stride and following < n:
         starts.append(following)
     return starts

@@ -1,0 +1,149 @@
+"""The engine of composed operators: steps, outcomes, predictions."""
+
+import numpy as np
+import pytest
+
+import ops
+from ops import augment
+from ops.engine import Replica, Steps
+from ops.engines.array import ArrayEngine, scaled
+from ops.layers import Context
+from ops.passes import forward
+from ops.update import sgd_update
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (40, 12, 12), dtype=np.uint8)
+LABELS = RNG.integers(0, 4, 40).astype(np.uint8)
+LAYERS = (
+    ops.Conv2D(3, 3, padding=1),
+    ops.ReLU(),
+    ops.MaxPool2D(2),
+    ops.Flatten(),
+    ops.Dropout(0.3),
+    ops.Dense(8),
+    ops.Tanh(),
+    ops.Dense(4),
+)
+NETWORK = ops.Network("small", (1, 12, 12), LAYERS)
+RECIPE = ops.Recipe(momentum=0.9, weight_decay=1e-3, flip=True, shift=2)
+
+
+def steps(*sizes: int, seed: int = 1, epoch: int = 2) -> Steps:
+    offsets = np.cumsum([0, *sizes]).astype(np.int32)
+    examples = np.random.default_rng(5).permutation(40)[: offsets[-1]].astype(np.int32)
+    return Steps(examples, offsets, np.linspace(0.1, 0.2, len(sizes), dtype=np.float32), seed, epoch)
+
+
+@pytest.fixture
+def engine() -> ArrayEngine:
+    return ArrayEngine(NETWORK, RECIPE)
+
+
+@pytest.fixture
+def replica() -> Replica:
+    theta = NETWORK.initial(3)
+    return Replica(theta, RNG.normal(size=theta.shape).astype(np.float32) / 100)
+
+
+def test_a_run_is_its_steps_one_after_another(engine, replica):
+    data, plan = engine.load(IMAGES, LABELS), steps(8, 5, 9)
+    outcome = engine.run(replica, data, plan)
+    theta, velocity, loss, correct = replica.theta.copy(), replica.velocity.copy(), 0.0, 0
+    for start, stop, rate in zip(plan.offsets, plan.offsets[1:], plan.rates, strict=False):
+        batch = plan.examples[start:stop]
+        mean, hits, gradient = engine.gradient(theta, data, batch, plan.seed, plan.epoch)
+        sgd_update(theta, velocity, gradient, float(rate), RECIPE)
+        loss, correct = loss + float(mean) * len(batch), correct + int(hits)
+    np.testing.assert_array_equal(outcome.replica.theta, theta)
+    np.testing.assert_array_equal(outcome.replica.velocity, velocity)
+    assert (outcome.examples, outcome.loss, outcome.correct) == (22, pytest.approx(loss), correct)
+
+
+def test_the_same_arguments_give_the_same_bits(engine, replica):
+    first, again = (
+        ArrayEngine(NETWORK, RECIPE).run(replica, engine.load(IMAGES, LABELS), steps(16, 16)) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.replica.theta, again.replica.theta)
+    np.testing.assert_array_equal(first.replica.velocity, again.replica.velocity)
+    assert first.loss == again.loss
+
+
+def test_a_run_in_two_parts_ends_with_the_same_bits(engine, replica):
+    data, plan = engine.load(IMAGES, LABELS), steps(8, 4, 6)
+    whole = engine.run(replica, data, plan)
+    first = Steps(plan.examples[:8], plan.offsets[:2], plan.rates[:1], plan.seed, plan.epoch)
+    rest = Steps(plan.examples[8:], plan.offsets[1:] - 8, plan.rates[1:], plan.seed, plan.epoch)
+    parts = engine.run(engine.run(replica, data, first).replica, data, rest)
+    np.testing.assert_array_equal(parts.replica.theta, whole.replica.theta)
+
+
+def test_the_replica_is_left_untouched(engine, replica):
+    theta, velocity = replica.theta.copy(), replica.velocity.copy()
+    engine.run(replica, engine.load(IMAGES, LABELS), steps(8, 8))
+    np.testing.assert_array_equal(replica.theta, theta)
+    np.testing.assert_array_equal(replica.velocity, velocity)
+
+
+def test_steps_without_examples_are_skipped(engine, replica):
+    data, plan = engine.load(IMAGES, LABELS), steps(8, 6)
+    gaps = Steps(
+        plan.examples, np.array([0, 0, 8, 8, 14, 14], np.int32), np.array([9, 0.1, 9, 0.2, 9], np.float32), 1, 2
+    )
+    np.testing.assert_array_equal(
+        engine.run(replica, data, gaps).replica.theta, engine.run(replica, data, plan).replica.theta
+    )
+
+
+def test_no_steps_change_nothing(engine, replica):
+    outcome = engine.run(replica, engine.load(IMAGES, LABELS), steps())
+    np.testing.assert_array_equal(outcome.replica.theta, replica.theta)
+    assert (outcome.examples, outcome.loss, outcome.correct) == (0, 0.0, 0)
+
+
+@pytest.mark.parametrize("changed", [{"seed": 2}, {"epoch": 3}])
+def test_seed_and_epoch_change_augmentation_and_dropout(engine, replica, changed):
+    data = engine.load(IMAGES, LABELS)
+    outcomes = [engine.run(replica, data, plan) for plan in (steps(16), steps(16, **changed))]
+    assert outcomes[0].loss != outcomes[1].loss
+
+
+def test_the_loss_is_that_of_the_augmented_images(replica):
+    network = ops.Network("plain", (1, 12, 12), (ops.Flatten(), ops.Dense(4)))
+    theta = network.initial(1)
+    engine = ArrayEngine(network, RECIPE)
+    plan = steps(10)
+    outcome = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), plan)
+    drawn = augment.draw(plan.examples, flip=True, shift=2, seed=plan.seed, epoch=plan.epoch)
+    moved = augment.apply(IMAGES[plan.examples][:, None], drawn)
+    logits, _ = forward(network, network.parameters(theta), scaled(moved), Context())
+    loss, _ = ops.softmax_cross_entropy(logits, LABELS[plan.examples])
+    assert outcome.loss == pytest.approx(10 * float(loss), rel=1e-6)
+    assert outcome.correct == (logits.argmax(axis=1) == LABELS[plan.examples]).sum()
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 300])
+def test_any_number_of_images_can_be_predicted(engine, count):
+    images = RNG.integers(0, 256, (count, 12, 12), dtype=np.uint8)
+    theta = NETWORK.initial(1)
+    logits = engine.predict(theta, images)
+    assert logits.shape == (count, 4)
+    assert logits.dtype == np.float32
+    expected, _ = forward(NETWORK, NETWORK.parameters(theta), scaled(images[:, None]), Context())
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)  # batches of another size sum in another order
+    np.testing.assert_array_equal(engine.predict(theta, images[:, None]), logits)
+
+
+def test_pixels_are_scaled_to_one():
+    pixels = scaled(np.array([0, 51, 255], np.uint8))
+    assert pixels.dtype == np.float32
+    np.testing.assert_allclose(pixels, [0, 0.2, 1], rtol=1e-6)
+
+
+def test_networks_whose_output_is_a_column_of_planes_can_be_trained():
+    layers = (ops.Conv2D(4, 3), ops.ReLU(), ops.AvgPool2D(global_pool=True))
+    network = ops.Network("all convolutional", (1, 12, 12), layers)
+    engine = ArrayEngine(network, ops.Recipe())
+    theta = network.initial(0)
+    outcome = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), steps(20, 20))
+    assert (outcome.replica.theta != theta).any()
+    assert engine.predict(theta, IMAGES).shape == (40, 4)

@@ -1,0 +1,153 @@
+"""The engine itself: checks what it is given, lends each call its memory, and makes the one call into machine code."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.engine import Floats, Outcome, Replica, Steps
+from ops.engines.simd.draws import EPOCH, ROWS, SEED_HIGH, SEED_LOW
+from ops.engines.simd.layout import Layout
+from ops.engines.simd.machine import Loaded, machine_code
+from ops.engines.simd.store import default_store
+from ops.engines.simd.support import check
+from ops.errors import DtypeError, LabelError, ShapeError
+from ops.network import Network
+from ops.random import seed_key
+from ops.recipe import Recipe
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as the kernels read it: images (N, …) uint8 and labels (N,) uint8, each in one piece."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+class _Memory:
+    """What one call works in; see `ops.engines.simd.layout` and `ops.engines.simd.draws`."""
+
+    def __init__(self, layout: Layout) -> None:
+        lanes = layout.lanes
+        self.floats: Floats = _aligned(layout.size, np.float32)
+        self.draws: NDArray[np.int32] = _aligned(ROWS * lanes, np.int32)
+        self.pixels: NDArray[np.uint8] = _aligned(lanes * layout.pixels, np.uint8)
+        self.result = np.zeros(2, np.float64)
+
+
+class SimdEngine:
+    """Runs steps and predictions in vector code made for the network and this processor.
+
+    Examples are taken in blocks of as many as a vector register has floats, one in each lane; a whole
+    `run` is one call that holds neither the GIL nor any lock. Raises Unsupported where `check` does.
+    """
+
+    name = "simd"
+
+    def __init__(self, network: Network, recipe: Recipe) -> None:
+        check(network, recipe)
+        self.network = network
+        self.recipe = recipe
+        self._layout = Layout(network)
+        self._spare: deque[_Memory] = deque()
+        self._loaded = Loaded(machine_code(network, recipe, default_store()))
+
+    def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
+        """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
+        images = self._images(images)
+        if labels.dtype != np.uint8:
+            raise DtypeError(f"labels must be uint8, got {labels.dtype}")
+        if labels.shape != images.shape[:1]:
+            raise ShapeError(f"labels must have shape ({len(images)},), one for each image, got {labels.shape}")
+        if len(labels) and labels.max() >= self.network.classes:
+            raise LabelError(f"labels must be in [0, {self.network.classes}), got {labels.max()}")
+        return Data(images, np.ascontiguousarray(labels))
+
+    def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
+        """See `ops.engine.Engine.run`. Raises ShapeError where an example isn't in the data set."""
+        layout = self._layout
+        examples, offsets = _whole(steps.examples), _whole(steps.offsets)
+        used = examples[offsets[0] : offsets[-1]] if len(offsets) else examples[:0]
+        if len(used) and not (used.min() >= 0 and used.max() < len(data.images)):
+            raise ShapeError(f"examples must be in [0, {len(data.images)}), got {used.min()} to {used.max()}")
+        memory = self._borrow()
+        low, high = seed_key(steps.seed)
+        draws = memory.draws.reshape(ROWS, layout.lanes).view(np.uint32)
+        draws[SEED_LOW], draws[SEED_HIGH], draws[EPOCH] = low, high, steps.epoch
+        layout.pack(replica.theta, memory.floats, layout.theta)
+        layout.pack(replica.velocity, memory.floats, layout.velocity)
+        rates = np.ascontiguousarray(steps.rates, np.float32)
+        self._call(memory, data.images, data.labels, examples, offsets, rates, len(rates), True, memory.floats)
+        after = Replica(layout.unpack(memory.floats, layout.theta), layout.unpack(memory.floats, layout.velocity))
+        outcome = Outcome(after, len(used), float(memory.result[0]), int(memory.result[1]))
+        self._spare.append(memory)
+        return outcome
+
+    def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
+        """See `ops.engine.Engine.predict`. Several threads may call it at once."""
+        images = self._images(images)
+        count, layout = len(images), self._layout
+        logits = np.empty((count, self.network.classes), np.float32)
+        if not count:
+            return logits
+        memory = self._borrow()
+        layout.pack(theta, memory.floats, layout.theta)
+        examples, offsets = np.arange(count, dtype=np.int32), np.array([0, count], np.int32)
+        self._call(memory, images, images, examples, offsets, memory.floats, 1, False, logits)
+        self._spare.append(memory)
+        return logits
+
+    def _call(
+        self,
+        memory: _Memory,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        examples: NDArray[np.int32],
+        offsets: NDArray[np.int32],
+        rates: Floats,
+        steps: int,
+        training: bool,
+        logits: Floats,
+    ) -> None:
+        pointers = (memory.floats, memory.draws, memory.pixels, images, labels, examples, offsets, rates)
+        addresses = [array.ctypes.data for array in pointers]
+        self._loaded.call(*addresses, steps, int(training), logits.ctypes.data, memory.result.ctypes.data)
+
+    def _borrow(self) -> _Memory:
+        """Memory that no other call uses: one that a finished call left, or a new one."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return _Memory(self._layout)
+
+    def _images(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Checked, in one piece, and with the axis for channels that images of one channel may lack."""
+        if images.dtype != np.uint8:
+            raise DtypeError(f"images must be uint8, got {images.dtype}")
+        shape = self.network.input_shape
+        if images.ndim == 3 and shape[0] == 1:
+            images = images[:, None]
+        if images.shape[1:] != shape:
+            raise ShapeError(
+                f"images must have shape (n, {', '.join(map(str, shape))}) for network {self.network.name!r}, "
+                f"got {images.shape}"
+            )
+        return np.ascontiguousarray(images)
+
+
+def _whole(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.ascontiguousarray(numbers, np.int32)
+
+
+def _aligned(count: int, dtype: type[np.generic]) -> NDArray:
+    """Zeros that begin where a cache line does, as vector loads want it."""
+    size = count * np.dtype(dtype).itemsize
+    buffer = np.zeros(size + ALIGNMENT, np.uint8)
+    skip = -buffer.ctypes.data % ALIGNMENT
+    return buffer[skip : skip + size].view(dtype)

@@ -1,0 +1,47 @@
+"""What this machine's processor offers: how wide its vectors are and how many it holds."""
+
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class Host:
+    """The processor that kernels are made for.
+
+    name, features: as LLVM has them. lanes: float32 numbers in a vector register, and so examples
+    in a block. registers: how many vector registers there are.
+    """
+
+    name: str
+    features: str
+    lanes: int
+    registers: int
+
+    @property
+    def sums(self) -> int:
+        """How many running sums a kernel may hold in registers and still have room for their operands."""
+        return self.registers * 3 // 4
+
+    @property
+    def reciprocal(self) -> tuple[str, int]:
+        """The instruction that estimates 1/x and how many Newton steps make it exact to an ulp; empty if none."""
+        if self.lanes == 16:
+            return "llvm.x86.avx512.rcp14.ps.512", 1
+        if self.lanes == 8:
+            return "llvm.x86.avx.rcp.ps.256", 2
+        return "", 0
+
+
+@cache
+def host() -> Host:
+    """The processor this process runs on."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    name, text = llvm.get_host_cpu_name(), features.flatten()
+    if features.get("avx512f") and features.get("avx512dq") and features.get("avx512vl"):
+        return Host(name, text, lanes=16, registers=32)
+    if features.get("avx2") and features.get("fma"):
+        return Host(name, text, lanes=8, registers=16)
+    many = features.get("neon") or "aarch64" in llvm.get_process_triple()
+    return Host(name, text, lanes=4, registers=32 if many else 16)

@@ -1,0 +1,42 @@
+"""What happens once a step: gradients made ready and summed over the lanes, then the update of all parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ops.engines.simd.code import Code, Vec
+from ops.engines.simd.layout import Layout
+from ops.recipe import Recipe
+
+
+def clear(code: Code, areas: Iterable[tuple[int, int]]) -> None:
+    """Zeros in each area, given as where it starts and how many floats it has."""
+    for start, count in areas:
+        with code.loop(start, start + count, code.lanes) as place:
+            code.store(code.constant(0), place)
+
+
+def sum_lanes(code: Code, lane_sums: int, count: int, gradient: int) -> None:
+    """gradient[n] = the sum of all lanes of vector n; count: a multiple of the lanes. Lanes are added in order."""
+    with code.loop(0, count, code.lanes) as n:
+        rows = [code.load(n * code.lanes + (lane_sums + i * code.lanes)).value for i in range(code.lanes)]
+        first, *others = (Vec(code, lane) for lane in code.transpose(rows))
+        for other in others:
+            first = first + other
+        code.store(first, n + gradient)
+
+
+def step(code: Code, layout: Layout, recipe: Recipe) -> None:
+    """One step of the rule in `ops.recipe.Recipe` for all parameters; the padding's zeros stay zero."""
+    rate = code.load(layout.rate)
+    momentum = code.constant(recipe.momentum)
+    with code.loop(0, layout.count, code.lanes) as n:
+        theta, g = code.load(n + layout.theta), code.load(n + layout.gradient)
+        if recipe.weight_decay:
+            g = theta.fma(code.constant(recipe.weight_decay), g)
+        direction = g
+        if recipe.momentum:
+            velocity = code.load(n + layout.velocity).fma(momentum, g)
+            code.store(velocity, n + layout.velocity)
+            direction = velocity.fma(momentum, g) if recipe.nesterov else velocity
+        code.store((-rate).fma(direction, theta), n + layout.theta)

@@ -1,0 +1,106 @@
+"""Small networks that between them have every layer with every option, and data for them."""
+
+import numpy as np
+
+import ops
+from ops.engine import Replica, Steps
+from ops.network import Network
+from ops.recipe import Recipe
+
+
+def _network(name, shape, *layers):
+    return Network(name, shape, (*layers, ops.Flatten(), ops.Dense(4)))
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        Network(
+            "dense", (1, 6, 7), (ops.Flatten(), ops.Dense(33), ops.Sigmoid(), ops.Dense(18), ops.Tanh(), ops.Dense(4))
+        ),
+        Network(
+            "no biases", (1, 6, 6), (ops.Conv2D(3, 3, bias=False), ops.ReLU(), ops.Flatten(), ops.Dense(4, bias=False))
+        ),
+        Network("softmax regression", (2, 5, 5), (ops.Flatten(), ops.Dense(4))),
+        Network("logits of an activation", (1, 5, 5), (ops.Flatten(), ops.Dense(4), ops.Tanh())),
+        _network("plain", (1, 9, 9), ops.Conv2D(6, 5), ops.Sigmoid(), ops.AvgPool2D(2), ops.Conv2D(5, 2), ops.Tanh()),
+        _network(
+            "padded", (2, 8, 9), ops.Conv2D(5, 3, padding=(1, 2)), ops.LeakyReLU(0.1), ops.Conv2D(3, 5, padding=2)
+        ),
+        _network(
+            "strided", (2, 11, 12), ops.Conv2D(4, 3, stride=2, padding=1), ops.ReLU(), ops.Conv2D(3, 3, stride=(2, 3))
+        ),
+        _network(
+            "dilated",
+            (1, 12, 11),
+            ops.Conv2D(3, 3, dilation=2),
+            ops.Tanh(),
+            ops.Conv2D(2, 2, dilation=(3, 1), stride=2),
+        ),
+        _network("grouped", (4, 6, 6), ops.Conv2D(6, 3, groups=2, padding=1), ops.ReLU(), ops.Conv2D(6, 3, groups=6)),
+        _network("pointwise", (3, 5, 5), ops.Conv2D(9, 1), ops.ReLU(), ops.Conv2D(7, 1, stride=2), ops.Sigmoid()),
+        _network("wide filters", (1, 14, 14), ops.Conv2D(3, (3, 9), padding=(0, 4)), ops.ReLU(), ops.Conv2D(2, (9, 2))),
+        _network("max pools", (1, 11, 11), ops.Conv2D(3, 3), ops.ReLU(), ops.MaxPool2D(3, stride=2), ops.MaxPool2D(2)),
+        _network(
+            "hanging max pools",
+            (1, 12, 9),
+            ops.Conv2D(3, 3),
+            ops.MaxPool2D(3, stride=2, padding=1, ceil_mode=True),
+            ops.Tanh(),
+        ),
+        _network("average pools", (1, 11, 11), ops.Conv2D(3, 3), ops.AvgPool2D(3, stride=2, padding=1), ops.Sigmoid()),
+        _network(
+            "hanging average pools",
+            (2, 8, 9),
+            ops.Conv2D(3, 3),
+            ops.Sigmoid(),
+            ops.AvgPool2D(2, padding=1, ceil_mode=True),
+            ops.AvgPool2D(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
+        ),
+        _network("global pools", (1, 8, 8), ops.Conv2D(5, 3), ops.ReLU(), ops.AvgPool2D(global_pool=True)),
+        _network("global maximum", (1, 8, 8), ops.Conv2D(5, 3), ops.MaxPool2D(global_pool=True)),
+        _network(
+            "dropout",
+            (1, 7, 7),
+            ops.Conv2D(3, 3),
+            ops.ReLU(),
+            ops.Dropout(0.25),
+            ops.Flatten(),
+            ops.Dense(9),
+            ops.Sigmoid(),
+            ops.Dropout(0.5),
+        ),
+        _network("resized", (1, 9, 7), ops.Resize((12, 12)), ops.Conv2D(3, 3), ops.Tanh(), ops.Resize((5, 6))),
+        _network("activations first", (1, 6, 6), ops.Tanh(), ops.Conv2D(3, 3), ops.Sigmoid(), ops.Tanh()),
+    )
+}
+
+RECIPES = (
+    Recipe(),
+    Recipe(momentum=0.9, weight_decay=1e-2, label_smoothing=0.1, flip=True, shift=2),
+    Recipe(momentum=0.8, nesterov=True, shift=1),
+    Recipe(flip=True, weight_decay=1e-3),
+)
+
+EXAMPLES = 90
+
+
+def pictures(network, seed=0):
+    """Random images and labels for a network."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (EXAMPLES, *network.input_shape), dtype=np.uint8)
+    return images, rng.integers(0, network.classes, EXAMPLES).astype(np.uint8)
+
+
+def steps(*sizes, seed=2**40 + 5, epoch=3, rate=0.1):
+    """Steps of these sizes through random examples; the seed needs both halves of its key."""
+    offsets = np.cumsum([0, *sizes]).astype(np.int32)
+    examples = np.random.default_rng(7).integers(0, EXAMPLES, offsets[-1]).astype(np.int32)
+    return Steps(examples, offsets, np.linspace(rate, rate / 2, len(sizes), dtype=np.float32), seed, epoch)
+
+
+def replica(network, seed=3):
+    """Fresh parameters with biases that aren't zero, and a velocity that isn't either."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(2, network.size)).astype(np.float32)
+    return Replica(network.initial(seed) + noise[0] / 20, noise[1] / 100)

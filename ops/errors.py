@@ -31,5 +31,5 @@ class LabelError(OpsError):
     """A label outside the classes."""
 
 
-class Unsupported(OpsError):  # noqa: N818 -- it is the answer to a question, not a failure
+class Unsupported(OpsError):
     """An engine can't run this network or recipe."""

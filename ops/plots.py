@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, GRID = "#2b2b33", "#e4e2dc"
-LINES = ("#b3372f", "#1f5f8b", "#3f7d4e", "#8a6a1f")
+PAPER, INK, FAINT = "#fbf9f4", "#2b2a33", "#d9d4c7"
+LINES = ("#b6473a", "#34508c", "#c8932b", "#4d7a5a")
 DOTS_PER_INCH = 144
 
 
@@ -51,6 +51,7 @@ class Curve:
     def figure(self, upto: int | None = None) -> "Figure":
         """The curve as a Matplotlib figure, with the first `upto` points or all."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(5.6, 3.5), layout="constrained")
         axes = figure.subplots()
@@ -64,6 +65,7 @@ class Curve:
         if self.points:
             first, last = self.points[0][0], self.points[-1][0]
             axes.set_xlim(first, last if last > first else first + 1)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylim(0, self.y_max or 1.05 * max(max(values) for _, values in self.points))
         _dress(axes)
         axes.set_xlabel(self.x_label)
@@ -75,7 +77,7 @@ class Curve:
         return png(self.figure())
 
     def gif(self, seconds_a_frame: float = 0.4) -> bytes:
-        """The curve growing point by point, as an animated GIF."""
+        """The curve growing point by point, as an animated GIF that rests at its end. Needs a point at least."""
         from PIL import Image
 
         frames = [
@@ -83,9 +85,8 @@ class Curve:
             for upto in range(1, len(self.points) + 1)
         ]
         stream = BytesIO()
-        frames[0].save(
-            stream, "GIF", save_all=True, append_images=frames[1:], duration=int(1000 * seconds_a_frame), loop=0
-        )
+        durations = [int(1000 * seconds_a_frame)] * (len(frames) - 1) + [3000]
+        frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
         return stream.getvalue()
 
     def _repr_png_(self) -> bytes:
@@ -97,6 +98,7 @@ def images(pictures: np.ndarray, titles: tuple[str, ...] = (), *, columns: int =
 
     diverging: red for negative, white for zero, blue for positive; else white to black, from smallest to largest.
     """
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     if pictures.ndim != 3 or not len(pictures):
@@ -107,10 +109,11 @@ def images(pictures: np.ndarray, titles: tuple[str, ...] = (), *, columns: int =
     cells = np.atleast_1d(figure.subplots(lines, columns)).ravel()
     largest = float(np.abs(pictures).max()) or 1.0
     low, high = (-largest, largest) if diverging else (float(pictures.min()), float(pictures.max()))
+    colours = LinearSegmentedColormap.from_list("madder-indigo", [LINES[0], PAPER, LINES[1]]) if diverging else "gray_r"
     for cell in cells:
         cell.axis("off")
     for index, picture in enumerate(pictures):
-        cells[index].imshow(picture, cmap="RdBu" if diverging else "gray_r", vmin=low, vmax=high)
+        cells[index].imshow(picture, cmap=colours, vmin=low, vmax=high)
         if titles:
             cells[index].set_title(titles[index], fontsize=8, color=INK)
     return figure
@@ -124,15 +127,16 @@ def kernels(weight: np.ndarray) -> "Figure":
 
 
 def png(figure: "Figure") -> bytes:
-    """A figure as a PNG picture on white."""
+    """A figure as a PNG picture."""
     stream = BytesIO()
-    figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+    figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor=PAPER)
     return stream.getvalue()
 
 
 def _dress(axes: "Axes") -> None:
-    axes.grid(color=GRID)
-    axes.tick_params(colors=INK)
+    axes.set_facecolor(PAPER)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.tick_params(colors=INK, color=FAINT, labelsize=9)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
+        spine.set_color(FAINT)

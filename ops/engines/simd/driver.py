@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from ops.engines.simd.denormals import flush, restore
 from ops.engines.simd.draws import ACROSS, DOWN, EXAMPLES, FLIPS, LABELS
 from ops.engines.simd.layout import PANEL
 from ops.engines.simd.plan import Kernel, Plan
@@ -82,6 +83,7 @@ def program(plan: Plan) -> Callable[..., None]:
         memory, draws, pixels, images, labels, examples, offsets, rates, steps, training, out, result
     ):
         loss_sum, correct = 0.0, 0.0
+        state = flush()
         for step in range(steps):
             first, stop = np.int64(offsets[step]), np.int64(offsets[step + 1])
             if stop <= first:
@@ -121,6 +123,7 @@ def program(plan: Plan) -> Callable[..., None]:
                     slot = 0
             if training:
                 update(memory, draws, pixels, 0)
+        restore(state)
         result[0], result[1] = loss_sum, correct
 
     return run

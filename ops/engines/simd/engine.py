@@ -12,14 +12,13 @@ from ops.engine import Floats, Outcome, Replica, Steps
 from ops.engines.simd.draws import EPOCH, ROWS, SEED_HIGH, SEED_LOW
 from ops.engines.simd.layout import Layout
 from ops.engines.simd.machine import Loaded, machine_code
+from ops.engines.simd.memory import Memory
 from ops.engines.simd.store import default_store
 from ops.engines.simd.support import check
 from ops.errors import DtypeError, LabelError, ShapeError
 from ops.network import Network
 from ops.random import seed_key
 from ops.recipe import Recipe
-
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,6 @@ class Data:
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
-
-
-class _Memory:
-    """What one call works in; see `ops.engines.simd.layout` and `ops.engines.simd.draws`."""
-
-    def __init__(self, layout: Layout) -> None:
-        lanes = layout.lanes
-        self.floats: Floats = _aligned(layout.size, np.float32)
-        self.draws: NDArray[np.int32] = _aligned(ROWS * lanes, np.int32)
-        self.pixels: NDArray[np.uint8] = _aligned(lanes * layout.pixels, np.uint8)
-        self.result = np.zeros(2, np.float64)
 
 
 class SimdEngine:
@@ -55,7 +43,7 @@ class SimdEngine:
         self.network = network
         self.recipe = recipe
         self._layout = Layout(network)
-        self._spare: deque[_Memory] = deque()
+        self._spare: deque[Memory] = deque()
         self._loaded = Loaded(machine_code(network, recipe, default_store()))
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
@@ -105,7 +93,7 @@ class SimdEngine:
 
     def _call(
         self,
-        memory: _Memory,
+        memory: Memory,
         images: NDArray[np.uint8],
         labels: NDArray[np.uint8],
         examples: NDArray[np.int32],
@@ -119,12 +107,12 @@ class SimdEngine:
         addresses = [array.ctypes.data for array in pointers]
         self._loaded.call(*addresses, steps, int(training), logits.ctypes.data, memory.result.ctypes.data)
 
-    def _borrow(self) -> _Memory:
+    def _borrow(self) -> Memory:
         """Memory that no other call uses: one that a finished call left, or a new one."""
         try:
             return self._spare.pop()
         except IndexError:
-            return _Memory(self._layout)
+            return Memory(self._layout)
 
     def _images(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Checked, in one piece, and with the axis for channels that images of one channel may lack."""
@@ -143,11 +131,3 @@ class SimdEngine:
 
 def _whole(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.ascontiguousarray(numbers, np.int32)
-
-
-def _aligned(count: int, dtype: type[np.generic]) -> NDArray:
-    """Zeros that begin where a cache line does, as vector loads want it."""
-    size = count * np.dtype(dtype).itemsize
-    buffer = np.zeros(size + ALIGNMENT, np.uint8)
-    skip = -buffer.ctypes.data % ALIGNMENT
-    return buffer[skip : skip + size].view(dtype)

@@ -10,12 +10,14 @@ class Host:
 
     name, features: as LLVM has them. lanes: float32 numbers in a vector register, and so examples
     in a block. registers: how many vector registers there are.
+    x86: whether it is one.
     """
 
     name: str
     features: str
     lanes: int
     registers: int
+    x86: bool = True
 
     @property
     def sums(self) -> int:
@@ -44,4 +46,4 @@ def host() -> Host:
     if features.get("avx2") and features.get("fma"):
         return Host(name, text, lanes=8, registers=16)
     many = features.get("neon") or "aarch64" in llvm.get_process_triple()
-    return Host(name, text, lanes=4, registers=32 if many else 16)
+    return Host(name, text, lanes=4, registers=32 if many else 16, x86="x86_64" in llvm.get_process_triple())

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ops.engine import Floats
 from ops.engines.simd.host import host
 from ops.engines.simd.pool import Pool
+from ops.errors import ShapeError
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Shape
 from ops.layers.activation import Activation
 from ops.network import Network, Slice
@@ -117,6 +118,10 @@ class Layout:
 
     def pack(self, vector: Floats, memory: Floats, start: int) -> None:
         """Copy a flat parameter vector into the memory at `start` (theta or velocity)."""
+        if vector.shape != (self.network.size,):
+            raise ShapeError(
+                f"theta must have shape ({self.network.size},) for network {self.network.name!r}, got {vector.shape}"
+            )
         for parameter, inner, outer in self._views(memory, start, vector):
             inner[:, : parameter.columns] = outer
 

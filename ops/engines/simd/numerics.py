@@ -58,8 +58,7 @@ def tanh(code: Code, x: Vec) -> Vec:
     size = code.call("fabs", x)
     one, two = code.constant(1), code.constant(2)
     far = one - two * reciprocal(code, exp(code, size + size) + one)
-    far = code.call("copysign", far, x)
-    return code.select(size.compare(">", code.constant(0.65)), far, near)
+    return code.call("copysign", code.select(size.compare(">", code.constant(0.65)), far, near), x)
 
 
 def reciprocal(code: Code, x: Vec) -> Vec:

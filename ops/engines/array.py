@@ -32,7 +32,7 @@ class Data:
 class ArrayEngine:
     """Runs steps one operator after another; the fast engines are held to what comes out here.
 
-    device: `cpu` for NumPy, `cuda` for CuPy. Raises Unsupported where CuPy isn't installed.
+    device: `cpu` for NumPy, `cuda` for CuPy. Raises Unsupported without CuPy or a GPU.
     """
 
     name = "array"
@@ -126,6 +126,8 @@ def _module(device: str) -> ModuleType:
         import cupy
     except ImportError as error:
         raise Unsupported("device 'cuda' needs CuPy: install atelier-train[cuda12] or [cuda13]") from error
+    if not cupy.is_available():
+        raise Unsupported("device 'cuda' needs a GPU, and CuPy finds none: use device 'cpu'")
     return cupy
 
 

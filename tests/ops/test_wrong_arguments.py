@@ -2,6 +2,9 @@
 
 # ruff: noqa: E501 -- a table: one case a line
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -113,7 +116,6 @@ CASES = [
     case(LabelError, "labels must be in [0, 3), got 3", lambda: ENGINE.load(IMAGES, BYTES + np.uint8(1))),
     case(DtypeError, "labels must be uint8, got int64", lambda: ENGINE.load(IMAGES, BYTES.astype(int))),
     case(ShapeError, "labels must have shape (5,), one for each image, got (4,)", lambda: ENGINE.load(IMAGES, BYTES[:4])),
-    case(Unsupported, "device 'cuda' needs CuPy", lambda: ArrayEngine(NETWORK, ops.Recipe(), device="cuda")),
     # schedules, training, the textbook's own functions
     case(OpsError, "rate must be a finite number > 0, got 0", lambda: Constant(0)),
     case(OpsError, "every must be a finite number > 0, got 0", lambda: Step(0.1, 0)),
@@ -135,6 +137,18 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_what_came(call, ex
         call()
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_gpu_without_cupy_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+    with pytest.raises(Unsupported, match=r"device 'cuda' needs CuPy: install atelier-train\[cuda12\]"):
+        ArrayEngine(NETWORK, ops.Recipe(), device="cuda")
+
+
+def test_cupy_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(is_available=lambda: False))
+    with pytest.raises(Unsupported, match="device 'cuda' needs a GPU, and CuPy finds none"):
+        ArrayEngine(NETWORK, ops.Recipe(), device="cuda")
 
 
 def test_every_exception_is_a_value_error():

@@ -1,0 +1,23 @@
+"""Which engine is taken when one is asked for by name."""
+
+import pytest
+
+import ops
+from ops.engines import Choice, build, choose
+from ops.engines.array import ArrayEngine
+
+NETWORK = ops.network("mlp", (1, 8, 8), 3)
+
+
+def test_the_array_engine_can_always_be_had():
+    choice = choose(NETWORK, ops.Recipe(), engine="array", device="cpu")
+    assert choice == Choice("array", "cpu", "")
+    engine = build(choice, NETWORK, ops.Recipe())
+    assert isinstance(engine, ArrayEngine)
+    assert engine.device == "cpu"
+
+
+@pytest.mark.parametrize(("engine", "device"), [("simd", "cuda"), ("cuda", "cpu")])
+def test_an_engine_on_the_wrong_device_is_refused(engine, device):
+    with pytest.raises(ops.Unsupported, match=f"engine '{engine}' runs on"):
+        choose(NETWORK, ops.Recipe(), engine=engine, device=device)

@@ -1,26 +1,28 @@
 """Two-dimensional convolution, which as everywhere in this field is cross-correlation, and its gradient.
 
 The windows of a few examples at a time are laid out as the columns of a matrix, so that a
-convolution is a matrix product ("im2col"): with J = c/groups * r * s and P = p * q,
+convolution is a matrix product ("im2col"): with J = c/groups * r * s and M = p * q * examples,
 
-    y (o, n P) = w (o, J) @ columns (J, n P)
+    y (o, M) = w (o, J) @ columns (J, M)
     dw = dy @ columnsᵀ                           dcolumns = wᵀ @ dy
 
-and dx gathers dcolumns back, tap by tap. Axes: n example, c in-channel, h w input, o out-channel,
-r s filter, p q output.
+and dx gathers dcolumns back, tap by tap. The examples lie innermost, so that whole rows of windows
+are copied and added at once, however narrow the image. Axes: n example, c in-channel, h w input,
+o out-channel, r s filter, p q output.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_like, check_shape
 from ops.errors import GeometryError, ShapeError
 from ops.geometry import IntOrPair, Pair, conv_output_size, count, pair
-from ops.windows import pad_planes, taps, windows
+from ops.windows import taps
 
-CHUNK_BYTES = {"numpy": 2**20, "cupy": 2**28}
-"""How large the matrix of columns may grow: on a CPU it should stay in the cache."""
+CHUNK_BYTES = {"numpy": 3 * 2**18, "cupy": 2**28}
+"""How large the matrix of columns may grow: on a CPU it should stay in the cache, with its gradient."""
 
 
 def conv2d(
@@ -50,9 +52,8 @@ def conv2d(
     y_nopq = xp.empty((x.shape[0], w.shape[0], *window.places), x.dtype)
     w_goj = w.reshape(groups, w.shape[0] // groups, -1)
     for part, columns_gjm in window.columns(x):
-        n = part.stop - part.start
-        y_onpq = xp.matmul(w_goj, columns_gjm).reshape(w.shape[0], n, *window.places)
-        y_nopq[part] = y_onpq.transpose(1, 0, 2, 3)
+        y_opqn = xp.matmul(w_goj, columns_gjm).reshape(w.shape[0], *window.places, -1)
+        y_nopq[part] = y_opqn.transpose(3, 0, 1, 2)
     if b is not None:
         y_nopq += b[:, None, None]
     return y_nopq
@@ -78,23 +79,15 @@ def conv2d_grad(
     check_like("dy", dy, "x", x)
     check_shape("dy", dy, (x.shape[0], w.shape[0], *window.places))
     xp = array_module(x)
-    c, height, width = x.shape[1:]
     o = w.shape[0]
-    top, left = window.padding
     w_goj = w.reshape(groups, o // groups, -1)
     dw_goj = xp.zeros_like(w_goj)
     dx = xp.empty_like(x) if input_gradient else None
     for part, columns_gjm in window.columns(x):
-        m = part.stop - part.start
-        dy_gom = xp.ascontiguousarray(dy[part].transpose(1, 0, 2, 3)).reshape(groups, o // groups, -1)
+        dy_gom = xp.ascontiguousarray(dy[part].transpose(1, 2, 3, 0)).reshape(groups, o // groups, -1)
         dw_goj += xp.matmul(dy_gom, columns_gjm.swapaxes(1, 2))
-        if dx is None:
-            continue
-        dcolumns = xp.matmul(w_goj.swapaxes(1, 2), dy_gom).reshape(c, *window.kernel, m, *window.places)
-        dpadded = xp.zeros((c, m, height + 2 * top, width + 2 * left), x.dtype)
-        for r, s, (rows, columns) in taps(window.kernel, window.stride, window.dilation, window.places):
-            dpadded[:, :, rows, columns] += dcolumns[:, r, s]
-        dx[part] = dpadded[:, :, top : top + height, left : left + width].transpose(1, 0, 2, 3)
+        if dx is not None:
+            dx[part] = window.gathered(xp.matmul(w_goj.swapaxes(1, 2), dy_gom), x[part])
     return dx, dw_goj.reshape(w.shape), dy.sum(axis=(0, 2, 3))
 
 
@@ -110,20 +103,45 @@ class _Window:
     groups: int
 
     def columns(self, x_nchw: Array) -> Iterator[tuple[slice, Array]]:
-        """A few examples at a time: their slice and the matrix (groups, J, examples * P) of their windows."""
+        """A few examples at a time: their slice, and the matrix (groups, J, M) of their windows.
+
+        All matrices lie in the same memory: each lasts until the next is asked for.
+        """
         xp = array_module(x_nchw)
         n, c = x_nchw.shape[:2]
-        rows = c * self.kernel[0] * self.kernel[1]
-        each = rows * self.places[0] * self.places[1] * x_nchw.dtype.itemsize
-        most = max(1, CHUNK_BYTES[xp.__name__] // each)
-        for start in range(0, n, most):
+        each = c * prod(self.kernel) * prod(self.places)
+        most = min(n, max(1, CHUNK_BYTES[xp.__name__] // (each * x_nchw.dtype.itemsize)))
+        room = xp.empty(each * most, x_nchw.dtype)
+        for start in range(0, n, most or 1):
             part = slice(start, min(start + most, n))
-            padded = pad_planes(x_nchw[part], self.padding)
-            view = windows(padded, self.kernel, self.stride, self.dilation, self.places)
-            yield (
-                part,
-                xp.ascontiguousarray(view.transpose(1, 4, 5, 0, 2, 3)).reshape(self.groups, rows // self.groups, -1),
-            )
+            padded = self._planes(x_nchw[part])
+            padded[self._inside(x_nchw)] = x_nchw[part].transpose(1, 2, 3, 0)
+            columns = room[: each * len(x_nchw[part])].reshape(c, *self.kernel, *self.places, -1)
+            for r, s, at in self._taps():
+                columns[:, r, s] = padded[:, *at]
+            yield part, columns.reshape(self.groups, c // self.groups * prod(self.kernel), -1)
+
+    def gathered(self, dcolumns_gjm: Array, x_nchw: Array) -> Array:
+        """The gradient for the examples `x` from that for their columns: each pixel's shares in all windows, added."""
+        n, c = x_nchw.shape[:2]
+        dcolumns = dcolumns_gjm.reshape(c, *self.kernel, *self.places, n)
+        dpadded = self._planes(x_nchw)
+        for r, s, at in self._taps():
+            dpadded[:, *at] += dcolumns[:, r, s]
+        return dpadded[self._inside(x_nchw)].transpose(3, 0, 1, 2)
+
+    def _taps(self) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+        return taps(self.kernel, self.stride, self.dilation, self.places)
+
+    def _planes(self, x_nchw: Array) -> Array:
+        """Zeros (c, h + 2 padding, w + 2 padding, n) for the examples of x."""
+        (top, left), (n, c, h, w) = self.padding, x_nchw.shape
+        return array_module(x_nchw).zeros((c, h + 2 * top, w + 2 * left, n), x_nchw.dtype)
+
+    def _inside(self, x_nchw: Array) -> tuple[slice, slice, slice]:
+        """Where x lies within its padding."""
+        (top, left), (h, w) = self.padding, x_nchw.shape[2:]
+        return slice(None), slice(top, top + h), slice(left, left + w)
 
 
 def _window(x: Array, w: Array, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair, groups: int) -> _Window:

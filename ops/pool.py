@@ -38,12 +38,12 @@ def max_pool2d(
     xp = array_module(x)
     padded = pad_planes(x, window.padding, window.overhang, -np.inf)
     y = xp.full((*x.shape[:2], *window.places), -np.inf, x.dtype)
+    for _, _, (rows, columns) in window.taps():
+        xp.maximum(y, padded[:, :, rows, columns], out=y)
     argmax = xp.zeros(y.shape, np.min_scalar_type(prod(window.size) - 1))
-    for r, s, (rows, columns) in window.taps():
-        value = padded[:, :, rows, columns]
-        better = (value > y) | (value != value)
-        xp.copyto(y, value, where=better)
-        argmax[better] = r * window.size[1] + s
+    for r, s, (rows, columns) in reversed(list(window.taps())):  # backwards, so that the first of equals stays
+        tap = argmax.dtype.type(r * window.size[1] + s)
+        xp.copyto(argmax, tap, where=padded[:, :, rows, columns] == y)
     return y, argmax
 
 

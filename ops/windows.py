@@ -1,4 +1,4 @@
-"""Windows on padded planes, as views: what convolution and pooling share."""
+"""Windows on padded planes: what convolution and pooling share."""
 
 from collections.abc import Iterator
 
@@ -16,21 +16,6 @@ def pad_planes(x_nchw: Array, padding: Pair, after: Pair = (0, 0), value: float 
     padded = array_module(x_nchw).full(shape, value, x_nchw.dtype)
     padded[:, :, above : above + h, left : left + w] = x_nchw
     return padded
-
-
-def windows(x_nchw: Array, kernel: Pair, stride: Pair, dilation: Pair, places: Pair) -> Array:
-    """A view (n, c, p, q, r, s) of an already padded `x`: the window at each place (p, q). Not to be written to."""
-    xp = array_module(x_nchw)
-    n, c = x_nchw.shape[:2]
-    down, right = x_nchw.strides[2:]
-    strides = (
-        *x_nchw.strides[:2],
-        down * stride[0],
-        right * stride[1],
-        down * dilation[0],
-        right * dilation[1],
-    )
-    return xp.lib.stride_tricks.as_strided(x_nchw, (n, c, *places, *kernel), strides)
 
 
 def taps(kernel: Pair, stride: Pair, dilation: Pair, places: Pair) -> Iterator[tuple[int, int, tuple[slice, slice]]]:

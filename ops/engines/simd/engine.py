@@ -103,9 +103,9 @@ class SimdEngine:
         training: bool,
         logits: Floats,
     ) -> None:
-        pointers = (memory.floats, memory.draws, memory.pixels, images, labels, examples, offsets, rates)
-        addresses = [array.ctypes.data for array in pointers]
-        self._loaded.call(*addresses, steps, int(training), logits.ctypes.data, memory.result.ctypes.data)
+        addresses = (array.ctypes.data for array in (images, labels, examples, offsets, rates))
+        out, result = logits.ctypes.data, memory.result.ctypes.data
+        self._loaded.call(*memory.addresses, *addresses, steps, int(training), out, result)
 
     def _borrow(self) -> Memory:
         """Memory that no other call uses: one that a finished call left, or a new one."""

@@ -21,6 +21,7 @@ class Memory:
         self.draws: NDArray[np.int32] = _aligned(ROWS * layout.lanes, np.int32)
         self.pixels: NDArray[np.uint8] = _aligned(layout.lanes * layout.pixels, np.uint8)
         self.result = np.zeros(2, np.float64)
+        self.addresses = tuple(array.ctypes.data for array in (self.floats, self.draws, self.pixels))
 
 
 def _aligned(count: int, dtype: type[np.generic]) -> NDArray:

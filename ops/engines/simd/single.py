@@ -30,11 +30,13 @@ class SingleKernels:
         self.assembly = machine.emit_assembly(parsed)
         self._engine = llvm.create_mcjit_compiler(parsed, machine)
         self._engine.finalize_object()
+        self._functions = {
+            kernel.name: PROTOTYPE(self._engine.get_function_address(_entry(kernel))) for kernel in kernels
+        }
 
     def call(self, kernel: Kernel, memory: Memory, *, slot: int = 0, times: int = 1) -> None:
         """Run a kernel so many times in a row. slot: the block's place in the panel, or how many blocks it has."""
-        function = PROTOTYPE(self._engine.get_function_address(_entry(kernel)))
-        function(*(array.ctypes.data for array in (memory.floats, memory.draws, memory.pixels)), slot, times)
+        self._functions[kernel.name](*memory.addresses, slot, times)
 
     def instructions(self, kernel: Kernel) -> list[str]:
         """A kernel's machine instructions, one a line, in assembly language."""

@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis draws, and one thread for linear algebra."""
+"""What all tests share: how hypothesis draws, one thread for linear algebra, and a home on disk."""
 
 import os
 
@@ -6,8 +6,20 @@ import os
 for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(library, "1")
 
-from hypothesis import settings  # noqa: E402 -- see above
+from pathlib import Path  # noqa: E402 -- see above
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from service.home import Home  # noqa: E402
 
 # The same cases every time, so that a red run is red for everyone; a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home of the test's own, known to the environment too."""
+    monkeypatch.setenv("ATELIER_HOME", str(tmp_path / "home"))
+    return Home.from_environment()

@@ -33,10 +33,7 @@ def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[
             raise DataError(f"{source} is not a folder: --source takes one with the four IDX files")
         return _in_folder(source) or _complain(source)
     if dataset not in KNOWN:
-        raise InvalidInput(
-            f"data set {dataset!r} is not one that can be fetched ({', '.join(KNOWN)}): "
-            "bring it in with `atelier ingest --dataset NAME --source FOLDER`"
-        )
+        raise cannot_be_fetched(dataset)
     known, cache = KNOWN[dataset], home.cache / dataset
     for folder in (cache, Path(known.package_folder)):
         if files := _in_folder(folder):
@@ -58,6 +55,14 @@ def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[
     raise DataError(
         f"{dataset} could not be had ({'; '.join(failures)}); put the four IDX files into a folder and name it: "
         "atelier ingest --source FOLDER"
+    )
+
+
+def cannot_be_fetched(dataset: str) -> InvalidInput:
+    """The error for a data set that only its user can bring."""
+    return InvalidInput(
+        f"data set {dataset!r} is not one that can be fetched ({', '.join(KNOWN)}): "
+        f"bring it in with `atelier ingest --dataset {dataset} --source FOLDER`"
     )
 
 

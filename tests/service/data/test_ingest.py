@@ -1,0 +1,179 @@
+import gzip
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.data import describe, ingest, read, verify
+from service.errors import Conflict, DataError, InvalidInput
+from service.home import Home
+from tests.data import idx_bytes, write_idx_dataset
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    write_idx_dataset(folder)
+    return folder
+
+
+def left_over(home: Home) -> list[str]:
+    return sorted(path.name for path in home.data.iterdir()) if home.data.exists() else []
+
+
+@pytest.mark.parametrize(("shape", "classes", "gz"), [((28, 28), 10, True), ((17, 31), 23, False), ((1, 2), 2, True)])
+def test_any_four_idx_files_come_back_from_the_store(home: Home, tmp_path: Path, shape, classes, gz):
+    train, test = write_idx_dataset(tmp_path / "idx", train=123, test=45, shape=shape, classes=classes, gz=gz)
+    info = ingest(home, dataset="blobs", source=tmp_path / "idx")
+    assert (info.train, info.test, info.image_shape, info.classes) == (123, 45, shape, classes)
+    for group, (images, labels) in (("train", train), ("test", test)):
+        stored_images, stored_labels = read(info.path, group, info.digest)
+        np.testing.assert_array_equal(stored_images, images)
+        np.testing.assert_array_equal(stored_labels, labels)
+    assert left_over(home) == ["blobs.zarr"]
+
+
+def test_ingesting_twice_keeps_the_store_and_other_data_are_refused(home: Home, source: Path, tmp_path: Path):
+    first = ingest(home, dataset="blobs", source=source)
+    written = (first.path / "zarr.json").stat().st_mtime_ns
+    assert ingest(home, dataset="blobs", source=source) == first
+    assert (first.path / "zarr.json").stat().st_mtime_ns == written
+    write_idx_dataset(tmp_path / "other", seed=9)
+    with pytest.raises(Conflict, match="other data under this name"):
+        ingest(home, dataset="blobs", source=tmp_path / "other")
+    assert describe(first.path) == first
+
+
+def spoil_truncate(folder: Path) -> str:
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-5]))
+    return path.name
+
+
+def spoil_swap(folder: Path) -> str:
+    images, labels = folder / "train-images-idx3-ubyte.gz", folder / "train-labels-idx1-ubyte.gz"
+    content = images.read_bytes()
+    images.write_bytes(labels.read_bytes())
+    labels.write_bytes(content)
+    return images.name
+
+
+def spoil_counts(folder: Path) -> str:
+    path = folder / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.arange(7, dtype=np.uint8))))
+    return path.name
+
+
+def spoil_shape(folder: Path) -> str:
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.ones((60, 9, 9), np.uint8))))
+    return path.name
+
+
+def spoil_missing(folder: Path) -> str:
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    path.unlink()
+    return path.name.removesuffix(".gz")
+
+
+@pytest.mark.parametrize("spoil", [spoil_truncate, spoil_swap, spoil_counts, spoil_shape, spoil_missing])
+def test_a_spoiled_source_is_refused_by_name_and_leaves_nothing(home: Home, source: Path, spoil):
+    name = spoil(source)
+    with pytest.raises(DataError, match=name):
+        ingest(home, dataset="blobs", source=source)
+    assert left_over(home) == []
+
+
+def test_fashion_mnist_must_be_fashion_mnist(home: Home, source: Path):
+    with pytest.raises(DataError, match="is not fashion-mnist's train-images"):
+        ingest(home, dataset="fashion-mnist", source=source)
+    assert left_over(home) == []
+
+
+def test_an_unknown_data_set_needs_a_folder(home: Home):
+    with pytest.raises(InvalidInput, match="--source"):
+        ingest(home, dataset="kmnist")
+
+
+def test_a_source_that_is_no_folder_is_refused(home: Home, tmp_path: Path):
+    with pytest.raises(DataError, match="is not a folder"):
+        ingest(home, dataset="blobs", source=tmp_path / "nowhere")
+
+
+def spoil_chunk_missing(store: Path) -> None:
+    (store / "train" / "images" / "c" / "0" / "0" / "0").unlink()
+
+
+def spoil_chunk_bit(store: Path) -> None:
+    chunk = store / "train" / "images" / "c" / "0" / "0" / "0"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 4
+    chunk.write_bytes(content)
+
+
+def spoil_chunk_cut(store: Path) -> None:
+    chunk = store / "train" / "labels" / "c" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:10])
+
+
+def spoil_chunk_of_another_array(store: Path) -> None:
+    shutil.copyfile(store / "test" / "labels" / "c" / "0", store / "train" / "labels" / "c" / "0")
+
+
+def spoil_attributes(store: Path) -> None:
+    path = store / "zarr.json"
+    path.write_text(path.read_text().replace('"count": 300', '"count": 301').replace('"digest": "', '"digest": "0'))
+
+
+def spoil_metadata(store: Path) -> None:
+    (store / "train" / "images" / "zarr.json").write_text("{")
+
+
+SPOILT = [
+    spoil_chunk_missing,
+    spoil_chunk_bit,
+    spoil_chunk_cut,
+    spoil_chunk_of_another_array,
+    spoil_attributes,
+    spoil_metadata,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_a_spoiled_store_is_noticed_and_built_anew(home: Home, source: Path, spoil):
+    info = ingest(home, dataset="blobs", source=source)
+    spoil(info.path)
+    with pytest.raises(DataError, match=r"blobs\.zarr"):
+        verify(info.path)
+    said: list[str] = []
+    assert ingest(home, dataset="blobs", source=source, progress=said.append) == info
+    assert any("anew" in message for message in said)
+    assert verify(info.path) == info
+
+
+def test_a_store_of_other_data_is_not_read(home: Home, source: Path):
+    info = ingest(home, dataset="blobs", source=source)
+    with pytest.raises(DataError, match="not 000000000000 as expected"):
+        read(info.path, "train", replace(info, digest="0" * 64).digest)
+
+
+def test_an_interrupted_build_leaves_nothing(home: Home, source: Path, monkeypatch):
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("service.data.store._write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(home, dataset="blobs", source=source)
+    assert left_over(home) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(home: Home, source: Path, monkeypatch):
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("service.data.store._write", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        ingest(home, dataset="blobs", source=source)
+    assert left_over(home) == []

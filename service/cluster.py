@@ -35,12 +35,17 @@ def open_cluster(cluster: ClusterConfig) -> Iterator[Client]:
         LocalCluster(
             n_workers=cluster.workers or os.cpu_count() or 1,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as local,
         Client(local) as client,
     ):
         yield client
+
+
+def check_scheduler(address: str) -> None:
+    """Raise ClusterError where no scheduler answers at the address, or it has no workers."""
+    _connect(address).close()
 
 
 def settle_engine(client: Client, config: TrainConfig, network: Network, recipe: Recipe, store: Path) -> Choice:

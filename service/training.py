@@ -99,23 +99,24 @@ def _advance(
     state = checkpoint.state if checkpoint else job.initial_state()
     following = job.plan.round_after(checkpoint.round) if checkpoint else job.plan.first_round()
     examples = checkpoint.examples if checkpoint else 0
-    written = monotonic()
+    digest, written = state.digest, monotonic()
+    if checkpoint and _ends_epoch(job, checkpoint.round):
+        yield from ledger.epoch(checkpoint.round)
     pipeline = Pipeline(client, job, state, following)
     reports = pipeline.reports()
     try:
         for report in reports:
-            examples += report.examples
-            yield ledger.round(report)
-            epoch_done = report.round.last == job.plan.steps_per_epoch
+            examples, digest = examples + report.examples, report.digest
+            yield from ledger.round(report)
+            epoch_done = _ends_epoch(job, report.round)
             asked = folder.requested()
             if report.state and (epoch_done or asked or monotonic() - written > CHECKPOINT_SECONDS):
                 checkpoints.write(folder.checkpoints, Checkpoint(report.round, examples, report.state))
                 written = monotonic()
             if epoch_done:
-                yield ledger.epoch(report.round)
+                yield from ledger.epoch(report.round)
             if asked and job.plan.round_after(report.round):
                 raise Cancelled(f"run {folder.name} was cancelled after round {report.round.number}")
-            digest = report.digest
         yield ledger.log.append("end", outcome="finished", digest=digest, examples=examples)
     finally:
         reports.close()
@@ -150,36 +151,41 @@ class _Ledger:
                 return checkpoint
         return None
 
-    def round(self, report: Report) -> Entry:
-        """Write down a round, or hold it against what was written down before."""
+    def round(self, report: Report) -> Iterator[Entry]:
+        """Write down a round that is new; hold one that was written down before against the log."""
         number = report.round.number
         before = self._rounds.get(number)
         if before is None:
             self._rounds[number] = self.log.append("round", **_round_values(report))
+            yield self._rounds[number]
         elif before["digest"] != report.digest:
             raise RunError(
                 f"round {number} came out as {report.digest[:12]}, but the log has {before['digest'][:12]}: "
                 "the hardware, the libraries or the data are not those that the run began with"
             )
-        return self._rounds[number]
 
-    def epoch(self, last: Round) -> Entry:
-        """Sum up an epoch from its rounds."""
+    def epoch(self, last: Round) -> Iterator[Entry]:
+        """Sum up an epoch from its rounds, unless that was done before."""
+        if last.epoch in self._epochs:
+            return
         rounds = [entry for entry in self._rounds.values() if entry["epoch"] == last.epoch]
         examples = sum(entry["examples"] for entry in rounds)
         wall, self._clock = monotonic() - self._clock, monotonic()
-        values = {
-            "epoch": last.epoch,
-            "examples": examples,
-            "train_loss": sum(entry["loss"] * entry["examples"] for entry in rounds) / examples,
-            "train_accuracy": sum(entry["accuracy"] * entry["examples"] for entry in rounds) / examples,
-            "examples_per_s": examples / wall,
-            "wall_s": wall,
-            "rounds_done": last.number + 1,
-        }
-        if last.epoch in self._epochs:
-            return {"kind": "epoch", **values}
-        return self.log.append("epoch", **values)
+        self._epochs.add(last.epoch)
+        yield self.log.append(
+            "epoch",
+            epoch=last.epoch,
+            examples=examples,
+            train_loss=sum(entry["loss"] * entry["examples"] for entry in rounds) / examples,
+            train_accuracy=sum(entry["accuracy"] * entry["examples"] for entry in rounds) / examples,
+            examples_per_s=examples / wall,
+            wall_s=wall,
+            rounds_done=last.number + 1,
+        )
+
+
+def _ends_epoch(job: Job, round_: Round) -> bool:
+    return round_.last == job.plan.steps_per_epoch
 
 
 def _round_values(report: Report) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""Runs on a real cluster of processes, on disk, to the same bits as without one."""
+
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from service.cluster import open_cluster
+from service.config import ClusterConfig, configured
+from service.errors import Cancelled, Conflict, DataError, RunError
+from service.home import Home
+from service.replay import replay
+from service.runs import RunFolder, checkpoints
+from service.training import advance, begin, final_state, reopen
+from tests.jobs import blobs_store, small, small_job
+
+
+def run(home: Home, client: Client, name: str, **given) -> RunFolder:
+    folder, job = begin(home, client, configured(small(**given)), name)
+    for _ in advance(client, folder, job):
+        pass
+    return folder
+
+
+@pytest.mark.parametrize(
+    "averaging", [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_steps": 7}]
+)
+def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(home: Home, tmp_path: Path, cluster_of, averaging):
+    job = small_job(home, tmp_path / "idx", averaging=averaging, optimizer={"momentum": 0.5})
+    *_, alone = replay(job, job.initial_state(), job.plan.first_round())
+    digests = {
+        final_state(run(home, cluster_of(n), f"w{n}", averaging=averaging, optimizer={"momentum": 0.5})).state.digest
+        for n in (1, 2, 3)
+    }
+    assert digests == {alone.digest}
+
+
+def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    folder = run(home, cluster_of(2), "run")
+    entries = list(folder.entries())
+    assert [entry["kind"] for entry in entries] == ["begin", *["round"] * 3, "epoch", *["round"] * 3, "epoch", "end"]
+    assert sum(entry["examples"] for entry in entries if entry["kind"] == "round") == 600
+    assert checkpoints.numbers(folder.checkpoints) == [6, 3]
+    assert folder.status() == "finished"
+    epochs = [entry for entry in entries if entry["kind"] == "epoch"]
+    assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
+
+
+def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    client = cluster_of(2)
+    undisturbed = final_state(run(home, client, "whole")).state.digest
+    for stop_after in range(1, 10):
+        folder, job = begin(home, client, configured(small()), f"stopped-{stop_after}")
+        entries = advance(client, folder, job)
+        for _ in range(stop_after):
+            next(entries)
+        entries.close()
+        assert folder.status() == "interrupted"
+        for _ in advance(client, folder, reopen(home, client, folder)):
+            pass
+        assert final_state(folder).state.digest == undisturbed
+        rounds = [entry["round"] for entry in folder.entries() if entry["kind"] == "round"]
+        assert rounds == list(range(6))
+
+
+def test_a_finished_run_has_nothing_left_to_do(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    folder = run(home, cluster_of(1), "run")
+    before = folder.log.read_bytes()
+    assert list(advance(cluster_of(1), folder, reopen(home, cluster_of(1), folder))) == []
+    assert folder.log.read_bytes() == before
+
+
+def test_a_second_coordinator_is_refused(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    client = cluster_of(1)
+    folder, job = begin(home, client, configured(small()), "run")
+    entries = advance(client, folder, job)
+    next(entries)
+    with pytest.raises(Conflict, match="being worked on by another process"):
+        next(advance(client, folder, job))
+    entries.close()
+
+
+def test_a_cancelled_run_stops_within_a_round_and_can_go_on(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    client = cluster_of(2)
+    undisturbed = final_state(run(home, client, "whole")).state.digest
+    folder, job = begin(home, client, configured(small()), "run")
+    entries = advance(client, folder, job)
+    while next(entries)["kind"] != "round":
+        pass
+    folder.request("cancel")
+    with pytest.raises(Cancelled):
+        list(entries)
+    assert sum(entry["kind"] == "round" for entry in folder.entries()) <= 2
+    assert folder.status() == "cancelled"
+    for _ in advance(client, folder, reopen(home, client, folder)):
+        pass
+    assert final_state(folder).state.digest == undisturbed
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    client = cluster_of(2)
+    undisturbed = final_state(run(home, client, "whole", epochs=3)).state.digest
+    folder, job = begin(home, client, configured(small(epochs=3)), "run")
+    entries = advance(client, folder, job)
+    while next(entries)["kind"] != "epoch":
+        pass
+    while next(entries)["kind"] != "epoch":
+        pass
+    entries.close()
+    (folder.checkpoints / "6" / "replica.safetensors").write_bytes(b"damaged")
+    begun = next(entries := advance(client, folder, reopen(home, client, folder)))
+    assert begun["rounds_done"] == 3
+    for _ in entries:
+        pass
+    assert final_state(folder).state.digest == undisturbed
+
+
+def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    client = cluster_of(1)
+    folder, _ = begin(home, client, configured(small()), "run")
+    home.store("blobs").rename(tmp_path / "away")
+    blobs_store(home, tmp_path / "other", seed=5)
+    with pytest.raises(RunError, match="was trained on data"):
+        reopen(home, client, folder)
+
+
+def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx", train=301)
+    client = cluster_of(1)
+    folder, job = begin(home, client, configured(small()), "run")
+    (home.store("blobs") / "train" / "images" / "c" / "0" / "0" / "0").unlink()
+    with pytest.raises(DataError, match="is missing"):
+        list(advance(client, folder, job))
+    assert folder.status() == "failed"
+
+
+def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch):
+    from distributed import LocalCluster
+
+    from service.errors import ClusterError
+
+    with (
+        pytest.raises(ClusterError, match="no Dask scheduler answers"),
+        open_cluster(ClusterConfig(scheduler="tcp://127.0.0.1:9")),
+    ):
+        pass
+    monkeypatch.setattr("service.cluster.CONNECT_SECONDS", 1)
+    with (
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
+        pytest.raises(ClusterError, match="has no workers"),
+        open_cluster(ClusterConfig(scheduler=empty.scheduler_address)),
+    ):
+        pass

@@ -1,7 +1,11 @@
 """The `atelier` command: the service's command line, with its pipelines run as Prefect flows."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from flows.embedded import prefect_server, settle
 from service.cli import Pipelines, command
 from service.config import ClusterConfig, TrainConfig
 from service.data import DatasetInfo
@@ -16,34 +20,36 @@ def main() -> None:
 
 
 def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
-    _settle(home)
-    from flows.ingest import ingest_flow
+    with _prefect(home):
+        from flows.ingest import ingest_flow
 
-    return ingest_flow(dataset, str(source or ""))
+        return ingest_flow(dataset, str(source or ""))
 
 
 def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str) -> Published:
-    _settle(home)
-    from flows.train import train_flow
+    with _prefect(home):
+        from flows.train import train_flow
 
-    return train_flow(config, cluster, run, resume=config is None)
+        return train_flow(config, cluster, run, resume=config is None)
 
 
 def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]:
-    _settle(home)
-    from flows.evaluate import evaluate_flow
+    with _prefect(home):
+        from flows.evaluate import evaluate_flow
 
-    return evaluate_flow(run, cluster)
+        return evaluate_flow(run, cluster)
 
 
 def _deploy(home: Home) -> None:
     home.prepare()
+    settle(os.environ, home.root)
     from flows.deployments import serve_forever
 
     serve_forever()
 
 
-def _settle(home: Home) -> None:
-    from flows.embedded import settle_this_process
-
-    settle_this_process(home.root)
+@contextmanager
+def _prefect(home: Home) -> Iterator[None]:
+    home.prepare()
+    with prefect_server(home.root):
+        yield

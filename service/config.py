@@ -123,8 +123,8 @@ def explain(error: ValidationError) -> InvalidInput:
     """The first thing that pydantic found wrong, as one line."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Input ")
-    return InvalidInput(f"{where} {message[0].lower()}{message[1:]}, got {first['input']!r}")
+    _, _, message = first["msg"].partition(" should ")
+    return InvalidInput(f"{where} must {message or first['msg']}, got {first['input']!r}")
 
 
 def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

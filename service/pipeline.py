@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from time import monotonic
 
 from distributed import Client
 
@@ -22,7 +21,7 @@ Watch = Callable[[Entry], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training ended with. examples_per_s and wall_s are of the training stage alone."""
+    """What a training ended with. wall_s is the time its epochs took, examples_per_s their examples over that."""
 
     run: str
     digest: str
@@ -60,18 +59,16 @@ def train_run(home: Home, client: Client, run: str, config: TrainConfig | None, 
     else:
         folder = RunFolder.open(home.runs, run)
         job = reopen(home, client, folder)
-    began, examples = monotonic(), 0
     for entry in advance(client, folder, job):
         watch(entry)
-        examples += entry["examples"] if entry["kind"] == "epoch" else 0
-    wall = monotonic() - began
     epochs = history(folder)
+    wall = sum(entry["wall_s"] for entry in epochs)
     return Trained(
         run=run,
         digest=final_state(folder).state.digest,
         train_loss=epochs[-1]["train_loss"],
         train_accuracy=epochs[-1]["train_accuracy"],
-        examples_per_s=examples / wall,
+        examples_per_s=sum(entry["examples"] for entry in epochs) / wall,
         wall_s=wall,
         workers=len(client.scheduler_info(n_workers=-1)["workers"]),
         shards=job.config.averaging.shards,
@@ -106,7 +103,8 @@ def evaluate_run(home: Home, client: Client, run: str) -> dict[int, Evaluation]:
 
 
 def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
-    """Put a finished run into the registry as a new version of its model."""
+    """Put a finished run into the registry as a new version of its model; one that is there already stays."""
+    registry = Registry(home.models)
     folder = RunFolder.open(home.runs, trained.run)
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
@@ -127,7 +125,7 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
             "versions": facts["versions"],
         },
     )
-    model = Registry(home.models).publish(config.published_name, draft)
+    model = registry.of_run(config.published_name, trained.run) or registry.publish(config.published_name, draft)
     return Published(**asdict(trained), model=model.name, version=model.version, test_accuracy=last.accuracy)
 
 

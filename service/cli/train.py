@@ -12,7 +12,8 @@ from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, configured
 from service.errors import InvalidInput
 from service.pipeline import Published
-from service.runs import new_run_id
+from service.preflight import check_training
+from service.runs import RunFolder, new_run_id
 
 
 @click.command()
@@ -32,6 +33,7 @@ def train(context: Context, resume: str | None, as_json: bool, **options: Any) -
         raise in_options(error) from None
     cluster = validated(ClusterConfig, options)
     run = resume or new_run_id()
+    check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
     with progress(context.home, run):
         published = context.pipelines.train(context.home, config, cluster, run)
     show(asdict(published), _told(published), as_json)

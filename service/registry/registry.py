@@ -109,6 +109,11 @@ class Registry:
         tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags")}
         return ModelVersion(**{**manifest, **tuples}, path=path)
 
+    def of_run(self, name: str, run: str) -> ModelVersion | None:
+        """The version of a model that a run ended in, if it was published."""
+        versions = (self.get(name, str(version)) for version in reversed(self.versions(name)))
+        return next((version for version in versions if version.lineage.get("run") == run), None)
+
     def names(self) -> list[str]:
         """Every model that has a version."""
         if not self._folder.is_dir():

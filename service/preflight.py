@@ -1,0 +1,31 @@
+"""What can be found wrong with a training before anything is started for it."""
+
+from ops.engines import choose
+from service.cluster import check_scheduler
+from service.config import ClusterConfig, TrainConfig
+from service.data import describe
+from service.data.catalog import KNOWN
+from service.data.sources import cannot_be_fetched
+from service.errors import DataError
+from service.home import Home
+from service.job import network_for, recipe_for
+from service.plan import plan_for
+
+
+def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
+    """Raise what the training would fail with later: InvalidInput, OpsError or ClusterError.
+
+    Data that are yet to be ingested, or a store that will be built anew, are not looked into.
+    """
+    if cluster.scheduler:
+        check_scheduler(cluster.scheduler)
+    try:
+        data = describe(home.store(config.dataset))
+    except DataError:
+        if config.dataset not in KNOWN:
+            raise cannot_be_fetched(config.dataset) from None
+        return
+    plan_for(config, data.train)
+    network = network_for(config, data)
+    if not cluster.scheduler:
+        choose(network, recipe_for(config), engine=config.engine, device=config.device)

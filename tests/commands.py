@@ -1,0 +1,34 @@
+"""The `atelier` command as a program of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
+    """Start the command with pipes for its output."""
+    environment = {**os.environ, "ATELIER_HOME": str(home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows", *words],
+        env=environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def atelier(*words: str, home: Path, timeout: float = 120, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end."""
+    process = start(*words, home=home, **more)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)

@@ -1,0 +1,117 @@
+"""The main job through the command line, as a person would run it: real processes, Prefect and Dask included."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from service.home import Home
+from service.runs import RunFolder
+from tests.commands import atelier, start
+from tests.data import blobs
+from tests.jobs import blobs_store
+
+TRAIN = (
+    *("train", "--dataset", "blobs", "--model", "mlp", "--batch-size", "32", "--lr", "0.2"),
+    *("--average-every", "2", "--device", "cpu"),
+)
+
+
+@pytest.fixture(scope="module")
+def blobs_home(tmp_path_factory) -> Home:
+    folder = tmp_path_factory.mktemp("command-line")
+    home = Home(folder / "home")
+    blobs_store(home, folder / "idx", train=600)
+    return home
+
+
+@pytest.fixture(scope="module")
+def trained(blobs_home: Home) -> dict:
+    done = atelier(*TRAIN, "--epochs", "5", "--json", home=blobs_home.root)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "prefect" not in done.stderr.lower()
+    assert done.stdout.count("\n") == 1
+    return json.loads(done.stdout)
+
+
+def test_train_reports_what_it_promises(trained: dict):
+    promised = (
+        "run model version digest train_loss train_accuracy test_accuracy examples_per_s wall_s workers shards engine"
+    )
+    assert set(trained) == set(promised.split())
+    assert trained["test_accuracy"] > 0.9
+    assert (trained["model"], trained["version"]) == ("mlp", 1)
+
+
+def test_the_model_can_be_listed_shown_and_asked(blobs_home: Home, trained: dict, tmp_path: Path):
+    listed = json.loads(atelier("models", "list", "--json", home=blobs_home.root).stdout)
+    assert [(m["model"], m["version"], m["aliases"]) for m in listed] == [("mlp", 1, ["champion"])]
+    shown = json.loads(atelier("models", "show", "mlp", "--json", home=blobs_home.root).stdout)
+    assert shown["lineage"]["parameters"] == trained["digest"]
+    images, labels = blobs(10, shape=(12, 12), classes=5, seed=77)
+    right = 0
+    for image, label in zip(images, labels, strict=True):
+        Image.fromarray(image).save(tmp_path / "image.png")
+        asked = atelier("predict", "mlp", str(tmp_path / "image.png"), "--json", home=blobs_home.root)
+        right += json.loads(asked.stdout)["guesses"][0]["label"] == str(label)
+    assert right >= 9
+
+
+def test_the_weights_load_into_pytorch_by_name(blobs_home: Home, trained: dict):
+    torch = pytest.importorskip("torch", reason="PyTorch is a peer to compare with, not a dependency")
+    folder = blobs_home.models / "mlp" / "1"
+    weights = {name: torch.from_numpy(value) for name, value in load_file(folder / "weights.safetensors").items()}
+    network = torch.nn.Sequential()
+    network.add_module("flatten1", torch.nn.Flatten())
+    network.add_module("dense1", torch.nn.Linear(144, 256))
+    network.add_module("relu1", torch.nn.ReLU())
+    network.add_module("dense2", torch.nn.Linear(256, 5))
+    network.load_state_dict(weights)
+    images, labels = blobs(200, shape=(12, 12), classes=5, seed=78)
+    said = network(torch.from_numpy(images).float() / 255).argmax(dim=1).numpy()
+    assert np.mean(said == labels) > 0.9
+
+
+def test_the_run_can_be_looked_at(blobs_home: Home, trained: dict):
+    shown = json.loads(atelier("runs", "show", trained["run"], "--json", home=blobs_home.root).stdout)
+    assert (shown["status"], shown["epochs_done"]) == ("finished", 5)
+    again = json.loads(atelier("train", "--resume", trained["run"], "--json", home=blobs_home.root).stdout)
+    assert (again["digest"], again["version"]) == (trained["digest"], 1)
+
+
+def test_one_more_worker_or_less_gives_the_same_bits(blobs_home: Home, trained: dict):
+    done = atelier(*TRAIN, "--epochs", "5", "--workers", "1", "--name", "alone", "--json", home=blobs_home.root)
+    assert json.loads(done.stdout)["digest"] == trained["digest"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_training_that_is_killed_goes_on_to_the_same_bits(blobs_home: Home, trained: dict, how: signal.Signals):
+    before = {path.name for path in blobs_home.runs.iterdir()}
+    process = start(*TRAIN, "--epochs", "5", "--name", "killed", home=blobs_home.root)
+    run = _wait_for_rounds(blobs_home, before, 4)
+    process.send_signal(how)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in out + err
+    done = atelier("train", "--resume", run, "--json", home=blobs_home.root)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["digest"] == trained["digest"]
+
+
+def _wait_for_rounds(home: Home, before: set[str], rounds: int) -> str:
+    """The name of the new run, once its log has so many rounds."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        for path in home.runs.iterdir():
+            if path.name not in before and not path.name.startswith("."):
+                done = sum(1 for entry in RunFolder(path).entries() if entry["kind"] == "round")
+                if done >= rounds:
+                    return path.name
+        time.sleep(0.02)
+    raise AssertionError("no run got that far")

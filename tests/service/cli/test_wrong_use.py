@@ -1,0 +1,95 @@
+"""Wrong use and failures: one line that says what is wrong, the right exit status, never a traceback."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.cli import Pipelines, command
+from service.home import Home
+from tests.commands import atelier
+from tests.jobs import blobs_store
+
+
+def _fail(*args: object) -> None:
+    pytest.fail("nothing may be started")
+
+
+NOTHING_RUNS = Pipelines(ingest=_fail, train=_fail, evaluate=_fail, deploy=_fail)
+
+WRONG = {
+    "unknown option": (["train", "--epoks", "3"], "No such option", 2),
+    "unknown command": (["trian"], "No such command", 2),
+    "zero epochs": (["train", "--epochs", "0"], "--epochs must be greater than or equal to 1, got 0", 2),
+    "epochs no number": (["train", "--epochs", "many"], "not a valid integer", 2),
+    "negative rate": (["train", "--lr", "-0.5"], "--lr must be greater than or equal to", 2),
+    "rate not a number": (["train", "--lr", "nan"], "--lr must be a finite number", 2),
+    "momentum of one": (["train", "--momentum", "1"], "--momentum must be less than or equal to 0.999", 2),
+    "no shards": (["train", "--shards", "0"], "--shards must be greater than or equal to 1", 2),
+    "unknown model": (["train", "--model", "resnet"], "'resnet' is not one of", 2),
+    "bad name": (["train", "--name", "../x"], "--name must match pattern", 2),
+    "bad scheduler": (["train", "--scheduler", "nowhere"], "--scheduler must match pattern", 2),
+    "resume with options": (["train", "--resume", "x", "--epochs", "3"], "leave out --epochs", 2),
+    "unknown run": (["runs", "show", "nope"], "there is no run 'nope'", 1),
+    "run outside": (["runs", "show", "../../etc"], "there is no run", 1),
+    "cancel unknown run": (["runs", "cancel", "nope"], "there is no run 'nope'", 1),
+    "unknown model version": (["models", "show", "lenet:7"], "there is no version '7' of model 'lenet'", 1),
+    "model outside": (["models", "show", "../x"], "a model's name must match", 2),
+    "predict without model": (["predict", "lenet", "x.png"], "there is no version 'champion' of model 'lenet'", 1),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_told_in_one_line(home: Home, capsys, case: str):
+    words, message, status = WRONG[case]
+    with pytest.raises(SystemExit) as left:
+        command(NOTHING_RUNS, words)
+    told = capsys.readouterr()
+    assert (left.value.code, told.out) == (status, "")
+    assert message in told.err
+    assert told.err.count("\n") == 1, told.err
+
+
+LATER = {
+    "more shards than examples": (["--shards", "301"], "shards must be at most the number of examples, 300", 2),
+    "images too small": (["--model", "alexnet", "--resize", "0"], "must fit in the padded input", 2),
+    "unreachable scheduler": (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers", 1),
+    "engine without a GPU": (["--device", "cuda"], "no GPU can be used here", 2),
+    "engine and device at odds": (["--engine", "simd", "--device", "cuda"], "runs on the CPU", 2),
+    "data set not there": (["--dataset", "kmnist"], "bring it in with `atelier ingest", 2),
+    "unknown run": (["--resume", "nope"], "there is no run 'nope'", 1),
+}
+
+
+@pytest.fixture(scope="module")
+def with_blobs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    blobs_store(Home(folder / "home"), folder / "idx")
+    return folder / "home"
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_what_only_shows_later_is_told_in_one_line_too(with_blobs: Path, case: str):
+    words, message, status = LATER[case]
+    dataset = [] if "--dataset" in words or "--resume" in words else ["--dataset", "blobs"]
+    done = atelier("train", *dataset, *words, home=with_blobs)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert not (with_blobs / "prefect").exists(), "found before anything was started"
+
+
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path):
+    (tmp_path / "home").write_text("a file is in the way")
+    done = atelier("ingest", home=tmp_path / "home")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "set ATELIER_HOME to another folder" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_home_is_told(tmp_path: Path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o555)
+    done = atelier("ingest", home=home)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "can't write to" in done.stderr

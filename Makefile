@@ -1,0 +1,46 @@
+# Everything that is needed is set up on the way: Python 3.11 or newer, make, and a package index are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help train serve test lint lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+train: $(VENV)/runtime  ## train the textbook's LeNet on Fashion-MNIST and publish it (ARGS="--epochs 3 …")
+	$(BIN)/atelier train $(ARGS)
+
+test: $(VENV)/test  ## the test suite
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(VENV)/test  ## formatting, lints, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock:  ## resolve the dependencies anew, with hashes (needs uv)
+	echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate pyproject.toml - -o requirements.lock
+	echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Nothing is installed that the lock doesn't name by hash; the project itself is built without fetching anything.
+$(VENV)/runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/test: requirements-test.lock $(VENV)/runtime
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@

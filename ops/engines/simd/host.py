@@ -9,7 +9,8 @@ class Host:
     """The processor that kernels are made for.
 
     name, features: as LLVM has them. lanes: float32 numbers in a vector register, and so examples
-    in a block. registers: how many vector registers there are.
+    in a block; 0 where vectors can't multiply and add in one instruction. registers: how many
+    vector registers there are.
     x86: whether it is one.
     """
 
@@ -45,5 +46,7 @@ def host() -> Host:
         return Host(name, text, lanes=16, registers=32)
     if features.get("avx2") and features.get("fma"):
         return Host(name, text, lanes=8, registers=16)
-    many = features.get("neon") or "aarch64" in llvm.get_process_triple()
-    return Host(name, text, lanes=4, registers=32 if many else 16, x86="x86_64" in llvm.get_process_triple())
+    triple = llvm.get_process_triple()
+    if features.get("neon") or triple.startswith(("aarch64", "arm64")):
+        return Host(name, text, lanes=4, registers=32, x86=False)
+    return Host(name, text, lanes=0, registers=0, x86="86" in triple)

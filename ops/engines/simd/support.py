@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ops.engines.simd.host import host
 from ops.errors import Unsupported
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Resize, Sigmoid, Tanh
 from ops.network import Network
@@ -20,6 +21,8 @@ MOST_NUMBERS = 1_000_000
 
 def check(network: Network, recipe: Recipe) -> None:
     """Whether the engine runs the network under the recipe. Raises Unsupported with the reason; compiles nothing."""
+    if not host().lanes:
+        raise Unsupported("engine 'simd' needs a processor with AVX2 and FMA, AVX-512 or NEON")
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if not isinstance(layer, KINDS):
             raise Unsupported(f"engine 'simd' has no kernels for {name} ({type(layer).__name__})")

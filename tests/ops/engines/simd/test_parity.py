@@ -6,11 +6,14 @@ import pytest
 from ops import augment
 from ops.engines.array import ArrayEngine
 from ops.engines.simd import SimdEngine
+from ops.engines.simd.host import host
+from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
 from ops.passes import backward, forward
 from ops.update import sgd_update
 from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
+from tests.ops.engines.simd.conftest import AVX2
 
 SIZES = (32, 16, 5, 0, 1, 40, 17, 90, *(20,) * 13)
 """21 steps: full and ragged blocks, more than a panel of them, and one step with no examples."""
@@ -67,3 +70,31 @@ def test_predictions_are_those_of_the_array_engine(name):
     )
     # logits are sums of a few hundred products around 1, each rounded to 6e-8
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(not host().x86, reason="the narrower vectors are those of older x86 processors")
+@pytest.mark.parametrize("name", ["dense", "plain", "padded", "hanging average pools", "dropout", "resized"])
+def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
+    network, recipe = NETWORKS[name], RECIPES[1]
+    images, labels = pictures(network)
+    start, plan = replica(network), steps(20, 9, 33, 1, rate=0.05)
+    outcomes = []
+    for narrow in (False, True):
+        if narrow:
+            pretend("haswell", AVX2)
+            assert host().lanes == 8
+        engine = SimdEngine(network, recipe)
+        outcomes.append(engine.run(start, engine.load(images, labels), plan))
+    wide, narrow = outcomes
+    # sums over lanes are added in another order: rounding, over four steps
+    np.testing.assert_allclose(narrow.replica.theta, wide.replica.theta, rtol=0, atol=5e-6)
+    assert narrow.loss == pytest.approx(wide.loss, rel=1e-5)
+    assert narrow.correct == wide.correct
+
+
+def test_processors_without_fma_are_refused(pretend):
+    if not host().x86:
+        pytest.skip("NEON always has it")
+    pretend("nehalem", ("sse", "sse2", "sse4.2", "64bit", "cx8"))
+    with pytest.raises(Unsupported, match="needs a processor with AVX2 and FMA"):
+        SimdEngine(NETWORKS["dense"], RECIPES[0])

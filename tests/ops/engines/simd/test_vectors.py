@@ -12,6 +12,7 @@ from ops.engines.simd.plan import Plan
 from ops.engines.simd.single import SingleKernels
 from ops.recipe import Recipe
 from ops.zoo import network
+from tests.ops.engines.simd.conftest import AVX2
 
 pytestmark = pytest.mark.skipif(not host().x86, reason="knows the names of x86's instructions only")
 
@@ -21,37 +22,25 @@ SCALAR = re.compile(r"v?(fn?m(add|sub)\d*|add|sub|mul|div|max|min|sqrt)s[sd]\b")
 PACKED = re.compile(r"v?(fn?m(add|sub)\d*|mul|add)ps\b")
 
 
-@pytest.fixture(scope="module", params=["lenet", "lenet-relu"])
-def compiled(request):
-    plan = Plan(network(request.param, (1, 28, 28), 10), Recipe(momentum=0.9))
+@pytest.fixture(params=[("lenet", False), ("lenet-relu", False), ("lenet", True)], ids=str)
+def compiled(request, pretend):
+    name, narrow = request.param
+    if narrow:
+        pretend("haswell", AVX2)
+    plan = Plan(network(name, (1, 28, 28), 10), Recipe(momentum=0.9))
     kernels = [kernel for phase in PHASES for kernel in getattr(plan, phase)]
     single = SingleKernels(kernels)
     return {kernel: single.instructions(kernel) for kernel in kernels}
 
 
-def test_every_kernel_is_there(compiled):
-    assert len(compiled) > 25
-    assert all(len(instructions) > 5 for instructions in compiled.values())
-
-
-def test_no_kernel_computes_number_by_number(compiled):
-    scalar = {
-        kernel.name: found
-        for kernel, instructions in compiled.items()
-        if (found := [line for line in instructions if SCALAR.match(line)])
-    }
-    assert not scalar
-
-
-def test_no_kernel_but_the_one_that_clears_calls_a_function(compiled):
-    """LLVM makes `memset` of the loops that clear."""
-    callers = [kernel.name for kernel, lines in compiled.items() if any(line.startswith("call") for line in lines)]
-    assert set(callers) <= {"clear"}
-
-
-def test_products_fill_whole_vectors(compiled):
+def test_kernels_are_whole_vectors_of_products_and_sums(compiled):
     whole = WHOLE[host().lanes]
+    assert len(compiled) > 25
     for kernel, instructions in compiled.items():
+        assert len(instructions) > 5, kernel.name
+        assert not [line for line in instructions if SCALAR.match(line)], kernel.name
+        # LLVM makes `memset` of the loops that clear
+        assert kernel.name == "clear" or not [line for line in instructions if line.startswith("call")], kernel.name
         if not kernel.flops:
             continue
         products = [line for line in instructions if PACKED.match(line)]
@@ -59,12 +48,8 @@ def test_products_fill_whole_vectors(compiled):
         assert all(whole in line for line in products), kernel.name
         # the rest are loads, stores, addresses and activations
         assert len(products) > len(instructions) / 8, kernel.name
-
-
-def test_sums_stay_in_registers_while_products_are_added(compiled):
-    """A store of a whole vector to the stack for every few products would mean that the tile is too large."""
-    for kernel, instructions in compiled.items():
-        if kernel.flops:
-            products = sum(bool(PACKED.match(line)) for line in instructions)
-            spilled = sum("mov" in line and line.endswith("(%rsp)") and "%zmm" in line for line in instructions)
-            assert spilled < products / 8, kernel.name
+        if kernel.flops < 10_000 or host().registers < 32:
+            continue  # small, or with so few registers that LLVM keeps some of the factors on the stack
+        # a sum that goes to the stack for every few products would mean that the tile is too large
+        spilled = [line for line in instructions if "mov" in line and line.endswith("(%rsp)") and f"%{whole}" in line]
+        assert len(spilled) < len(products) / 8, kernel.name

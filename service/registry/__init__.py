@@ -1,6 +1,7 @@
 """Trained models: named, versioned, immutable."""
 
 from service.registry.draft import Draft
-from service.registry.registry import ModelVersion, Registry
+from service.registry.registry import Registry
+from service.registry.version import ModelVersion
 
 __all__ = ["Draft", "ModelVersion", "Registry"]

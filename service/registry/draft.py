@@ -1,6 +1,7 @@
 """What is published as a version of a model, and the files that it becomes."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from safetensors.numpy import save_file
 
 from ops.engine import Floats
 from ops.network import Network
+from service.errors import InvalidInput
+from service.exports.onnx import onnx_model
+from service.exports.weights import as_tensors
 from service.plots import confusion_picture, curve_picture, kernels_picture
 
 
@@ -32,8 +36,11 @@ class Draft:
     tags: tuple[str, ...] = field(default=())
 
     def write(self, folder: Path) -> None:
-        """Write every file of the version but the manifest."""
-        save_file({name: view.copy() for name, view in self.network.named(self.theta)}, folder / "weights.safetensors")
+        """Write every file of the version but the manifest and the model card."""
+        save_file(as_tensors(self.network, self.theta), folder / "weights.safetensors")
+        # A network with a layer that ONNX lacks is published all the same, without that one file.
+        with suppress(InvalidInput):
+            (folder / "model.onnx").write_bytes(onnx_model(self.network, self.theta))
         for name, value in (("config", self.config), ("metrics", self.metrics), ("history", self.history)):
             (folder / f"{name}.json").write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
         curve_picture(self.history, folder / "curve.png")

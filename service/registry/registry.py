@@ -6,72 +6,25 @@ Aliases are names that move: `champion -> 3`, in `models/<name>/aliases.json`.
 
 import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from time import time
 from typing import Any
 
-import numpy as np
-import safetensors
-from safetensors.numpy import load_file
-
-from ops import zoo
-from ops.engine import Floats
-from ops.network import Network
 from service.config import NAME
-from service.errors import AtelierError, DataError, InvalidInput, NotFound
+from service.errors import AtelierError, Conflict, InvalidInput, NotFound
 from service.files import canonical_json, new_folder, replace_file
+from service.registry.card import model_card
 from service.registry.draft import Draft
+from service.registry.version import ModelVersion
 
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """A published version, as its manifest tells it.
-
-    files: SHA-256 and size in bytes of each file. network: how to build it (name, input shape, classes, resize).
-    metrics: the few figures that lists show. lineage: run, data, parameters' digest, code version.
-    """
-
-    name: str
-    version: int
-    created: str
-    dataset: str
-    class_names: tuple[str, ...]
-    network: dict[str, Any]
-    metrics: dict[str, float]
-    lineage: dict[str, Any]
-    tags: tuple[str, ...]
-    files: dict[str, dict[str, Any]]
-    path: Path
-
-    def build_network(self) -> Network:
-        """The network that the parameters belong to."""
-        described = self.network
-        shape = tuple(described["input_shape"])
-        return zoo.network(described["name"], shape, described["classes"], resize=described["resize"])
-
-    def parameters(self) -> Floats:
-        """The parameters as one vector (size,) float32. Raises DataError where the file is not the published one."""
-        path = self.path / "weights.safetensors"
-        try:
-            if sha256(path.read_bytes()).hexdigest() != self.files[path.name]["sha256"]:
-                raise DataError(f"{path} is damaged: its SHA-256 is not the one in the manifest")
-            tensors = load_file(path)
-        except (OSError, safetensors.SafetensorError) as error:
-            raise DataError(f"{path} can't be read: {error}") from None
-        network = self.build_network()
-        theta = np.empty(network.size, np.float32)
-        for name, view in network.named(theta):
-            view[...] = tensors[name]
-        return theta
-
-    def read_json(self, name: str) -> Any:
-        """The content of one of its JSON files: `config`, `metrics` or `history`."""
-        return json.loads((self.path / f"{name}.json").read_text())
+DELETED = ".deleted-"
+"""What the folder of a deleted version is called, before its number."""
 
 
 class Registry:
@@ -83,10 +36,11 @@ class Registry:
     def publish(self, name: str, draft: Draft) -> ModelVersion:
         """Publish a draft as the next version of a model; the first becomes its champion."""
         with self._held(name):
-            version = max(self.versions(name), default=0) + 1
+            version = max(self.versions(name) + self._deleted(name), default=0) + 1
             try:
                 with new_folder(self._folder / name / str(version)) as folder:
                     draft.write(folder)
+                    (folder / "README.md").write_text(model_card(name, version, draft))
                     manifest = self._manifest(name, version, draft, folder)
                     (folder / "manifest.json").write_text(canonical_json(manifest) + "\n")
             except OSError as error:
@@ -97,7 +51,7 @@ class Registry:
 
     def get(self, name: str, version: str = "champion") -> ModelVersion:
         """One version, by number or alias. Raises NotFound."""
-        number = version if version.isdigit() else str(self.aliases(name).get(version, ""))
+        number = version if _is_number(version) else str(self.aliases(name).get(version, ""))
         path = self._folder / self._checked(name) / number
         try:
             manifest = json.loads((path / "manifest.json").read_text()) if number else None
@@ -125,7 +79,7 @@ class Registry:
         folder = self._folder / self._checked(name)
         if not folder.is_dir():
             return []
-        return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit() and (p / "manifest.json").is_file())
+        return sorted(int(p.name) for p in folder.iterdir() if _is_number(p.name) and (p / "manifest.json").is_file())
 
     def aliases(self, name: str) -> dict[str, int]:
         """Which alias stands for which version."""
@@ -137,9 +91,62 @@ class Registry:
         """Have an alias stand for a version from now on. Raises NotFound or InvalidInput."""
         if alias.isdigit() or not _matches(alias):
             raise InvalidInput(f"an alias must match {NAME} and not be a number, got {alias!r}")
-        self.get(name, str(version))
+        self.get(name, str(version))  # before `_held` makes a folder for a name that isn't there
         with self._held(name):
+            self.get(name, str(version))
             self._point(name, alias, version)
+
+    def promote(self, name: str, alias: str, metric: str) -> ModelVersion:
+        """Have an alias stand for the best version by a metric: the lowest of a loss, the highest of all else.
+
+        Of equals the oldest wins. Raises NotFound or InvalidInput.
+        """
+        found = [self.get(name, str(version)) for version in self.versions(name)]
+        if not found:
+            raise NotFound(f"there is no model {name!r}")
+        if any(metric not in model.metrics for model in found):
+            raise InvalidInput(f"metric must be one of {', '.join(found[0].metrics)}, got {metric!r}")
+        sign = -1 if metric.endswith("loss") else 1
+        best = max(found, key=lambda model: (sign * model.metrics[metric], -model.version))
+        self.set_alias(name, alias, best.version)
+        return best
+
+    def delete(self, name: str, version: int) -> None:
+        """Take a version out of sight; `purge` removes it for good, and its number is never given again.
+
+        Raises NotFound, or Conflict where an alias stands for it.
+        """
+        model = self.get(name, str(version))
+        with self._held(name):
+            standing = [alias for alias, number in self.aliases(name).items() if number == version]
+            if standing:
+                raise Conflict(f"{model.label} can't be deleted: {', '.join(standing)} stands for it")
+            model.path.rename(model.path.with_name(f"{DELETED}{version}"))
+            (self._folder / name / f"{DELETED}{version}").touch()
+
+    def restore(self, name: str, version: int) -> ModelVersion:
+        """Bring a deleted version back. Raises NotFound where it was purged or never deleted."""
+        with self._held(name):
+            folder = self._folder / name / f"{DELETED}{version}"
+            if not (folder / "manifest.json").is_file():
+                raise NotFound(f"{name} has no deleted version {version}")
+            folder.rename(folder.with_name(str(version)))
+        return self.get(name, str(version))
+
+    def purge(self, grace_s: float = 7 * 86400) -> list[str]:
+        """Remove the files of versions deleted longer ago than `grace_s`, in seconds; their names."""
+        gone = []
+        for folder in sorted(self._folder.glob(f"*/{DELETED}*")):
+            if time() - folder.stat().st_mtime >= grace_s and any(folder.iterdir()):
+                when = folder.stat().st_mtime
+                for path in [folder / "manifest.json", *folder.iterdir()]:
+                    path.unlink(missing_ok=True)
+                os.utime(folder, (when, when))
+                gone.append(f"{folder.parent.name}:{folder.name.removeprefix(DELETED)}")
+        return gone
+
+    def _deleted(self, name: str) -> list[int]:
+        return [int(path.name.removeprefix(DELETED)) for path in (self._folder / name).glob(f"{DELETED}*")]
 
     def _point(self, name: str, alias: str, version: int) -> None:
         aliases = self.aliases(name) | {alias: version}
@@ -190,4 +197,9 @@ class Registry:
 
 
 def _matches(name: str) -> bool:
-    return re.fullmatch(NAME, name) is not None
+    return re.fullmatch(NAME.strip("^$"), name) is not None
+
+
+def _is_number(version: str) -> bool:
+    """Whether this names a version as folders do: 1, 2, 3, ... without leading zeros, in ASCII digits."""
+    return re.fullmatch("[1-9][0-9]{0,8}", version) is not None

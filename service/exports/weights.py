@@ -1,0 +1,80 @@
+"""Parameters by name, the way PyTorch's `load_state_dict` takes them, and back into one vector."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from ops.engine import Floats
+from ops.network import Network
+from service.errors import DataError, InvalidInput
+
+
+def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
+    """Each parameter under its name (`conv2d1.weight`), in the layout that PyTorch uses."""
+    return {name: np.array(view, np.float32) for name, view in network.named(theta)}
+
+
+def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> Floats:
+    """The vector (size,) that these tensors stand for: found by name, or else taken in their order.
+
+    A state dict written elsewhere has names of its own (`net.0.weight`); PyTorch's `state_dict` lists layers in the
+    order in which they run, and that order is used where the names aren't ours and every shape fits.
+    Raises InvalidInput where a tensor is missing, too many, of another shape, or not finite.
+    """
+    wanted = [piece.name for piece in network.table]
+    found = [tensors[name] for name in wanted] if set(tensors) == set(wanted) else _by_order(network, tensors)
+    theta = np.empty(network.size, np.float32)
+    for (name, view), tensor in zip(network.named(theta), found, strict=True):
+        if tensor.shape != view.shape:
+            raise InvalidInput(f"{name} of network {network.name!r} has shape {view.shape}, got {tensor.shape}")
+        view[...] = tensor
+    if not np.isfinite(theta).all():
+        raise InvalidInput("weights must be finite numbers, got NaN or infinity")
+    return theta
+
+
+def read_weights(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The tensors of a safetensors file. Raises DataError where it isn't one: pickled files are never opened."""
+    try:
+        tensors: dict[str, NDArray[np.generic]] = load_file(path)
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise DataError(f"{path} is not a safetensors file that can be read: {error}") from None
+    return tensors
+
+
+def _by_order(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+    pieces = network.table
+    if len(tensors) != len(pieces):
+        raise InvalidInput(
+            f"network {network.name!r} has {len(pieces)} parameters ({', '.join(piece.name for piece in pieces)}), "
+            f"got {len(tensors)} ({', '.join(sorted(tensors)[:20])})"
+        )
+    # A safetensors file keeps no order of its own. Numbers in the names (`net.0`, `net.10`, `conv1`, `fc2`) tell the
+    # layers' order; a layer's weight comes before its bias. Shapes that occur once decide where the names don't.
+    names = sorted(tensors, key=lambda name: (_natural(name.rpartition(".")[0]), name.endswith("bias")))
+    found = [tensors[name] for name in names]
+    if [tensor.shape for tensor in found] != [piece.shape for piece in pieces]:
+        return _by_shape(network, tensors)
+    return found
+
+
+def _by_shape(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+    found = []
+    for piece in network.table:
+        fitting = [name for name, tensor in tensors.items() if tensor.shape == piece.shape]
+        if len(fitting) != 1:
+            raise InvalidInput(
+                f"{piece.name} of network {network.name!r} has shape {piece.shape}; "
+                f"{len(fitting)} of the tensors have that shape ({', '.join(fitting) or 'none'})"
+            )
+        found.append(tensors[fitting[0]])
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]

@@ -1,0 +1,93 @@
+"""The model card: what a version is, how good it is and how to use it, in Markdown with a YAML head (README.md)."""
+
+import json
+
+from service.registry.draft import Draft
+
+
+def model_card(name: str, version: int, draft: Draft) -> str:
+    """Every figure is taken from the draft; none is written by hand."""
+    metrics, test = draft.metrics, draft.metrics["test"]
+    c, h, w = draft.network.input_shape
+    classes = "\n".join(
+        f"| {each['name']} | {each['support']:,} | {each['precision']:.3f} | {each['recall']:.3f} | {each['f1']:.3f} |"
+        for each in test["classes"]
+    )
+    layers = "\n".join(f"    {line}" for line in str(draft.network).splitlines())
+    lineage = "\n".join(f"| {key} | `{_told(value)}` |" for key, value in draft.lineage.items())
+    return f"""---
+library_name: atelier
+pipeline_tag: image-classification
+datasets:
+- {draft.dataset}
+metrics:
+- accuracy
+tags: {json.dumps(list(draft.tags))}
+model-index:
+- name: {name}
+  results:
+  - task:
+      type: image-classification
+    dataset:
+      name: {draft.dataset}
+      type: {draft.dataset}
+      split: test
+    metrics:
+    - type: accuracy
+      value: {test["accuracy"]:.4f}
+    - type: loss
+      value: {test["loss"]:.4f}
+---
+
+# {name}, version {version}
+
+A {draft.network.name} network of {draft.network.size:,} parameters that tells {len(draft.class_names)} classes of
+{draft.dataset} apart. It was trained in shards whose replicas were averaged.
+
+| | loss | accuracy |
+|---|---|---|
+| train | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} |
+| test ({test["examples"]:,} images) | {test["loss"]:.4f} | {test["accuracy"]:.4f} |
+
+Expected calibration error on the test images: {test["calibration_error"]:.4f}.
+
+![training curve](curve.png)
+
+![confusion matrix](confusion.png)
+
+| class | examples | precision | recall | f1 |
+|---|---|---|---|---|
+{classes}
+
+## The network
+
+Input: float32 (n, {c}, {h}, {w}), pixels divided by 255. Output: logits (n, {len(draft.class_names)}).
+
+{layers}
+
+## Using it
+
+With ONNX Runtime:
+
+    session = onnxruntime.InferenceSession("model.onnx")
+    logits, = session.run(None, {{"pixels": pixels}})
+
+With PyTorch, into a module whose layers carry the names above (`{draft.network.table[0].name}`, ...):
+
+    module.load_state_dict(safetensors.torch.load_file("weights.safetensors"))
+
+## Limits
+
+It knows these classes and no others, and answers with one of them whatever it is shown. The figures hold for images
+like those of the test set: one item, centred, bright on black, {h} by {w} pixels.
+
+## Where it comes from
+
+| | |
+|---|---|
+{lineage}
+"""
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -1,0 +1,73 @@
+"""One published version, as its manifest tells it, and its files, checked as they are read."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.numpy import load
+
+from ops import zoo
+from ops.engine import Floats
+from ops.network import Network
+from service.errors import DataError, NotFound
+from service.exports.weights import from_tensors
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A published version: immutable, so everything here may be kept.
+
+    files: SHA-256 and size in bytes of each file. network: how to build it (name, input shape, classes, resize).
+    metrics: the few figures that lists show. lineage: run, data, parameters' digest, code version.
+    """
+
+    name: str
+    version: int
+    created: str
+    dataset: str
+    class_names: tuple[str, ...]
+    network: dict[str, Any]
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    tags: tuple[str, ...]
+    files: dict[str, dict[str, Any]]
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """What people call it: `lenet:3`."""
+        return f"{self.name}:{self.version}"
+
+    def build_network(self) -> Network:
+        """The network that the parameters belong to."""
+        described = self.network
+        shape = tuple(described["input_shape"])
+        return zoo.network(described["name"], shape, described["classes"], resize=described["resize"])
+
+    def parameters(self) -> Floats:
+        """The parameters as one vector (size,) float32. Raises DataError where the file is not the published one."""
+        try:
+            tensors = load(self.read_file("weights.safetensors"))
+        except safetensors.SafetensorError as error:
+            raise DataError(f"{self.path / 'weights.safetensors'} can't be read: {error}") from None
+        return from_tensors(self.build_network(), tensors)
+
+    def read_json(self, name: str) -> Any:
+        """The content of one of its JSON files: `config`, `metrics` or `history`."""
+        return json.loads(self.read_file(f"{name}.json"))
+
+    def read_file(self, name: str) -> bytes:
+        """A file's bytes. Raises NotFound for one that isn't the version's, DataError for one that was altered."""
+        if name not in self.files:
+            raise NotFound(f"{self.label} has no file {name!r} (files: {', '.join(self.files)})")
+        path = self.path / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path} can't be read: {error.strerror or error}") from None
+        if sha256(content).hexdigest() != self.files[name]["sha256"]:
+            raise DataError(f"{path} is damaged: its SHA-256 is not the one in the manifest")
+        return content

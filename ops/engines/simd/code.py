@@ -192,13 +192,10 @@ class Code:
 
     def call(self, name: str, *arguments: Vec) -> Vec:
         """One of LLVM's own functions on whole vectors: `fma`, `fabs`, …"""
+        full = f"llvm.{name}.v{self.lanes}f32"
         kind = ir.FunctionType(self.vector, [self.vector] * len(arguments))
-        function = self.declared(f"llvm.{name}.v{self.lanes}f32", kind)
+        function = self._module.globals.get(full) or ir.Function(self._module, kind, full)
         return Vec(self, self.builder.call(function, [argument.value for argument in arguments]))
-
-    def declared(self, name: str, kind: ir.FunctionType) -> ir.Function:
-        """A processor's instruction by LLVM's name for it."""
-        return self._module.globals.get(name) or ir.Function(self._module, kind, name)
 
     def draw_row(self, row: int) -> ir.Value:
         """The address of one vector of the draws."""

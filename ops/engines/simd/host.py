@@ -10,8 +10,7 @@ class Host:
 
     name, features: as LLVM has them. lanes: float32 numbers in a vector register, and so examples
     in a block; 0 where vectors can't multiply and add in one instruction. registers: how many
-    vector registers there are.
-    x86: whether it is one.
+    vector registers there are. x86: whether it is one.
     """
 
     name: str
@@ -24,15 +23,6 @@ class Host:
     def sums(self) -> int:
         """How many running sums a kernel may hold in registers and still have room for their operands."""
         return self.registers * 3 // 4
-
-    @property
-    def reciprocal(self) -> tuple[str, int]:
-        """The instruction that estimates 1/x and how many Newton steps make it exact to an ulp; empty if none."""
-        if self.lanes == 16:
-            return "llvm.x86.avx512.rcp14.ps.512", 1
-        if self.lanes == 8:
-            return "llvm.x86.avx.rcp.ps.256", 2
-        return "", 0
 
 
 @cache

@@ -7,7 +7,6 @@ reweighted until the error is level); tests measure what comes out against float
 from llvmlite import ir
 
 from ops.engines.simd.code import WORD, Code, Vec
-from ops.engines.simd.host import host
 
 LOG2_E, LOG2_E_REST = 1.44269502162933349609375, 1.92596299e-08
 """log2(e) as a float32 and what is missing from it."""
@@ -22,7 +21,7 @@ ROUNDING = 1.5 * 2.0**23
 """Added to a float32 of moderate size it leaves the nearest whole number in the lowest bits."""
 
 LARGEST = 87.0
-"""exp(±87) is still an ordinary float32, and so is its reciprocal."""
+"""exp(±87) is still an ordinary float32."""
 
 
 def exp(code: Code, x: Vec) -> Vec:
@@ -48,7 +47,8 @@ def exp(code: Code, x: Vec) -> Vec:
 
 def sigmoid(code: Code, x: Vec) -> Vec:
     """1 / (1 + e^-x)."""
-    return reciprocal(code, exp(code, -x) + code.constant(1))
+    one = code.constant(1)
+    return one / (exp(code, -x) + one)
 
 
 def tanh(code: Code, x: Vec) -> Vec:
@@ -57,25 +57,8 @@ def tanh(code: Code, x: Vec) -> Vec:
     near = (square * x).fma(polynomial(code, square, TANH), x)
     size = code.call("fabs", x)
     one, two = code.constant(1), code.constant(2)
-    far = one - two * reciprocal(code, exp(code, size + size) + one)
+    far = one - two / (exp(code, size + size) + one)
     return code.call("copysign", code.select(size.compare(">", code.constant(0.65)), far, near), x)
-
-
-def reciprocal(code: Code, x: Vec) -> Vec:
-    """1 / x for x in [1, 2^126): an estimate made exact by Newton's steps, several times faster than division."""
-    name, steps = host().reciprocal
-    if not name:
-        return code.constant(1) / x
-    if code.lanes == 16:
-        mask = ir.IntType(16)
-        estimate = code.declared(name, ir.FunctionType(code.vector, [code.vector, code.vector, mask]))
-        value = code.builder.call(estimate, [x.value, ir.Constant(code.vector, None), ir.Constant(mask, -1)])
-    else:
-        value = code.builder.call(code.declared(name, ir.FunctionType(code.vector, [code.vector])), [x.value])
-    y, one = Vec(code, value), code.constant(1)
-    for _ in range(steps):
-        y = y.fma((-x).fma(y, one), y)
-    return y
 
 
 def polynomial(code: Code, x: Vec, coefficients: tuple[float, ...]) -> Vec:

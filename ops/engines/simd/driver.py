@@ -12,8 +12,9 @@ from numba.extending import intrinsic
 
 from ops.engines.simd.denormals import flush, restore
 from ops.engines.simd.draws import ACROSS, DOWN, EXAMPLES, FLIPS, LABELS
+from ops.engines.simd.kernel import Kernel
 from ops.engines.simd.layout import PANEL
-from ops.engines.simd.plan import Kernel, Plan
+from ops.engines.simd.plan import Plan
 
 SIGNATURE = types.void(
     types.CPointer(types.float32),  # memory: see ops.engines.simd.layout

@@ -53,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Area:
-    """`elements` vectors from `start`; in a panel, block `slot` has its own, `step` floats further each."""
+    """Vectors from `start` on; where each block of a panel has its own, the next block's are `step` floats further."""
 
     start: int
     step: int = 0

@@ -7,32 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 
-from llvmlite import ir
-
 from ops.engines.simd import activation, conv, dense, draws, loss, pixels, pool, resize, update
 from ops.engines.simd.code import Code, Place, Vec
+from ops.engines.simd.kernel import Kernel
 from ops.engines.simd.layout import Area, Layout
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Resize
 from ops.layers.activation import Activation
 from ops.network import Network
 from ops.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One kernel: what it is called, how its code is written, and how many products and sums it takes an example."""
-
-    name: str
-    write: Callable[[Code], None]
-    flops: int = 0
-
-    def function(self, module: ir.Module) -> ir.Function:
-        """The kernel in an LLVM module, written there if it isn't yet."""
-        if self.name in module.globals:
-            return module.globals[self.name]
-        code = Code(module, self.name)
-        self.write(code)
-        return code.finish()
 
 
 @dataclass

@@ -9,9 +9,9 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from ops.engines.simd.code import ARGUMENTS, LONG
+from ops.engines.simd.kernel import Kernel
 from ops.engines.simd.machine import target_machine
 from ops.engines.simd.memory import Memory
-from ops.engines.simd.plan import Kernel
 
 PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_int64)
 

@@ -12,6 +12,7 @@ from ops.engine import Replica, Steps
 from ops.engines import choose
 from ops.engines.array import ArrayEngine
 from ops.engines.simd import SimdEngine, check
+from ops.engines.simd.host import host
 from ops.errors import DtypeError, LabelError, ShapeError, Unsupported
 from ops.network import Network
 from ops.recipe import Recipe
@@ -209,3 +210,17 @@ def test_layers_it_has_no_kernels_for_are_refused():
 @pytest.mark.parametrize("name", ["lenet", "lenet-relu", "mlp"])
 def test_it_is_chosen_on_a_cpu(name):
     assert choose(from_zoo(name, (1, 28, 28), 10), Recipe(), device="cpu").engine == "simd"
+
+
+@pytest.mark.skipif(not host().x86, reason="other processors are left as they are")
+def test_tiny_numbers_become_zero_inside_a_run_and_only_there():
+    network = NETWORKS["softmax regression"]
+    engine = SimdEngine(network, Recipe(momentum=0.9))
+    black = np.zeros((6, *network.input_shape), np.uint8)
+    tiny = np.full(network.size, 1e-40, np.float32)
+    plan = Steps(np.arange(6, dtype=np.int32), np.array([0, 6], np.int32), np.ones(1, np.float32))
+    outcome = engine.run(Replica(replica(network).theta, tiny), engine.load(black, LABELS[:6]), plan)
+    # black pixels give the weights no gradient: their velocity is 0.9e-40, or nothing
+    weights = next(piece for piece in network.table if piece.key == "weight")
+    assert not outcome.replica.velocity[weights.start : weights.stop].any()
+    assert (tiny * np.float32(0.5)).all()

@@ -5,8 +5,9 @@ import pytest
 
 import ops
 from ops.engines.simd import activation, numerics
+from ops.engines.simd.kernel import Kernel
 from ops.engines.simd.memory import Memory
-from ops.engines.simd.plan import Kernel, Plan
+from ops.engines.simd.plan import Plan
 from ops.engines.simd.single import SingleKernels
 from ops.network import Network
 from ops.recipe import Recipe

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from ops import augment
 from ops.arrays import Array
@@ -42,6 +43,7 @@ class ArrayEngine:
         self.recipe = recipe
         self.device = device
         self._xp = _module(device)
+        self._libraries = ThreadpoolController()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
@@ -55,7 +57,14 @@ class ArrayEngine:
         return Data(self._xp.asarray(images), self._xp.asarray(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
-        """See `ops.engine.Engine.run`. Sums stay on the device until the last step is done."""
+        """See `ops.engine.Engine.run`. Sums stay on the device until the last step is done.
+
+        BLAS is held to one thread: how it splits a product among threads decides how the product is rounded.
+        """
+        with self._libraries.limit(limits=1, user_api="blas"):
+            return self._run(replica, data, steps)
+
+    def _run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
         xp = self._xp
         theta, velocity = xp.array(replica.theta), xp.array(replica.velocity)
         examples = xp.asarray(steps.examples)
@@ -89,6 +98,10 @@ class ArrayEngine:
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `ops.engine.Engine.predict`."""
+        with self._libraries.limit(limits=1, user_api="blas"):
+            return self._predict(theta, images)
+
+    def _predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         xp, network = self._xp, self.network
         images = self._images(images)
         logits = np.empty((len(images), network.classes), np.float32)

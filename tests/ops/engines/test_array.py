@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import ops
 from ops import augment
@@ -66,6 +67,22 @@ def test_the_same_arguments_give_the_same_bits(engine, replica):
     np.testing.assert_array_equal(first.replica.theta, again.replica.theta)
     np.testing.assert_array_equal(first.replica.velocity, again.replica.velocity)
     assert first.loss == again.loss
+
+
+def test_the_number_of_threads_that_blas_may_take_changes_no_bit():
+    network = ops.Network("wide", (1, 28, 28), (ops.Flatten(), ops.Dense(300), ops.ReLU(), ops.Dense(10)))
+    engine = ArrayEngine(network, ops.Recipe())
+    images = RNG.integers(0, 256, (256, 28, 28), dtype=np.uint8)
+    data = engine.load(images, RNG.integers(0, 10, 256).astype(np.uint8))
+    plan = Steps(np.arange(256, dtype=np.int32), np.array([0, 256], np.int32), np.array([0.1], np.float32))
+    replica = Replica(network.initial(0), np.zeros(network.size, np.float32))
+    thetas = []
+    for threads in (1, 2, 4):
+        with threadpool_limits(threads, user_api="blas"):
+            thetas.append(engine.run(replica, data, plan).replica.theta)
+            assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {threads}
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[0], thetas[2])
 
 
 def test_a_run_in_two_parts_ends_with_the_same_bits(engine, replica):

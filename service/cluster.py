@@ -3,8 +3,11 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
@@ -17,43 +20,121 @@ from service.config import ClusterConfig, TrainConfig
 from service.errors import ClusterError, InvalidInput
 
 CONNECT_SECONDS = 5
-"""How long a scheduler has to answer, and to have a worker."""
+"""How long a scheduler has to answer, and to have a worker, when a run begins."""
+
+RETURN_SECONDS = 60
+"""How long a scheduler or the last worker that went away has to come back before a run gives up."""
+
+QUIET = {
+    "distributed.worker.memory.terminate": False,
+    "distributed.comm.retry.count": 2,
+    "distributed.admin.low-level-log-length": 0,
+}
+
+
+class Cluster:
+    """A connection to a scheduler that can be made anew when the scheduler was gone for a while.
+
+    client: the connection at the moment. worker_left: set when a worker goes away; whoever acts on it clears it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.worker_left = Event()
+        self._address = address
+        self.client = self._connect(CONNECT_SECONDS)
+
+    @property
+    def workers(self) -> list[str]:
+        """Addresses of the workers there are now."""
+        return sorted(self.client.nthreads())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the scheduler is there, as far as is known."""
+        return bool(self.client.status == "running")
+
+    def wait_for_worker(self, seconds: float) -> None:
+        """Return as soon as there is a worker. Raises ClusterError where none comes in time."""
+        try:
+            self.client.wait_for_workers(1, timeout=seconds)
+        except TimeoutError:
+            raise ClusterError(
+                f"the scheduler at {self._address} has no workers: start one with `dask worker {self._address}`"
+            ) from None
+
+    def reconnect(self) -> None:
+        """Find the scheduler again, and a worker with it. Raises ClusterError where they don't come back in time."""
+        self.close()
+        deadline = monotonic() + RETURN_SECONDS
+        while True:
+            try:
+                self.client = self._connect(CONNECT_SECONDS)
+                break
+            except ClusterError:
+                if monotonic() > deadline:
+                    raise ClusterError(
+                        f"the Dask scheduler at {self._address} went away and did not come back within "
+                        f"{RETURN_SECONDS} s; `atelier runs resume` continues the run when it has"
+                    ) from None
+                sleep(0.5)
+        self.wait_for_worker(RETURN_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the scheduler; what it was asked for and not yet given is forgotten there."""
+        with suppress(OSError, TimeoutError, ValueError):
+            if self.is_connected:
+                self.client.unsubscribe_topic("all")
+            self.client.close(timeout=2)
+
+    def _connect(self, seconds: float) -> Client:
+        try:
+            client = Client(self._address, timeout=seconds, set_as_default=False)
+        except OSError:
+            raise ClusterError(f"no Dask scheduler answers at {self._address} within {seconds} s") from None
+        client.subscribe_topic("all", self._listen)
+        return client
+
+    def _listen(self, event: tuple[float, Any]) -> None:
+        _, message = event
+        if isinstance(message, dict) and message.get("action") == "remove-worker":
+            self.worker_left.set()
 
 
 @contextmanager
-def open_cluster(cluster: ClusterConfig) -> Iterator[Client]:
-    """A client of the cluster that is asked for; a local cluster ends with the block.
+def open_cluster(config: ClusterConfig) -> Iterator[Cluster]:
+    """The cluster that is asked for; a local one ends with the block.
 
     Raises ClusterError where the scheduler doesn't answer or has no workers.
     """
-    if cluster.scheduler:
-        with _connect(cluster.scheduler) as client:
-            yield client
-        return
-    with (
-        dask.config.set({"distributed.worker.memory.terminate": False}),
-        LocalCluster(
-            n_workers=cluster.workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as local,
-        Client(local) as client,
-    ):
-        yield client
+    with dask.config.set(QUIET):
+        if config.scheduler:
+            with _opened(config.scheduler) as cluster:
+                yield cluster
+            return
+        with (
+            LocalCluster(
+                n_workers=config.workers or os.cpu_count() or 1,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL + 1,
+            ) as local,
+            _opened(local.scheduler_address) as cluster,
+        ):
+            yield cluster
 
 
 def check_scheduler(address: str) -> None:
     """Raise ClusterError where no scheduler answers at the address, or it has no workers."""
-    _connect(address).close()
+    with _opened(address):
+        pass
 
 
-def settle_engine(client: Client, config: TrainConfig, network: Network, recipe: Recipe, store: Path) -> Choice:
+def settle_engine(cluster: Cluster, config: TrainConfig, network: Network, recipe: Recipe, store: Path) -> Choice:
     """What the configured engine comes to on the cluster's workers; they must agree, and see the data.
 
     Raises ClusterError where a worker can't read the store or they differ, InvalidInput where no worker can run it.
     """
-    answers = client.run(_probe, config, network, recipe, store)
+    answers = cluster.client.run(_probe, config, network, recipe, store, on_error="ignore")
     for worker, (visible, _, _) in answers.items():
         if not visible:
             raise ClusterError(f"worker {worker} can't see {store}: give all workers the same ATELIER_HOME")
@@ -61,23 +142,22 @@ def settle_engine(client: Client, config: TrainConfig, network: Network, recipe:
     if problems:
         raise InvalidInput(min(problems))
     choices = {choice for _, _, choice in answers.values() if choice is not None}
+    if not choices:
+        raise ClusterError("no worker answered what it can run")
     if len({(choice.engine, choice.device) for choice in choices}) > 1:
         found = ", ".join(sorted(f"{choice.engine} on {choice.device}" for choice in choices))
         raise ClusterError(f"the workers differ ({found}): name one with --engine and --device")
     return min(choices, key=lambda choice: choice.why)
 
 
-def _connect(address: str) -> Client:
+@contextmanager
+def _opened(address: str) -> Iterator[Cluster]:
+    cluster = Cluster(address)
     try:
-        client = Client(address, timeout=CONNECT_SECONDS)
-    except OSError:
-        raise ClusterError(f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} s") from None
-    try:
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-    except TimeoutError:
-        client.close()
-        raise ClusterError(f"the scheduler at {address} has no workers: start one with `dask worker`") from None
-    return client
+        cluster.wait_for_worker(CONNECT_SECONDS)
+        yield cluster
+    finally:
+        cluster.close()
 
 
 def _probe(config: TrainConfig, network: Network, recipe: Recipe, store: Path) -> tuple[bool, str, Choice | None]:

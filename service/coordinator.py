@@ -1,118 +1,120 @@
-"""The parameter-averaging coordinator: submits rounds ahead of time and writes down what came of them.
+"""The parameter-averaging coordinator: has rounds computed on a cluster, whatever happens to the cluster meanwhile.
 
-It holds nothing that can't be had again. A round's tasks are pure, so whatever is lost is computed once more; the
-state after every finished round is in its hands, the log and the checkpoints are on the disk.
+It holds nothing that can't be had again. Tasks are pure, so their answers are the same wherever and however often they
+are computed; and the state after the last finished round is in the coordinator's hands. So there is one move for every
+kind of trouble, a worker that died or froze, a scheduler that came back empty: let go of what is in flight and go on
+from that state. Nothing older is ever computed again.
 """
 
-from collections import deque
 from collections.abc import Generator
-from contextlib import suppress
-from dataclasses import dataclass
-from secrets import token_hex
+from dataclasses import dataclass, field
+from time import monotonic
 
-from distributed import Client, Future, KilledWorker
-from distributed import TimeoutError as DaskTimeoutError
-
-from service.averaging import FAN_IN, State
-from service.errors import AtelierError, ClusterError
+from service.averaging import State
+from service.cluster import RETURN_SECONDS, Cluster
+from service.errors import ClusterError
+from service.flight import Disturbed, Pipeline
 from service.job import Job
 from service.plan import Round
-from service.rounds import Report, local_round, partial_sum, report
+from service.rounds import Report
 
-AHEAD = 4
-"""How many rounds are with the scheduler at a time, so that its latency hides behind the work."""
+ATTEMPTS = 6
+"""How many times in a row the same round may be disturbed before its own tasks are held to be the cause."""
 
-KEEP_STATE_BYTES = 4 << 20
-"""Up to this size the state comes back after every round; a larger one only where an epoch ends."""
+FIRST_PATIENCE_SECONDS = 120.0
+"""How long the first answer may take: workers load data and compile kernels first."""
+
+LEAST_PATIENCE_SECONDS = 3.0
+PATIENCE_ROUNDS = 5
+"""After that a round may take so many times as long as the longest of those before it."""
+
+AVOID_SECONDS = 30.0
+"""How long a worker that kept others waiting gets no tasks; twice as long each time that it does so again."""
 
 
 @dataclass(frozen=True)
-class _Flight:
-    """A round that was submitted: what its shards will hand in, and what the coordinator will read."""
+class Disturbance:
+    """What happened to the cluster, and from which round the work went on; so many tasks were let go for it."""
 
-    round: Round
-    parts: list[Future]
-    report: Future
+    why: str
+    round: int
+    tasks: int
 
 
-class Pipeline:
-    """Rounds on their way through the cluster, from a given state on, at most `ahead` at a time."""
+@dataclass
+class _Watch:
+    """What the coordinator remembers of how the cluster behaved. None of it can change a bit of the result."""
 
-    def __init__(self, client: Client, job: Job, start: State, first: Round | None, *, ahead: int = AHEAD) -> None:
-        self._client = client
-        self._job = job
-        self._next = first
-        self._before: State | tuple[Round, list[Future]] = start
-        self._ahead = ahead
-        self._flights: deque[_Flight] = deque()
-        self._name = token_hex(4)
+    longest: float = 0.0
+    avoided_until: dict[str, float] = field(default_factory=dict)
+    offences: dict[str, int] = field(default_factory=dict)
 
-    def reports(self) -> Generator[Report]:
-        """The reports of all rounds, in order; closing the iterator releases what is still in flight."""
+    @property
+    def patience(self) -> float:
+        if not self.longest:
+            return FIRST_PATIENCE_SECONDS
+        return max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest)
+
+    @property
+    def avoided(self) -> frozenset[str]:
+        now = monotonic()
+        return frozenset(worker for worker, until in self.avoided_until.items() if until > now)
+
+    def took(self, asked: float | None) -> None:
+        """Note how long an answer took; the first of a pipeline is no measure, since workers may be starting up."""
+        if asked is not None:
+            self.longest = max(self.longest, monotonic() - asked)
+
+    def suspect(self, workers: frozenset[str]) -> None:
+        """Keep away from workers that kept everybody waiting."""
+        for worker in workers:
+            self.offences[worker] = self.offences.get(worker, 0) + 1
+            self.avoided_until[worker] = monotonic() + AVOID_SECONDS * 2 ** (self.offences[worker] - 1)
+
+
+def coordinate(cluster: Cluster, job: Job, start: State, first: Round | None) -> Generator[Report | Disturbance]:
+    """The reports of all rounds from `first` on, in order, and whatever disturbed them on the way.
+
+    A round may be reported again after a disturbance. Raises ClusterError where scheduler or workers stay away, or
+    where a round is disturbed again and again; whatever else a task raises comes through as it is.
+    """
+    state, following = start, first
+    watch, failures = _Watch(), 0
+    while following is not None:
+        cluster.worker_left.clear()
+        pipeline = Pipeline(cluster, job, state, following, avoid=watch.avoided, patience=FIRST_PATIENCE_SECONDS)
+        going_on_from, asked = following.number, None
+        reports = pipeline.reports()
         try:
-            while self._fill():
-                yield self._wait(self._flights[0].report)
-                self._flights.popleft()
+            for report in reports:
+                watch.took(asked)
+                failures = 0
+                if report.state is not None:
+                    state, following = report.state, job.plan.round_after(report.round)
+                    going_on_from = report.round.number + 1
+                yield report
+                asked, pipeline.patience = monotonic(), watch.patience
+            return
+        except Disturbed as trouble:
+            failures += 1
+            if failures > ATTEMPTS:
+                raise ClusterError(
+                    f"round {going_on_from} was disturbed {failures} times in a row ({trouble}); "
+                    "`atelier runs resume` continues the run"
+                ) from None
+            watch.suspect(trouble.suspects)
+            yield Disturbance(str(trouble), going_on_from, trouble.tasks)
+            _recover(cluster)
         finally:
-            self.cancel()
-
-    def cancel(self) -> None:
-        """Have the scheduler forget every round that is still on its way."""
-        futures = [future for flight in self._flights for future in (*flight.parts, flight.report)]
-        self._flights.clear()
-        if futures and self._client.status == "running":
-            with suppress(OSError, DaskTimeoutError):
-                self._client.cancel(futures, force=True)
-
-    def _fill(self) -> bool:
-        """Submit rounds up to the limit; False when nothing is left to wait for."""
-        while self._next is not None and len(self._flights) < self._ahead:
-            self._submit(self._next)
-            self._next = self._job.plan.round_after(self._next)
-        return bool(self._flights)
-
-    def _submit(self, round_: Round) -> None:
-        tag = f"{self._name}-{round_.number}"
-        if isinstance(self._before, State):
-            self._before = self._client.submit(_given, self._before, key=f"start-{tag}", pure=False)
-        parts = [
-            self._client.submit(
-                local_round, self._job, round_, shard, self._before, key=f"round-{tag}-{shard}", pure=False, retries=2
-            )
-            for shard in range(round_.shards)
-        ]
-        level = 0
-        while len(parts) > FAN_IN:
-            groups = [parts[low : low + FAN_IN] for low in range(0, len(parts), FAN_IN)]
-            parts = [
-                self._client.submit(partial_sum, group, key=f"sum-{tag}-{level}-{index}", pure=False, retries=2)
-                for index, group in enumerate(groups)
-            ]
-            level += 1
-        self._before = (round_, parts)
-        last_of_epoch = round_.last == self._job.plan.steps_per_epoch
-        small = 3 * 4 * self._job.network.size <= KEEP_STATE_BYTES
-        final = self._client.submit(
-            report,
-            self._job,
-            self._before,
-            with_state=small or last_of_epoch,
-            key=f"report-{tag}",
-            pure=False,
-            retries=2,
-        )
-        self._flights.append(_Flight(round_, parts, final))
-
-    def _wait(self, future: Future) -> Report:
-        try:
-            answer: Report = future.result()
-        except KilledWorker as error:
-            raise ClusterError(f"a task took its worker down with it again and again: {error}") from None
-        except AtelierError:
-            raise
-        return answer
+            reports.close()
 
 
-def _given(state: State) -> State:
-    """Puts a state that the coordinator holds where tasks can find it."""
-    return state
+def _recover(cluster: Cluster) -> None:
+    """Have a scheduler and a worker again."""
+    try:
+        if cluster.is_connected:
+            cluster.wait_for_worker(RETURN_SECONDS)
+        else:
+            cluster.reconnect()
+    except OSError:
+        cluster.reconnect()

@@ -24,4 +24,4 @@ def replay_round(job: Job, start: State, round_: Round) -> Report:
     parts: Sequence[Contribution | Partial] = [local_round(job, round_, shard, start) for shard in range(round_.shards)]
     while len(parts) > FAN_IN:
         parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
-    return report(job, (round_, parts), with_state=True)
+    return report(job, (round_, parts), True)

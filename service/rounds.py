@@ -60,7 +60,7 @@ def partial_sum(parts: Sequence[Contribution | Partial]) -> Partial:
     return fold(parts)
 
 
-def report(job: Job, before: Before, *, with_state: bool) -> Report:
+def report(job: Job, before: Before, with_state: bool) -> Report:
     """Sum up a round whose shards have handed in."""
     round_, parts = before
     whole = fold(parts)

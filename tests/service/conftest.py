@@ -4,21 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from distributed import Client
 
-from service.cluster import open_cluster
+from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig
 
 
 @pytest.fixture(scope="session")
-def cluster_of() -> Iterator[Callable[[int], Client]]:
-    """A function from a number of workers to a client of a cluster that has so many."""
+def cluster_of() -> Iterator[Callable[[int], Cluster]]:
+    """A function from a number of workers to a cluster that has so many."""
     with ExitStack() as stack:
-        clients: dict[int, Client] = {}
+        clusters: dict[int, Cluster] = {}
 
-        def get(workers: int) -> Client:
-            if workers not in clients:
-                clients[workers] = stack.enter_context(open_cluster(ClusterConfig(workers=workers)))
-            return clients[workers]
+        def get(workers: int) -> Cluster:
+            if workers not in clusters:
+                clusters[workers] = stack.enter_context(open_cluster(ClusterConfig(workers=workers)))
+            return clusters[workers]
 
         yield get

@@ -1,0 +1,168 @@
+"""Rounds in flight: submitted to the scheduler ahead of time, so that its latency hides behind the work."""
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from threading import Event
+from time import monotonic
+
+from distributed import Future, KilledWorker
+
+from service.averaging import FAN_IN, State
+from service.cluster import Cluster
+from service.job import Job
+from service.plan import Round
+from service.rounds import Report, local_round, partial_sum, report
+
+AHEAD = 4
+"""How many rounds are with the scheduler at a time."""
+
+KEEP_STATE_BYTES = 4 << 20
+"""Up to this size the state comes back after every round; a larger one where an epoch ends and every `KEEP_EVERY`."""
+
+KEEP_EVERY = 16
+
+GLANCE_SECONDS = 0.05
+"""How often the coordinator looks up from waiting for an answer."""
+
+
+class Disturbed(Exception):
+    """Something happened to the cluster; what is in flight may be lost or late.
+
+    tasks: how many were in flight. suspects: workers that were busy with an overdue answer.
+    """
+
+    def __init__(self, what: str, tasks: int, suspects: frozenset[str] = frozenset()) -> None:
+        super().__init__(what)
+        self.tasks = tasks
+        self.suspects = suspects
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A round that was submitted: what its shards will hand in, and what the coordinator will read."""
+
+    round: Round
+    parts: list[Future]
+    report: Future
+
+
+class Pipeline:
+    """Rounds on their way through the cluster, from a given state on, at most `AHEAD` at a time.
+
+    avoid: addresses of workers that get no tasks as long as there are others.
+    patience: seconds that an answer may take before the pipeline is given up.
+    """
+
+    def __init__(
+        self, cluster: Cluster, job: Job, start: State, first: Round, *, avoid: frozenset[str], patience: float
+    ) -> None:
+        self.patience = patience
+        self._cluster = cluster
+        self._job = job
+        self._next: Round | None = first
+        self._before: State | tuple[Round, list[Future]] = start
+        self._avoid = avoid
+        self._flights: deque[_Flight] = deque()
+        self._name = token_hex(4)
+
+    def reports(self) -> Generator[Report]:
+        """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
+
+        Raises Disturbed where a worker left, the scheduler was lost, or an answer is overdue.
+        """
+        try:
+            while self._fill():
+                yield self._wait(self._flights[0].report)
+                self._flights.popleft()
+        finally:
+            self._let_go()
+
+    def _fill(self) -> bool:
+        """Submit rounds up to the limit; False when nothing is left to wait for."""
+        while self._next is not None and len(self._flights) < AHEAD:
+            self._submit(self._next)
+            self._next = self._job.plan.round_after(self._next)
+        return bool(self._flights)
+
+    def _submit(self, round_: Round) -> None:
+        tag = f"{self._name}-{round_.number}"
+        if isinstance(self._before, State):
+            self._before = self._task(_given, self._before, key=f"start-{tag}")
+        before = self._before
+        parts = [
+            self._task(local_round, self._job, round_, shard, before, key=f"round-{tag}-{shard}")
+            for shard in range(round_.shards)
+        ]
+        level = 0
+        while len(parts) > FAN_IN:
+            groups = [parts[low : low + FAN_IN] for low in range(0, len(parts), FAN_IN)]
+            parts = [self._task(partial_sum, group, key=f"sum-{tag}-{level}-{i}") for i, group in enumerate(groups)]
+            level += 1
+        self._before = (round_, parts)
+        final = self._task(report, self._job, self._before, self._keeps(round_), key=f"report-{tag}")
+        self._flights.append(_Flight(round_, parts, final))
+
+    def _task(self, function: object, *arguments: object, key: str) -> Future:
+        kept_away = self._avoid.intersection(self._cluster.workers) if self._avoid else frozenset()
+        others = [worker for worker in self._cluster.workers if worker not in kept_away] if kept_away else []
+        return self._cluster.client.submit(
+            function,
+            *arguments,
+            key=key,
+            pure=False,
+            retries=2,
+            workers=others or None,
+            allow_other_workers=bool(others),
+        )
+
+    def _keeps(self, round_: Round) -> bool:
+        """Whether the state after a round comes back with its report."""
+        small = 3 * 4 * self._job.network.size <= KEEP_STATE_BYTES
+        last_of_epoch = round_.last == self._job.plan.steps_per_epoch
+        return small or last_of_epoch or round_.number % KEEP_EVERY == 0
+
+    def _wait(self, future: Future) -> Report:
+        """The answer, as soon as there is one; meanwhile a look at the cluster every now and then."""
+        deadline = monotonic() + self.patience
+        done = Event()
+        future.add_done_callback(lambda _: done.set())
+        while not done.wait(GLANCE_SECONDS):
+            if not self._cluster.is_connected:
+                raise self._disturbed("the scheduler was lost")
+            if self._cluster.worker_left.is_set():
+                raise self._disturbed("a worker left")
+            if monotonic() > deadline:
+                raise self._disturbed("an answer is overdue", self._suspects())
+        try:
+            answer: Report = future.result(timeout=self.patience)
+        except KilledWorker:
+            raise self._disturbed("a task ended with its worker") from None
+        except (CancelledError, OSError, TimeoutError):
+            raise self._disturbed("an answer was lost") from None
+        return answer
+
+    def _disturbed(self, what: str, suspects: frozenset[str] = frozenset()) -> Disturbed:
+        return Disturbed(what, sum(len(flight.parts) + 1 for flight in self._flights), suspects)
+
+    def _suspects(self) -> frozenset[str]:
+        """The workers that are busy with the round that is waited for."""
+        awaited = {future.key for future in (*self._flights[0].parts, self._flights[0].report)}
+        busy = self._cluster.client.processing()
+        return frozenset(worker for worker, keys in busy.items() if awaited.intersection(keys))
+
+    def _let_go(self) -> None:
+        """Have the scheduler forget every round that is still on its way."""
+        futures = [future for flight in self._flights for future in (*flight.parts, flight.report)]
+        self._flights.clear()
+        if futures and self._cluster.is_connected:
+            with suppress(OSError, TimeoutError, CancelledError):
+                self._cluster.client.cancel(futures, force=True)
+
+
+def _given(state: State) -> State:
+    """Puts a state that the coordinator holds where tasks can find it."""
+    return state

@@ -78,6 +78,10 @@ class Plan:
             yield following
             following = self.round_after(following)
 
+    def examples_after(self, done: Round) -> int:
+        """How many examples the run has used when a round is done."""
+        return done.epoch * self.examples + min(done.last * self.batch_size, self.examples)
+
     def batches(self, round_: Round, shard: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """`(examples, offsets)`: the numbers of the examples that a shard takes, and where each of its steps begins.
 
@@ -106,6 +110,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
     averaging = config.averaging
     if averaging.shards > examples:
         raise InvalidInput(f"shards must be at most the number of examples, {examples}, got {averaging.shards}")
+    steps = config.epochs * -(-examples // config.batch_size)
     return Plan(
         examples=examples,
         epochs=config.epochs,
@@ -113,7 +118,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
         seed=config.seed,
         shards=averaging.shards,
         average_every=averaging.average_every,
-        solo_steps=averaging.solo_steps,
+        solo_steps=round(averaging.solo_share * steps),
     )
 
 

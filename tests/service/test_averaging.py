@@ -7,7 +7,7 @@ from ops.engine import Replica
 from service.averaging import FAN_IN, Contribution, State, Tally, drift, fold, join
 from service.config import AveragingConfig
 
-PLAIN = AveragingConfig()
+PLAIN = AveragingConfig(outer_momentum=0)
 SIZE = 37
 
 

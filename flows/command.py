@@ -26,11 +26,11 @@ def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
         return ingest_flow(dataset, str(source or ""))
 
 
-def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str) -> Published:
+def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, fork: str) -> Published:
     with _prefect(home):
         from flows.train import train_flow
 
-        return train_flow(config, cluster, run, resume=config is None)
+        return train_flow(config, cluster, run, resume=config is None, fork=fork)
 
 
 def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]:

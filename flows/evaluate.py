@@ -13,5 +13,5 @@ from service.pipeline import evaluate_run
 @flow(name="evaluate", description="Measure a run on the test examples, after each epoch.")
 def evaluate_flow(run: str, cluster: ClusterConfig | None = None) -> dict[int, Evaluation]:
     """run: the run's id. cluster: where the work is done."""
-    with open_cluster(cluster or ClusterConfig()) as client:
-        return task(evaluate_run)(Home.from_environment(), client, run)
+    with open_cluster(cluster or ClusterConfig()) as opened:
+        return task(evaluate_run)(Home.from_environment(), opened, run)

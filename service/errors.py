@@ -7,7 +7,7 @@ AtelierError            exit status 1
 ├── DataError           a source file or the store is missing, damaged or not what it says it is
 ├── ClusterError        no scheduler, no workers, or they can't do the work
 ├── RunError            a run's log, checkpoints or state on disk
-└── Cancelled           the run was cancelled, as asked
+└── Cancelled           the run was cancelled or paused, as asked
 """
 
 
@@ -44,4 +44,10 @@ class RunError(AtelierError):
 
 
 class Cancelled(AtelierError):
-    """The run was cancelled, as asked."""
+    """The run was cancelled or paused, as asked; `outcome` is the one or the other."""
+
+    def __init__(self, run: str, asked: str, last_round: int) -> None:
+        self.outcome = "paused" if asked == "pause" else "cancelled"
+        super().__init__(
+            f"run {run} was {self.outcome} after round {last_round}; `atelier runs resume {run}` continues it"
+        )

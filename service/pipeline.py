@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from distributed import Client
-
+from service.cluster import Cluster
 from service.config import TrainConfig
 from service.data import describe
 from service.errors import RunError
@@ -52,14 +51,16 @@ class Published:
     engine: str
 
 
-def train_run(home: Home, client: Client, run: str, config: TrainConfig | None, watch: Watch) -> Trained:
+def train_run(
+    home: Home, cluster: Cluster, run: str, config: TrainConfig | None, watch: Watch, fork: str = ""
+) -> Trained:
     """Start a run, or continue the one of that name where `config` is None, and take it to its end."""
     if config is not None:
-        folder, job = begin(home, client, config, run)
+        folder, job = begin(home, cluster, config, run, fork)
     else:
         folder = RunFolder.open(home.runs, run)
-        job = reopen(home, client, folder)
-    for entry in advance(client, folder, job):
+        job = reopen(home, cluster, folder)
+    for entry in advance(cluster, folder, job):
         watch(entry)
     epochs = history(folder)
     wall = sum(entry["wall_s"] for entry in epochs)
@@ -70,7 +71,7 @@ def train_run(home: Home, client: Client, run: str, config: TrainConfig | None, 
         train_accuracy=epochs[-1]["train_accuracy"],
         examples_per_s=sum(entry["examples"] for entry in epochs) / wall,
         wall_s=wall,
-        workers=len(client.scheduler_info(n_workers=-1)["workers"]),
+        workers=len(cluster.workers),
         shards=job.config.averaging.shards,
         engine=job.choice.engine,
     )
@@ -81,13 +82,13 @@ def history(folder: RunFolder) -> list[Entry]:
     return [entry for entry in folder.entries() if entry["kind"] == "epoch"]
 
 
-def evaluate_run(home: Home, client: Client, run: str) -> dict[int, Evaluation]:
+def evaluate_run(home: Home, cluster: Cluster, run: str) -> dict[int, Evaluation]:
     """Evaluate a run after each epoch whose checkpoint was kept, on the cluster; the last is the trained model."""
     folder = RunFolder.open(home.runs, run)
-    job = reopen(home, client, folder)
+    job = reopen(home, cluster, folder)
     kept = set(checkpoints.numbers(folder.checkpoints))
     asked = {
-        entry["epoch"]: client.submit(
+        entry["epoch"]: cluster.client.submit(
             evaluate,
             job,
             checkpoints.read(folder.checkpoints / str(entry["rounds_done"])).state.replica.theta,
@@ -99,7 +100,7 @@ def evaluate_run(home: Home, client: Client, run: str) -> dict[int, Evaluation]:
     }
     if not asked:
         raise RunError(f"run {run} has no checkpoint to evaluate yet")
-    return dict(zip(asked, client.gather(list(asked.values())), strict=True))
+    return dict(zip(asked, cluster.client.gather(list(asked.values())), strict=True))
 
 
 def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:

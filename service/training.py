@@ -7,14 +7,13 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
-from distributed import Client
-
+from ops.engines import Choice
 from service import __version__
-from service.cluster import settle_engine
+from service.cluster import Cluster, settle_engine
 from service.config import TrainConfig
-from service.coordinator import Pipeline
+from service.coordinator import Disturbance, coordinate
 from service.data import describe
-from service.errors import AtelierError, Cancelled, RunError
+from service.errors import AtelierError, Cancelled, InvalidInput, NotFound, RunError
 from service.home import Home
 from service.job import Job, network_for, recipe_for
 from service.plan import Round
@@ -27,19 +26,24 @@ CHECKPOINT_SECONDS = 30
 LIBRARIES = ("numpy", "numba", "dask", "distributed", "zarr")
 
 
-def begin(home: Home, client: Client, config: TrainConfig, run: str) -> tuple[RunFolder, Job]:
+def begin(home: Home, cluster: Cluster, config: TrainConfig, run: str, fork: str = "") -> tuple[RunFolder, Job]:
     """Put a new run on disk, with everything settled that decides its bits.
+
+    fork: `RUN` or `RUN:CHECKPOINT`; the new run starts from the state that the other one had there.
 
     Raises DataError, ClusterError, InvalidInput or OpsError where the run can't be, before anything is written.
     """
     data = describe(home.store(config.dataset))
     network, recipe = network_for(config, data), recipe_for(config)
-    job = Job(config, data, settle_engine(client, config, network, recipe, data.path))
+    job = Job(config, data, settle_engine(cluster, config, network, recipe, data.path))
+    start = _forked(home, job, fork) if fork else None
     job.plan.first_round()
     folder = RunFolder.create(
         home.runs,
         run,
         config,
+        start,
+        fork=fork,
         data={**asdict(data), "path": str(data.path)},
         engine=asdict(job.choice),
         versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},
@@ -48,22 +52,30 @@ def begin(home: Home, client: Client, config: TrainConfig, run: str) -> tuple[Ru
     return folder, job
 
 
-def reopen(home: Home, client: Client, folder: RunFolder) -> Job:
-    """The job of a run that was begun before. Raises DataError where its data changed since."""
-    facts = folder.facts()
-    config = folder.config()
+def recorded_job(home: Home, folder: RunFolder) -> Job:
+    """The job of a run that was begun before. Raises RunError where its data changed since."""
+    facts, config = folder.facts(), folder.config()
     data = describe(home.store(config.dataset))
     if data.digest != facts["data"]["digest"]:
         raise RunError(
             f"run {folder.name} was trained on data {facts['data']['digest'][:12]}, "
             f"but {data.path} now holds {data.digest[:12]}"
         )
-    pinned = config.model_copy(update={"engine": facts["engine"]["engine"], "device": facts["engine"]["device"]})
-    choice = settle_engine(client, pinned, network_for(config, data), recipe_for(config), data.path)
-    return Job(config, data, choice)
+    return Job(config, data, Choice(**facts["engine"]))
 
 
-def advance(client: Client, folder: RunFolder, job: Job) -> Iterator[Entry]:
+def reopen(home: Home, cluster: Cluster, folder: RunFolder) -> Job:
+    """The same, once the cluster is known to have what the run began with.
+
+    Raises RunError where the data changed, InvalidInput where no worker has the engine.
+    """
+    job = recorded_job(home, folder)
+    pinned = job.config.model_copy(update={"engine": job.choice.engine, "device": job.choice.device})
+    settle_engine(cluster, pinned, job.network, job.recipe, job.data.path)
+    return job
+
+
+def advance(cluster: Cluster, folder: RunFolder, job: Job) -> Iterator[Entry]:
     """Take a run from its newest checkpoint to its end, yielding each line of the log as it is written.
 
     Rounds that the log knows from before are compared with it instead of being written again. Raises Conflict where
@@ -77,9 +89,9 @@ def advance(client: Client, folder: RunFolder, job: Job) -> Iterator[Entry]:
             return
         yield log.append("begin", rounds_done=checkpoint.round.number + 1 if checkpoint else 0)
         try:
-            yield from _advance(client, folder, job, ledger, checkpoint)
-        except Cancelled:
-            yield log.append("end", outcome="cancelled")
+            yield from _advance(cluster, folder, job, ledger, checkpoint)
+        except Cancelled as stop:
+            yield log.append("end", outcome=stop.outcome)
             raise
         except AtelierError as error:
             yield log.append("end", outcome="failed", why=str(error))
@@ -94,32 +106,50 @@ def final_state(folder: RunFolder) -> Checkpoint:
 
 
 def _advance(
-    client: Client, folder: RunFolder, job: Job, ledger: "_Ledger", checkpoint: Checkpoint | None
+    cluster: Cluster, folder: RunFolder, job: Job, ledger: "_Ledger", checkpoint: Checkpoint | None
 ) -> Iterator[Entry]:
-    state = checkpoint.state if checkpoint else job.initial_state()
+    state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     following = job.plan.round_after(checkpoint.round) if checkpoint else job.plan.first_round()
-    examples = checkpoint.examples if checkpoint else 0
     digest, written = state.digest, monotonic()
     if checkpoint and _ends_epoch(job, checkpoint.round):
         yield from ledger.epoch(checkpoint.round)
-    pipeline = Pipeline(client, job, state, following)
-    reports = pipeline.reports()
+    reports = coordinate(cluster, job, state, following)
     try:
         for report in reports:
-            examples, digest = examples + report.examples, report.digest
+            if isinstance(report, Disturbance):
+                yield ledger.log.append("disturbed", **asdict(report))
+                continue
+            digest = report.digest
             yield from ledger.round(report)
             epoch_done = _ends_epoch(job, report.round)
             asked = folder.requested()
             if report.state and (epoch_done or asked or monotonic() - written > CHECKPOINT_SECONDS):
-                checkpoints.write(folder.checkpoints, Checkpoint(report.round, examples, report.state))
+                checkpoints.write(
+                    folder.checkpoints, Checkpoint(report.round, job.plan.examples_after(report.round), report.state)
+                )
                 written = monotonic()
             if epoch_done:
                 yield from ledger.epoch(report.round)
             if asked and job.plan.round_after(report.round):
-                raise Cancelled(f"run {folder.name} was cancelled after round {report.round.number}")
-        yield ledger.log.append("end", outcome="finished", digest=digest, examples=examples)
+                raise Cancelled(folder.name, asked, report.round.number)
+        yield ledger.log.append("end", outcome="finished", digest=digest, examples=job.plan.epochs * job.plan.examples)
     finally:
         reports.close()
+
+
+def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
+    run, _, number = fork.partition(":")
+    parent = RunFolder.open(home.runs, run)
+    there = checkpoints.numbers(parent.checkpoints)
+    if not there or (number and (not number.isdigit() or int(number) not in there)):
+        raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
+    checkpoint = checkpoints.read(parent.checkpoints / (number or str(there[0])))
+    if checkpoint.state.replica.theta.size != job.network.size:
+        raise InvalidInput(
+            f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
+            f"network {job.network.name} has {job.network.size}: fork with the same --model"
+        )
+    return checkpoint
 
 
 class _Ledger:

@@ -26,7 +26,7 @@ def bench() -> None:
 def rounds(context: Context, as_json: bool, **options: Any) -> None:
     """Train once, and tell what share of the wall time was not spent in steps."""
     cluster = validated(ClusterConfig, options)
-    published = context.pipelines.train(context.home, configured(given(TrainConfig, options)), cluster, "")
+    published = context.pipelines.train(context.home, configured(given(TrainConfig, options)), cluster, "", "")
     costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
     text = (
         f"{costs.rounds} rounds on {costs.workers} workers in {costs.wall_s:.2f} s\n"

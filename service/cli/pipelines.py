@@ -16,7 +16,9 @@ class Ingest(Protocol):
 
 
 class Train(Protocol):
-    def __call__(self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str) -> Published: ...
+    def __call__(
+        self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, fork: str
+    ) -> Published: ...
 
 
 class Evaluate(Protocol):

@@ -1,12 +1,19 @@
 """`atelier runs`"""
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal
 
 import click
 
 from service.cli.main import Context
+from service.cli.options import options_of, validated
 from service.cli.output import show
+from service.cli.train import train_and_tell
+from service.config import ClusterConfig
+from service.errors import RunError
 from service.runs import RunFolder, all_runs
+from service.training import recorded_job
+from service.verification import examples_once, verify_run
 
 
 @click.group()
@@ -53,8 +60,62 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 @click.pass_obj
 def cancel(context: Context, run: str) -> None:
     """Have a run stop after the round at hand."""
-    RunFolder.open(context.home.runs, run).request("cancel")
-    click.echo(f"asked for: run {run} stops after its current round")
+    _ask(context, run, "cancel")
+
+
+@runs.command()
+@click.argument("run")
+@click.pass_obj
+def pause(context: Context, run: str) -> None:
+    """Have a run stop after the round at hand, to be resumed later."""
+    _ask(context, run, "pause")
+
+
+@runs.command()
+@click.argument("run")
+@options_of(ClusterConfig)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def resume(context: Context, run: str, as_json: bool, **options: Any) -> None:
+    """Continue a run from its newest checkpoint, to the bits that it would have ended in anyway."""
+    train_and_tell(context, None, validated(ClusterConfig, options), run, "", as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--round", "number", type=click.IntRange(min=0), help="Only this round, from the checkpoint before it.")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def verify(context: Context, run: str, number: int | None, as_json: bool) -> None:
+    """Compute a run's rounds again and tell whether the bits agree with its log, or where they first differ."""
+    folder = RunFolder.open(context.home.runs, run)
+    job = recorded_job(context.home, folder)
+    verdicts = []
+    for verdict in verify_run(folder, job, number):
+        verdicts.append(verdict)
+        click.echo(
+            f"round {verdict.round}: {'same' if verdict.same else 'DIFFERENT'} {verdict.computed[:16]}", err=True
+        )
+    epochs = sorted({verdict.epoch for verdict in verdicts})
+    once = all(examples_once(job, epoch) for epoch in epochs)
+    same = verdicts[-1].same
+    value = {"run": run, "rounds": len(verdicts), "same": same, "examples_once": once, "last": asdict(verdicts[-1])}
+    text = (
+        f"run {run}: {len(verdicts)} rounds computed again, "
+        + ("every bit agrees" if same else f"round {verdicts[-1].round} is the first that differs")
+        + f"; every example used {'exactly once' if once else 'NOT exactly once'} in each of these epochs"
+    )
+    show(value, text, as_json)
+    if not (same and once):
+        raise click.exceptions.Exit(1)
+
+
+def _ask(context: Context, run: str, what: Literal["cancel", "pause"]) -> None:
+    folder = RunFolder.open(context.home.runs, run)
+    if folder.status() != "running":
+        raise RunError(f"run {run} is not running: it is {folder.status()}")
+    folder.request(what)
+    click.echo(f"asked for: run {run} stops after the round at hand")
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:

@@ -20,22 +20,30 @@ from service.runs import RunFolder, new_run_id
 @options_of(TrainConfig, presets=True)
 @options_of(ClusterConfig)
 @click.option("--resume", metavar="RUN", help="Continue this run instead of starting one.")
+@click.option("--fork", metavar="RUN[:N]", help="Start from another run's newest checkpoint, or from its Nth.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
-def train(context: Context, resume: str | None, as_json: bool, **options: Any) -> None:
+def train(context: Context, resume: str | None, fork: str | None, as_json: bool, **options: Any) -> None:
     """Train a network, measure it, and publish it as a model."""
     asked = given(TrainConfig, options)
-    if resume and asked:
-        raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(_flags(asked))}")
+    if resume and (asked or fork):
+        given_too = [*_flags(asked), *(["--fork"] if fork else [])]
+        raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(given_too)}")
     try:
         config = None if resume else configured(asked)
     except InvalidInput as error:
         raise in_options(error) from None
     cluster = validated(ClusterConfig, options)
-    run = resume or new_run_id()
+    train_and_tell(context, config, cluster, resume or new_run_id(), fork or "", as_json)
+
+
+def train_and_tell(
+    context: Context, config: TrainConfig | None, cluster: ClusterConfig, run: str, fork: str, as_json: bool
+) -> None:
+    """Start a run, or continue it where `config` is None, show how it goes and report what came out."""
     check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
     with progress(context.home, run):
-        published = context.pipelines.train(context.home, config, cluster, run)
+        published = context.pipelines.train(context.home, config, cluster, run, fork)
     show(asdict(published), _told(published), as_json)
 
 

@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from service.averaging import State
 from service.config import TrainConfig
 from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
+from service.runs import checkpoints
+from service.runs.checkpoints import Checkpoint
 from service.runs.log import Entry, entries
 
-Status = Literal["running", "finished", "cancelled", "failed", "interrupted"]
+Status = Literal["running", "finished", "paused", "cancelled", "failed", "interrupted"]
 
 
 def new_run_id() -> str:
@@ -31,8 +34,10 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, runs: Path, run: str, config: TrainConfig, **facts: Any) -> "RunFolder":
+    def create(cls, runs: Path, run: str, config: TrainConfig, start: Checkpoint | None, **facts: Any) -> "RunFolder":
         """Begin a run on disk. `facts` (data, engine, versions) are written beside the configuration.
+
+        start: what it starts from if not from fresh parameters.
 
         Raises Conflict where a run of that name exists.
         """
@@ -41,6 +46,8 @@ class RunFolder:
                 asked = {"run": run, "config": config.model_dump(mode="json"), **facts}
                 (draft / "config.json").write_text(canonical_json(asked) + "\n")
                 (draft / "checkpoints").mkdir()
+                if start is not None:
+                    checkpoints.write(draft / "start", start)
         except FileExistsError:
             raise Conflict(f"run {run} exists already") from None
         return cls(runs / run)
@@ -64,6 +71,12 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    def start(self) -> State | None:
+        """The state that the run started from, if not from fresh parameters. Raises RunError where it is damaged."""
+        forked = self.path / "start"
+        numbers = checkpoints.numbers(forked)
+        return checkpoints.read(forked / str(numbers[0])).state if numbers else None
 
     def facts(self) -> dict[str, Any]:
         """What config.json says: the configuration and what was found when the run began."""

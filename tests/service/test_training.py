@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from distributed import Client
 
-from service.cluster import open_cluster
+from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, configured
 from service.errors import Cancelled, Conflict, DataError, RunError
 from service.home import Home
@@ -15,15 +14,15 @@ from service.training import advance, begin, final_state, reopen
 from tests.jobs import blobs_store, small, small_job
 
 
-def run(home: Home, client: Client, name: str, **given) -> RunFolder:
-    folder, job = begin(home, client, configured(small(**given)), name)
-    for _ in advance(client, folder, job):
+def run(home: Home, cluster: Cluster, name: str, **given) -> RunFolder:
+    folder, job = begin(home, cluster, configured(small(**given)), name)
+    for _ in advance(cluster, folder, job):
         pass
     return folder
 
 
 @pytest.mark.parametrize(
-    "averaging", [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_steps": 7}]
+    "averaging", [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_share": 0.35}]
 )
 def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(home: Home, tmp_path: Path, cluster_of, averaging):
     job = small_job(home, tmp_path / "idx", averaging=averaging, optimizer={"momentum": 0.5})
@@ -49,16 +48,16 @@ def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path
 
 def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
-    client = cluster_of(2)
-    undisturbed = final_state(run(home, client, "whole")).state.digest
+    cluster = cluster_of(2)
+    undisturbed = final_state(run(home, cluster, "whole")).state.digest
     for stop_after in range(1, 10):
-        folder, job = begin(home, client, configured(small()), f"stopped-{stop_after}")
-        entries = advance(client, folder, job)
+        folder, job = begin(home, cluster, configured(small()), f"stopped-{stop_after}")
+        entries = advance(cluster, folder, job)
         for _ in range(stop_after):
             next(entries)
         entries.close()
         assert folder.status() == "interrupted"
-        for _ in advance(client, folder, reopen(home, client, folder)):
+        for _ in advance(cluster, folder, reopen(home, cluster, folder)):
             pass
         assert final_state(folder).state.digest == undisturbed
         rounds = [entry["round"] for entry in folder.entries() if entry["kind"] == "round"]
@@ -75,21 +74,21 @@ def test_a_finished_run_has_nothing_left_to_do(home: Home, tmp_path: Path, clust
 
 def test_a_second_coordinator_is_refused(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
-    client = cluster_of(1)
-    folder, job = begin(home, client, configured(small()), "run")
-    entries = advance(client, folder, job)
+    cluster = cluster_of(1)
+    folder, job = begin(home, cluster, configured(small()), "run")
+    entries = advance(cluster, folder, job)
     next(entries)
     with pytest.raises(Conflict, match="being worked on by another process"):
-        next(advance(client, folder, job))
+        next(advance(cluster, folder, job))
     entries.close()
 
 
 def test_a_cancelled_run_stops_within_a_round_and_can_go_on(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
-    client = cluster_of(2)
-    undisturbed = final_state(run(home, client, "whole")).state.digest
-    folder, job = begin(home, client, configured(small()), "run")
-    entries = advance(client, folder, job)
+    cluster = cluster_of(2)
+    undisturbed = final_state(run(home, cluster, "whole")).state.digest
+    folder, job = begin(home, cluster, configured(small()), "run")
+    entries = advance(cluster, folder, job)
     while next(entries)["kind"] != "round":
         pass
     folder.request("cancel")
@@ -97,24 +96,24 @@ def test_a_cancelled_run_stops_within_a_round_and_can_go_on(home: Home, tmp_path
         list(entries)
     assert sum(entry["kind"] == "round" for entry in folder.entries()) <= 2
     assert folder.status() == "cancelled"
-    for _ in advance(client, folder, reopen(home, client, folder)):
+    for _ in advance(cluster, folder, reopen(home, cluster, folder)):
         pass
     assert final_state(folder).state.digest == undisturbed
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
-    client = cluster_of(2)
-    undisturbed = final_state(run(home, client, "whole", epochs=3)).state.digest
-    folder, job = begin(home, client, configured(small(epochs=3)), "run")
-    entries = advance(client, folder, job)
+    cluster = cluster_of(2)
+    undisturbed = final_state(run(home, cluster, "whole", epochs=3)).state.digest
+    folder, job = begin(home, cluster, configured(small(epochs=3)), "run")
+    entries = advance(cluster, folder, job)
     while next(entries)["kind"] != "epoch":
         pass
     while next(entries)["kind"] != "epoch":
         pass
     entries.close()
     (folder.checkpoints / "6" / "replica.safetensors").write_bytes(b"damaged")
-    begun = next(entries := advance(client, folder, reopen(home, client, folder)))
+    begun = next(entries := advance(cluster, folder, reopen(home, cluster, folder)))
     assert begun["rounds_done"] == 3
     for _ in entries:
         pass
@@ -123,21 +122,21 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_
 
 def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
-    client = cluster_of(1)
-    folder, _ = begin(home, client, configured(small()), "run")
+    cluster = cluster_of(1)
+    folder, _ = begin(home, cluster, configured(small()), "run")
     home.store("blobs").rename(tmp_path / "away")
     blobs_store(home, tmp_path / "other", seed=5)
     with pytest.raises(RunError, match="was trained on data"):
-        reopen(home, client, folder)
+        reopen(home, cluster, folder)
 
 
 def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx", train=301)
-    client = cluster_of(1)
-    folder, job = begin(home, client, configured(small()), "run")
+    cluster = cluster_of(1)
+    folder, job = begin(home, cluster, configured(small()), "run")
     (home.store("blobs") / "train" / "images" / "c" / "0" / "0" / "0").unlink()
     with pytest.raises(DataError, match="is missing"):
-        list(advance(client, folder, job))
+        list(advance(cluster, folder, job))
     assert folder.status() == "failed"
 
 

@@ -1,0 +1,105 @@
+"""Runs computed again and held against their logs; forks; pauses."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.config import configured
+from service.errors import Cancelled, InvalidInput, NotFound
+from service.home import Home
+from service.replay import replay
+from service.runs import RunFolder
+from service.training import advance, begin, final_state, recorded_job, reopen
+from service.verification import examples_once, verify_run
+from tests.jobs import blobs_store, small
+
+
+@pytest.fixture
+def run(home: Home, tmp_path: Path, cluster_of) -> RunFolder:
+    blobs_store(home, tmp_path / "idx")
+    return trained(home, cluster_of(2), "run")
+
+
+def trained(home: Home, cluster, name: str, fork: str = "", **given) -> RunFolder:
+    folder, job = begin(home, cluster, configured(small(**given)), name, fork)
+    for _ in advance(cluster, folder, job):
+        pass
+    return folder
+
+
+def test_an_honest_run_agrees_in_every_round(home: Home, run: RunFolder):
+    job = recorded_job(home, run)
+    verdicts = list(verify_run(run, job))
+    assert [verdict.round for verdict in verdicts] == list(range(6))
+    assert all(verdict.same for verdict in verdicts)
+    assert examples_once(job, 0)
+    assert examples_once(job, 1)
+
+
+@pytest.mark.parametrize("number", [0, 2, 3, 5])
+def test_one_round_can_be_verified_alone(home: Home, run: RunFolder, number: int):
+    verdicts = list(verify_run(run, recorded_job(home, run), number))
+    assert [(verdict.round, verdict.same) for verdict in verdicts] == [(number, True)]
+
+
+def test_a_forged_round_is_the_first_that_differs(home: Home, run: RunFolder):
+    forge(run, 4, digest="f" * 64)
+    verdicts = list(verify_run(run, recorded_job(home, run)))
+    assert [verdict.same for verdict in verdicts] == [True] * 4 + [False]
+
+
+def forge(run: RunFolder, number: int, **values) -> None:
+    """Change a round in the log and mend the chain after it, as a careful forger would."""
+    previous, lines = "0" * 64, []
+    for line in run.log.read_text().splitlines():
+        entry = json.loads(line) | {"previous": previous}
+        if entry["kind"] == "round" and entry["round"] == number:
+            entry |= values
+        lines.append(json.dumps(entry, sort_keys=True, separators=(",", ":")) + "\n")
+        previous = sha256(lines[-1].encode()).hexdigest()
+    run.log.write_text("".join(lines))
+
+
+def test_a_round_that_is_not_there_cannot_be_verified(home: Home, run: RunFolder):
+    with pytest.raises(NotFound, match="no round 6: the log has 6 rounds"):
+        list(verify_run(run, recorded_job(home, run), 6))
+
+
+def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, cluster_of):
+    fork = trained(home, cluster_of(2), "fork", "run:3", epochs=1, seed=9)
+    job = recorded_job(home, fork)
+    start = fork.start()
+    assert start is not None
+    logged = [entry["digest"] for entry in run.entries() if entry["kind"] == "round"]
+    assert start.digest == logged[2]
+    *_, last = replay(job, start, job.plan.first_round())
+    assert final_state(fork).state.digest == last.digest
+    assert all(verdict.same for verdict in verify_run(fork, job))
+    assert fork.facts()["fork"] == "run:3"
+
+
+def test_a_fork_needs_a_checkpoint_that_is_there_and_the_same_network(home: Home, run: RunFolder, cluster_of):
+    with pytest.raises(NotFound, match="no checkpoint 4 "):
+        trained(home, cluster_of(2), "fork", "run:4")
+    with pytest.raises(InvalidInput, match="fork with the same --model"):
+        trained(home, cluster_of(2), "fork", "run", model="lenet", resize=28)
+
+
+def test_a_paused_run_says_so_and_goes_on_to_the_same_bits(home: Home, run: RunFolder, cluster_of):
+    cluster = cluster_of(2)
+    folder, job = begin(home, cluster, configured(small()), "paused")
+    entries = advance(cluster, folder, job)
+    while next(entries)["kind"] != "round":
+        pass
+    folder.request("pause")
+    with pytest.raises(Cancelled, match="was paused after round"):
+        list(entries)
+    assert folder.status() == "paused"
+    for _ in advance(cluster, folder, reopen(home, cluster, folder)):
+        pass
+    np.testing.assert_array_equal(
+        final_state(folder).state.replica.theta, final_state(run).state.replica.theta, strict=True
+    )

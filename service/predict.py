@@ -5,10 +5,12 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ops.engine import Engine, Floats
 from ops.engines import build, choose
+from ops.layers import Context
+from ops.passes import forward
 from ops.recipe import Recipe
 from service.errors import InvalidInput
 from service.evaluation import log_softmax
@@ -16,6 +18,9 @@ from service.registry import ModelVersion
 
 MAX_SIDE = 4096
 """The widest or highest picture that is looked at, in pixels."""
+
+CLOSE = 1e-6
+"""A pixel this close to k / 255 is the byte k: a few units in the last place of a float32."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,16 @@ class Predictor:
         self._engine: Engine = build(choose(self._network, recipe, device="cpu"), self._network, recipe)
 
     @property
+    def flops(self) -> int:
+        """Floating-point operations that one image costs, about."""
+        return sum(layer.flops(shape) for layer, shape in zip(self._network.layers, self._network.shapes, strict=False))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(c, h, w) of one example."""
+        return self._network.input_shape
+
+    @property
     def image_shape(self) -> tuple[int, int]:
         """(h, w) of the images that the model was trained on."""
         return self._network.input_shape[1], self._network.input_shape[2]
@@ -45,9 +60,23 @@ class Predictor:
         """Logits (n, classes) of images (n, h, w) uint8."""
         return self._engine.predict(self._theta, images)
 
+    def logits_of_floats(self, x_nchw: Floats) -> Floats:
+        """Logits (n, classes) of pixels (n, c, h, w) that were divided by 255 already, and need not be whole bytes."""
+        bytes_ = np.rint(x_nchw * np.float32(255))
+        whole = (bytes_ >= 0) & (bytes_ <= 255) & (np.abs(bytes_ / np.float32(255) - x_nchw) < CLOSE)
+        if whole.all():
+            return self._engine.predict(self._theta, bytes_.astype(np.uint8))
+        logits, _ = forward(self._network, self._network.parameters(self._theta), x_nchw, Context())
+        answer: Floats = logits
+        return answer
+
     def guesses(self, images: NDArray[np.uint8], top: int = 3) -> list[list[Guess]]:
         """For each image (n, h, w) its most probable classes, most probable first."""
-        probabilities = np.exp(log_softmax(self.logits(images)))
+        return self.ranked(self.logits(images), top)
+
+    def ranked(self, logits: Floats, top: int) -> list[list[Guess]]:
+        """For each row of logits its most probable classes, most probable first."""
+        probabilities = np.exp(log_softmax(logits))
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
         names = self.model.class_names
         return [[Guess(names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best, strict=True)]
@@ -68,7 +97,9 @@ def picture(content: bytes, shape: tuple[int, int], *, invert: bool | None = Non
                 opaque = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
             grey = image.convert("L").resize((shape[1], shape[0]), Image.Resampling.BOX)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except InvalidInput:
+        raise
+    except Exception as error:  # decoders raise what they like on bytes that aren't their own
         raise InvalidInput(f"this is not a PNG or JPEG picture that can be read: {error}") from None
     pixels = np.asarray(grey, np.uint8)
     if invert is None:

@@ -1,11 +1,13 @@
 """`atelier models`"""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from service.cli.main import Context
 from service.cli.output import show
+from service.exports.formats import FORMATS, export
 from service.registry import ModelVersion, Registry
 
 
@@ -37,8 +39,7 @@ def list_(context: Context, as_json: bool) -> None:
 def show_(context: Context, model: str, as_json: bool) -> None:
     """One version: MODEL is a name, or name:version, or name:alias."""
     registry = Registry(context.home.models)
-    name, _, version = model.partition(":")
-    found = registry.get(name, version or "champion")
+    found = _found(registry, model)
     lines = [
         f"{found.name} version {found.version}  {_aliases(registry, found)}",
         *(f"  {key.replace('_', ' '):<16}{value:.4f}" for key, value in found.metrics.items()),
@@ -59,6 +60,65 @@ def alias(context: Context, model: str, alias: str, version: int) -> None:
     """Have ALIAS of MODEL stand for VERSION from now on."""
     Registry(context.home.models).set_alias(model, alias, version)
     click.echo(f"{model}: {alias} is version {version}")
+
+
+@models.command()
+@click.argument("chosen", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON array.")
+@click.pass_obj
+def compare(context: Context, chosen: tuple[str, ...], as_json: bool) -> None:
+    """Figures of several versions side by side: each is name, name:version or name:alias."""
+    registry = Registry(context.home.models)
+    found = [_found(registry, label) for label in chosen]
+    width = max(16, *(len(model.label) + 2 for model in found))
+    rows = ["".join([f"{'':<16}", *(f"{model.label:>{width}}" for model in found)])]
+    rows += [
+        "".join([f"{key.replace('_', ' '):<16}", *(f"{model.metrics[key]:>{width}.4f}" for model in found)])
+        for key in found[0].metrics
+    ]
+    show([_value(registry, model) for model in found], "\n".join(rows), as_json)
+
+
+@models.command("export")
+@click.argument("model")
+@click.option("--to", "form", type=click.Choice(tuple(FORMATS)), required=True, help="The form to write.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to, instead of here.")
+@click.pass_obj
+def export_(context: Context, model: str, form: str, output: Path | None) -> None:
+    """Write MODEL (name, name:version or name:alias) as a file for another program."""
+    click.echo(export(_found(Registry(context.home.models), model), form, output))
+
+
+@models.command()
+@click.argument("model")
+@click.option("--by", default="test_accuracy", show_default=True, help="The metric that decides.")
+@click.option("--alias", default="champion", show_default=True, help="The alias that moves.")
+@click.pass_obj
+def promote(context: Context, model: str, by: str, alias: str) -> None:
+    """Have an alias of MODEL stand for its best version."""
+    best = Registry(context.home.models).promote(model, alias, by)
+    click.echo(f"{model}: {alias} is version {best.version}, {by} {best.metrics[by]:.4f}")
+
+
+@models.command()
+@click.argument("model")
+@click.argument("version", type=click.IntRange(min=1))
+@click.option("--restore", is_flag=True, help="Bring it back instead.")
+@click.pass_obj
+def delete(context: Context, model: str, version: int, restore: bool) -> None:
+    """Take VERSION of MODEL out of sight; for a week it can be restored."""
+    registry = Registry(context.home.models)
+    if restore:
+        registry.restore(model, version)
+    else:
+        registry.delete(model, version)
+        registry.purge()
+    click.echo(f"{model}: version {version} is {'back' if restore else 'deleted'}")
+
+
+def _found(registry: Registry, label: str) -> ModelVersion:
+    name, _, version = label.partition(":")
+    return registry.get(name, version or "champion")
 
 
 def _aliases(registry: Registry, model: ModelVersion) -> str:

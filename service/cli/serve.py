@@ -1,0 +1,22 @@
+"""`atelier serve`"""
+
+import click
+
+from service.cli.main import Context
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7070, show_default=True, help="Port to listen on.")
+@click.option("--token", envvar="ATELIER_API_TOKEN", default="", help="What writing takes; without one it is off.")
+@click.pass_obj
+def serve(context: Context, host: str, port: int, token: str) -> None:
+    """Answer questions about the models, in the browser and over HTTP."""
+    import uvicorn
+
+    from service.http import create_app
+
+    context.home.prepare()
+    click.echo(f"models and runs of {context.home.root} at http://{host}:{port}/  (Ctrl-C ends it)")
+    app = create_app(context.home, token=token)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)

@@ -1,0 +1,151 @@
+"""A client for the HTTP service.
+
+from service.client import Atelier
+
+with Atelier("http://localhost:7070") as atelier:
+    for model in atelier.models(min_accuracy=0.85):
+        print(model.name, model.version, model.metrics["test_accuracy"])
+    print(atelier.predict("lenet", "picture.png"))
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import AtelierError, Conflict, DataError, InvalidInput, NotFound
+
+ERRORS: dict[int, type[AtelierError]] = {
+    404: NotFound,
+    409: Conflict,
+    413: InvalidInput,
+    415: InvalidInput,
+    422: InvalidInput,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A version as the service lists it."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    created: str
+    dataset: str
+    class_names: tuple[str, ...]
+    metrics: dict[str, float]
+    tags: tuple[str, ...]
+    lineage: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class and how probable the model holds it."""
+
+    label: str
+    probability: float
+
+
+class Atelier:
+    """One service. A context manager. Every error is an `AtelierError` told in one line."""
+
+    def __init__(self, url: str = "http://127.0.0.1:7070", *, token: str = "", timeout_s: float = 30.0) -> None:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+
+    def __enter__(self) -> "Atelier":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._http.close()
+
+    def models(
+        self, *, dataset: str = "", min_accuracy: float = 0.0, tag: str = "", sort: str = "-created"
+    ) -> Iterator[Model]:
+        """Every version that matches, page after page."""
+        asked = {"dataset": dataset, "min_accuracy": min_accuracy, "tag": tag, "sort": sort, "limit": 100}
+        cursor = ""
+        while True:
+            page = self._ask("GET", "/api/models", params={**asked, "cursor": cursor}).json()
+            yield from (_model(item) for item in page["items"])
+            cursor = page["cursor"]
+            if not cursor:
+                return
+
+    def model(self, label: str) -> Model:
+        """One version: `name`, `name:version` or `name:alias`. Raises NotFound."""
+        name, version = _parts(label)
+        return _model(self._ask("GET", f"/api/models/{name}/versions/{version}").json())
+
+    def predict(self, label: str, image: str | Path | bytes | NDArray[np.uint8], top: int = 3) -> list[Guess]:
+        """What a model takes an image for: a PNG or JPEG (path or bytes), or an array (h, w) uint8, bright on black."""
+        if isinstance(image, np.ndarray):
+            return self.predict_many(label, image[None], top)[0]
+        content = image if isinstance(image, bytes) else Path(image).read_bytes()
+        kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+        return self._predict(label, top, content=content, headers={"content-type": kind})[0]
+
+    def predict_many(self, label: str, images: NDArray[np.uint8], top: int = 3) -> list[list[Guess]]:
+        """The same for several images (n, h, w) uint8."""
+        return self._predict(label, top, json={"pixels": images.tolist()})
+
+    def download(self, label: str, file: str, target: Path) -> Path:
+        """Fetch one of a version's files. Raises DataError where it arrived other than it was published."""
+        model = self.model(label)
+        content = self._ask("GET", f"/api/models/{model.name}/versions/{model.version}/files/{file}").content
+        if sha256(content).hexdigest() != model.files[file]["sha256"]:
+            raise DataError(f"{file} of {label} did not arrive whole")
+        target.write_bytes(content)
+        return target
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Have an alias stand for a version; the service's token is needed."""
+        self._ask("PUT", f"/api/models/{name}/aliases/{alias}", json={"version": version})
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, newest first."""
+        items: list[dict[str, Any]] = self._ask("GET", "/api/runs").json()["items"]
+        return items
+
+    def _predict(self, label: str, top: int, **body: Any) -> list[list[Guess]]:
+        name, version = _parts(label)
+        params = {"version": version, "top": top}
+        answer = self._ask("POST", f"/api/models/{name}/predict", params=params, **body).json()
+        return [[Guess(**guess) for guess in guesses] for guesses in answer["predictions"]]
+
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise AtelierError(f"{self._http.base_url} can't be reached: {error}") from None
+        if response.is_success:
+            return response
+        try:
+            detail = str(response.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            detail = f"the service answered {response.status_code}"
+        raise ERRORS.get(response.status_code, AtelierError)(detail)
+
+
+def _parts(label: str) -> tuple[str, str]:
+    name, _, version = label.partition(":")
+    return name, version or "champion"
+
+
+def _model(item: dict[str, Any]) -> Model:
+    tuples = {key: tuple(item[key]) for key in ("aliases", "class_names", "tags")}
+    return Model(**{key: tuples.get(key, item[key]) for key in Model.__dataclass_fields__})

@@ -1,0 +1,85 @@
+"""The application put together: limits outside, meters next, then the routes."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import __version__
+from service.home import Home
+from service.http import problems
+from service.http.api import model_routes
+from service.http.gallery import gallery_routes
+from service.http.inference import inference_routes
+from service.http.limits import LimitBody, Limits
+from service.http.meters import Meters, exposition
+from service.http.predict import predict_routes
+from service.http.runs import run_routes
+from service.http.shelf import Shelf
+from service.registry import Registry
+
+HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> FastAPI:
+    """The whole service for one home. token: what writing routes take; empty switches them off."""
+    limits = limits or Limits()
+    collected = CollectorRegistry()
+    app = FastAPI(
+        title="Atelier",
+        version=__version__,
+        summary="Trained models you can ask.",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        middleware=[
+            Middleware(Meters, collected=collected),
+            Middleware(_Headers),
+            Middleware(LimitBody, limits=limits),
+        ],
+    )
+    registry = Registry(home.models)
+    shelf = Shelf(registry, limits)
+    problems.install(app)
+    app.include_router(predict_routes(shelf, limits))
+    app.include_router(inference_routes(shelf, limits))
+    app.include_router(model_routes(registry, token))
+    app.include_router(run_routes(home, limits))
+    app.include_router(gallery_routes(home, shelf))
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+
+    @app.get("/health", tags=["server"], summary="Is the server well?")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus", response_class=Response)
+    def metrics() -> Response:
+        return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return app
+
+
+class _Headers:
+    """ASGI middleware that adds the headers which keep pages to themselves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

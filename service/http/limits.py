@@ -1,0 +1,80 @@
+"""What a request may cost, held before anything looks into its body."""
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.http.problems import too_large, too_slow
+
+
+@dataclass(frozen=True)
+class Limits:
+    """body: bytes of a request. images: examples a request. read_s: seconds in which the body must have arrived.
+    predict_s: seconds that a prediction may take. streams: live pages at a time. models: kept ready at a time.
+    """
+
+    body: int = 16 * 2**20
+    images: int = 1024
+    read_s: float = 20.0
+    predict_s: float = 30.0
+    streams: int = 64
+    models: int = 8
+
+
+class _TooLarge(Exception):
+    """The body went past its limit."""
+
+
+class LimitBody:
+    """ASGI middleware: answers 413 to a body that is too large and 408 to one that doesn't arrive in time."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.read_s):
+                more = _declared(scope) <= self._limits.body
+                if not more:
+                    raise _TooLarge
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > self._limits.body:
+                        raise _TooLarge
+        except _TooLarge:
+            await too_large(scope["path"], self._limits.body)(scope, receive, send)
+            return
+        except TimeoutError:
+            await too_slow(scope["path"], self._limits.read_s)(scope, receive, send)
+            return
+        await self._app(scope, _replay(bytes(body), receive), send)
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 16 else 2**62
+    return 0
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

@@ -1,0 +1,46 @@
+"""What the API says of a model and of a run, as plain data."""
+
+from typing import Any
+
+from service.registry import ModelVersion, Registry
+from service.runs import RunFolder
+
+
+def model_view(registry: Registry, model: ModelVersion) -> dict[str, Any]:
+    """One version, with what lists show."""
+    base = f"/api/models/{model.name}/versions/{model.version}"
+    aliases = registry.aliases(model.name)
+    return {
+        "name": model.name,
+        "version": model.version,
+        "aliases": [alias for alias, version in aliases.items() if version == model.version],
+        "created": model.created,
+        "dataset": model.dataset,
+        "network": model.network,
+        "class_names": model.class_names,
+        "metrics": model.metrics,
+        "tags": model.tags,
+        "lineage": model.lineage,
+        "files": {name: {**facts, "href": f"{base}/files/{name}"} for name, facts in model.files.items()},
+    }
+
+
+def run_view(folder: RunFolder) -> dict[str, Any]:
+    """One run, with how far it came."""
+    config = folder.config()
+    entries = list(folder.entries())
+    epochs = [entry for entry in entries if entry["kind"] == "epoch"]
+    rounds = [entry for entry in entries if entry["kind"] == "round"]
+    return {
+        "run": folder.name,
+        "status": folder.status(),
+        "model": config.published_name,
+        "network": config.model,
+        "dataset": config.dataset,
+        "epochs_done": len(epochs),
+        "epochs": config.epochs,
+        "rounds_done": len(rounds),
+        "loss": rounds[-1]["loss"] if rounds else None,
+        "accuracy": rounds[-1]["accuracy"] if rounds else None,
+        "examples_per_s": epochs[-1]["examples_per_s"] if epochs else None,
+    }

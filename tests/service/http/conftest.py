@@ -1,0 +1,51 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from service.config import TrainConfig
+from service.data.catalog import FASHION_MNIST
+from service.data.store import build
+from service.home import Home
+from service.http import Limits
+from service.runs import RoundLog, RunFolder
+from tests.service.http.serving import serving
+from tests.service.models import draft, publish
+
+TOKEN = "open sesame"
+RUN = "20261123-181500-4f2a"
+LIMITS = Limits(body=2 * 2**20, images=200, read_s=1.0)
+
+
+def filled_home(root: Path) -> Home:
+    """Two models, a finished run of two epochs, and a data set of random images."""
+    home = Home(root)
+    home.prepare()
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    labels = (np.arange(60) % 10).astype(np.uint8)
+    build(home.store("fashion-mnist"), "fashion-mnist", FASHION_MNIST.class_names, (images, labels), (images, labels))
+    publish(home.models, made=draft(tags=("small",)))
+    publish(home.models, "flat", draft("mlp", seed=1))
+    folder = RunFolder.create(home.runs, RUN, TrainConfig(epochs=2))
+    with RoundLog(folder.log) as log:
+        log.append("begin", rounds_done=0)
+        for epoch in (0, 1):
+            log.append("round", round=epoch, epoch=epoch, examples=60, loss=2.0 - epoch, accuracy=0.5, digest="0" * 64)
+            log.append("epoch", epoch=epoch, examples=60, train_loss=2.0 - epoch, train_accuracy=0.5,
+                       examples_per_s=1000.0, wall_s=0.06, rounds_done=epoch + 1)  # fmt: skip
+        log.append("end", outcome="finished", digest="0" * 64, examples=120)
+    return home
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return filled_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def http(home: Home) -> Iterator[httpx.Client]:
+    with serving(home, token=TOKEN, limits=LIMITS) as client:
+        yield client

@@ -1,6 +1,7 @@
 """Asking a model about an image."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 
 import numpy as np
@@ -41,7 +42,7 @@ class Predictor:
         recipe = Recipe()
         self._engine: Engine = build(choose(self._network, recipe, device="cpu"), self._network, recipe)
 
-    @property
+    @cached_property
     def flops(self) -> int:
         """Floating-point operations that one image costs, about."""
         return sum(layer.flops(shape) for layer, shape in zip(self._network.layers, self._network.shapes, strict=False))

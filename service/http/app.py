@@ -14,6 +14,7 @@ from service.home import Home
 from service.http import problems
 from service.http.api import model_routes
 from service.http.gallery import gallery_routes
+from service.http.hot import HotPath
 from service.http.inference import inference_routes
 from service.http.limits import LimitBody, Limits
 from service.http.meters import Meters, exposition
@@ -36,6 +37,8 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     """The whole service for one home. token: what writing routes take; empty switches them off."""
     limits = limits or Limits()
     collected = CollectorRegistry()
+    registry = Registry(home.models)
+    shelf = Shelf(registry, limits)
     app = FastAPI(
         title="Atelier",
         version=__version__,
@@ -47,10 +50,9 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
             Middleware(Meters, collected=collected),
             Middleware(_Headers),
             Middleware(LimitBody, limits=limits),
+            Middleware(HotPath, shelf=shelf, limits=limits),
         ],
     )
-    registry = Registry(home.models)
-    shelf = Shelf(registry, limits)
     problems.install(app)
     app.include_router(predict_routes(shelf, limits))
     app.include_router(inference_routes(shelf, limits))

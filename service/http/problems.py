@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ops.errors import OpsError
 from service.errors import AtelierError, Conflict, InvalidInput, NotFound
 
+UNEXPECTED = "something went wrong here; the server's log says what"
 STATUS = {InvalidInput: 422, NotFound: 404, Conflict: 409}
 
 
@@ -32,6 +33,15 @@ def problem(path: str, status: int, detail: str, headers: dict[str, str] | None 
     return Response(json.dumps(body), status, headers, "application/problem+json")
 
 
+def told(path: str, error: AtelierError | OpsError) -> Response:
+    """The answer for something that was expected to go wrong. A defect on this side doesn't tell where files lie."""
+    if isinstance(error, OpsError):
+        return problem(path, 422, str(error))
+    status = error.status if isinstance(error, Refused) else STATUS.get(type(error), 500)
+    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+    return problem(path, status, UNEXPECTED if status == 500 else str(error), headers)
+
+
 def too_large(path: str, limit: int) -> Response:
     return problem(path, 413, f"a request body may have {limit} bytes", {"connection": "close"})
 
@@ -44,14 +54,9 @@ def install(app: FastAPI) -> None:
     """Turn every expected exception into its answer, in this one place."""
 
     @app.exception_handler(AtelierError)
-    async def known(request: Request, error: AtelierError) -> Response:
-        status = error.status if isinstance(error, Refused) else STATUS.get(type(error), 500)
-        headers = {"www-authenticate": "Bearer"} if status == 401 else None
-        return problem(request.url.path, status, str(error), headers)
-
     @app.exception_handler(OpsError)
-    async def operators(request: Request, error: OpsError) -> Response:
-        return problem(request.url.path, 422, str(error))
+    async def known(request: Request, error: AtelierError | OpsError) -> Response:
+        return told(request.url.path, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -65,4 +70,4 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        return problem(request.url.path, 500, "something went wrong here; the server's log says what")
+        return problem(request.url.path, 500, UNEXPECTED)

@@ -29,7 +29,7 @@ def filled_home(root: Path) -> Home:
     build(home.store("fashion-mnist"), "fashion-mnist", FASHION_MNIST.class_names, (images, labels), (images, labels))
     publish(home.models, made=draft(tags=("small",)))
     publish(home.models, "flat", draft("mlp", seed=1))
-    folder = RunFolder.create(home.runs, RUN, TrainConfig(epochs=2))
+    folder = RunFolder.create(home.runs, RUN, TrainConfig(epochs=2), None)
     with RoundLog(folder.log) as log:
         log.append("begin", rounds_done=0)
         for epoch in (0, 1):

@@ -1,0 +1,19 @@
+"""The service as `atelier serve` runs it, with one LeNet of random parameters to ask."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import uvicorn
+
+from service.home import Home
+from service.http import create_app
+from tests.service.models import publish
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        publish(home.models)
+        uvicorn.run(create_app(home), port=parser.parse_args().port, log_level="warning", access_log=False)

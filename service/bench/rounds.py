@@ -12,7 +12,7 @@ class RoundCosts:
     """Where the time of a run's rounds went.
 
     wall_s: from the first finished round to the last. step_s: spent in steps after the first round, summed over all
-    shards. overhead_share: the part of the workers' time that was not steps. round_ms, step_ms: medians a round.
+    shards. overhead_share: the part of the workers' time that was not steps. round_ms, overhead_ms: means a round.
     """
 
     run: str
@@ -45,6 +45,15 @@ def round_costs(folder: RunFolder, workers: int) -> RoundCosts:
         overhead_share=max(0.0, 1 - busy / wall),
         round_ms=1e3 * wall / len(counted),
         overhead_ms=1e3 * (wall - busy) / len(counted),
+    )
+
+
+def render(costs: RoundCosts) -> str:
+    """The costs as text."""
+    return (
+        f"{costs.rounds} rounds on {costs.workers} workers in {costs.wall_s:.2f} s\n"
+        f"  {costs.round_ms:.1f} ms a round, {costs.overhead_ms:.1f} ms of it not in steps\n"
+        f"  {costs.overhead_share:.1%} of the wall time not spent in steps"
     )
 
 

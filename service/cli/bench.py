@@ -1,16 +1,30 @@
 """`atelier bench`"""
 
+import os
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from service.bench.rounds import round_costs
+from ops import zoo
 from service.cli.main import Context
 from service.cli.options import given, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, configured
 from service.runs import RunFolder
+
+networks = click.option(
+    "--model",
+    type=click.Choice(["lenet", "lenet-relu", "mlp"]),
+    default="lenet",
+    show_default=True,
+    help="The network.",
+)
+epochs = click.option("--epochs", type=click.IntRange(1, 100), default=3, show_default=True, help="Epochs a run.")
+repetitions = click.option(
+    "--repetitions", type=click.IntRange(1, 100), default=5, show_default=True, help="How often; medians are reported."
+)
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 
 
 @click.group()
@@ -19,18 +33,75 @@ def bench() -> None:
 
 
 @bench.command()
+@networks
+@click.option("--batch-size", type=click.IntRange(1, 65_536), default=256, show_default=True, help="Examples a step.")
+@epochs
+@repetitions
+@as_json_option
+@click.pass_obj
+def train(context: Context, model: str, batch_size: int, epochs: int, repetitions: int, as_json: bool) -> None:
+    """The whole service beside PyTorch, eager and compiled, on the same cores in the same run."""
+    from service.bench.training import measure_training, render
+
+    context.pipelines.ingest(context.home, "fashion-mnist", None)
+    report = measure_training(
+        context.home, network=model, batch_size=batch_size, epochs=epochs, repetitions=repetitions
+    )
+    show(asdict(report), render(report), as_json)
+
+
+@bench.command()
+@networks
+@as_json_option
+@click.pass_obj
+def kernels(context: Context, model: str, as_json: bool) -> None:
+    """Each kernel of the CPU engine: GFLOP/s and share of the sgemm ceiling, against im2col and BLAS."""
+    from service.bench.kernels import measure_kernels, render
+
+    report = measure_kernels(zoo.network(model, (1, 28, 28), 10))
+    show(asdict(report), render(report), as_json)
+
+
+@bench.command()
+@networks
+@click.option(
+    "--workers", multiple=True, type=click.IntRange(1, 256), help="May be repeated. [default: 1, 2, …, cores]"
+)
+@click.option("--solo-share", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="See `atelier train`.")
+@epochs
+@repetitions
+@as_json_option
+@click.pass_obj
+def scaling(
+    context: Context,
+    model: str,
+    workers: tuple[int, ...],
+    solo_share: float,
+    epochs: int,
+    repetitions: int,
+    as_json: bool,
+) -> None:
+    """What more workers bring: speed-up, efficiency, and where the rest goes."""
+    from service.bench.scaling import measure_scaling, render
+
+    context.pipelines.ingest(context.home, "fashion-mnist", None)
+    counts = sorted(workers or range(1, (os.cpu_count() or 1) + 1))
+    averaging = {"shards": counts[-1], "solo_share": solo_share}
+    config = configured({"model": model, "epochs": epochs, "averaging": averaging})
+    points = measure_scaling(context.home, config, counts, repetitions)
+    show([asdict(point) for point in points], render(points), as_json)
+
+
+@bench.command()
 @options_of(TrainConfig, presets=True)
 @options_of(ClusterConfig)
-@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@as_json_option
 @click.pass_obj
 def rounds(context: Context, as_json: bool, **options: Any) -> None:
     """Train once, and tell what share of the wall time was not spent in steps."""
+    from service.bench.rounds import render, round_costs
+
     cluster = validated(ClusterConfig, options)
     published = context.pipelines.train(context.home, configured(given(TrainConfig, options)), cluster, "", "")
     costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
-    text = (
-        f"{costs.rounds} rounds on {costs.workers} workers in {costs.wall_s:.2f} s\n"
-        f"  {costs.round_ms:.1f} ms a round, {costs.overhead_ms:.1f} ms of it not in steps\n"
-        f"  {costs.overhead_share:.1%} of the wall time not spent in steps"
-    )
-    show(asdict(costs), text, as_json)
+    show(asdict(costs), render(costs), as_json)

@@ -1,0 +1,151 @@
+"""How fast the whole service trains, beside PyTorch on the same cores in the same run."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+from threadpoolctl import threadpool_limits
+
+from ops.summary import rows
+from service.bench.blas import Ceiling
+from service.cluster import Cluster, open_cluster
+from service.config import ClusterConfig, TrainConfig, configured
+from service.data import DatasetInfo, describe
+from service.errors import AtelierError
+from service.home import Home
+from service.job import network_for
+from service.runs import new_run_id
+from service.training import advance, begin
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """Examples a second, medians over the repetitions.
+
+    ratio: Atelier over the faster of PyTorch's two ways. ceiling_share: of what the network's arithmetic would take at
+    the rate of a large matrix product on every core, measured in the same run.
+    """
+
+    network: str
+    batch_size: int
+    epochs: int
+    repetitions: int
+    cores: int
+    atelier_examples_per_s: float
+    torch_eager_examples_per_s: float
+    torch_compiled_examples_per_s: float
+    ratio: float
+    ceiling_examples_per_s: float
+    ceiling_share: float
+
+
+def measure_training(
+    home: Home, *, network: str, batch_size: int, epochs: int, repetitions: int, dataset: str = "fashion-mnist"
+) -> TrainingReport:
+    """Alternate runs of the whole service (Dask, averaging, log and checkpoints; a shard for each core) with PyTorch.
+
+    Whatever is done once a process, loading data and compiling, is done before the clock starts, on both sides.
+    Raises AtelierError where PyTorch is not installed.
+    """
+    data = describe(home.store(dataset))
+    cores = os.cpu_count() or 1
+    config = configured(
+        {
+            "model": network,
+            "dataset": dataset,
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "augment": {"flip": False, "shift": 0},
+            "averaging": {"shards": cores},
+        }
+    )
+    seconds: dict[str, list[float]] = {"atelier": [], "eager": [], "compiled": []}
+    ceilings: list[float] = []
+    with open_cluster(ClusterConfig(workers=cores)) as cluster, _peer(data, config) as ask:
+        run_seconds(home, cluster, config.model_copy(update={"epochs": 1}))
+        ceiling = Ceiling()
+        for _ in range(repetitions):
+            seconds["atelier"].append(run_seconds(home, cluster, config))
+            for way in ("eager", "compiled"):
+                seconds[way].append(ask(way))
+            with threadpool_limits(1, user_api="blas"):
+                ceilings.append(ceiling.gflops())
+    rate = {name: data.train * epochs / median(values) for name, values in seconds.items()}
+    limit = cores * median(ceilings) * 1e9 / _flops_an_example(config, data)
+    return TrainingReport(
+        network=network,
+        batch_size=batch_size,
+        epochs=epochs,
+        repetitions=repetitions,
+        cores=cores,
+        atelier_examples_per_s=rate["atelier"],
+        torch_eager_examples_per_s=rate["eager"],
+        torch_compiled_examples_per_s=rate["compiled"],
+        ratio=rate["atelier"] / max(rate["eager"], rate["compiled"]),
+        ceiling_examples_per_s=limit,
+        ceiling_share=rate["atelier"] / limit,
+    )
+
+
+def render(report: TrainingReport) -> str:
+    """The report as text."""
+    return (
+        f"{report.network}, batch {report.batch_size}, {report.epochs} epochs, median of {report.repetitions}, "
+        f"{report.cores} cores\n"
+        f"  Atelier, the whole service   {report.atelier_examples_per_s:>10,.0f} examples/s\n"
+        f"  PyTorch eager                {report.torch_eager_examples_per_s:>10,.0f}\n"
+        f"  PyTorch compiled             {report.torch_compiled_examples_per_s:>10,.0f}\n"
+        f"  ratio to PyTorch's best      {report.ratio:>10.2f}\n"
+        f"  share of the sgemm ceiling   {report.ceiling_share:>10.1%}"
+    )
+
+
+def run_seconds(home: Home, cluster: Cluster, config: TrainConfig) -> float:
+    """Wall time of one run, from its beginning on disk to the last line of its log."""
+    began = perf_counter()
+    folder, job = begin(home, cluster, config, f"bench-{new_run_id()}")
+    for _ in advance(cluster, folder, job):
+        pass
+    return perf_counter() - began
+
+
+def _flops_an_example(config: TrainConfig, data: DatasetInfo) -> int:
+    """Forward, the weights' gradient and the input's, which the first layer that learns does not need."""
+    forward = [row.flops for row in rows(network_for(config, data)) if row.flops]
+    return 3 * sum(forward) - forward[0]
+
+
+@contextmanager
+def _peer(data: DatasetInfo, config: TrainConfig) -> Iterator[Callable[[str], float]]:
+    """PyTorch in a process of its own; the function has it train once, `eager` or `compiled`, and gives seconds."""
+    words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
+    process = subprocess.Popen(  # noqa: S603  # our own module
+        [sys.executable, "-m", "service.bench.torch_peer", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask(way: str) -> float:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("the peer was started with pipes")
+        try:
+            process.stdin.write(f"{way}\n")
+            process.stdin.flush()
+            return float(process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            _, said = process.communicate()
+            last = (said.strip().splitlines() or ["it said nothing"])[-1]
+            raise AtelierError(f"PyTorch, the peer to compare with, did not run: {last}") from None
+
+    try:
+        yield ask
+    finally:
+        process.kill()
+        process.communicate()

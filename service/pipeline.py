@@ -104,7 +104,10 @@ def evaluate_run(home: Home, cluster: Cluster, run: str) -> dict[int, Evaluation
 
 
 def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
-    """Put a finished run into the registry as a new version of its model; one that is there already stays."""
+    """Put a finished run into the registry as a new version of its model; one that is there already stays.
+
+    The version with the best test accuracy is the model's champion.
+    """
     registry = Registry(home.models)
     folder = RunFolder.open(home.runs, trained.run)
     config, facts = folder.config(), folder.facts()
@@ -127,6 +130,7 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
         },
     )
     model = registry.of_run(config.published_name, trained.run) or registry.publish(config.published_name, draft)
+    registry.promote(model.name, "champion", "test_accuracy")
     return Published(**asdict(trained), model=model.name, version=model.version, test_accuracy=last.accuracy)
 
 

@@ -1,4 +1,37 @@
-"""Whether a GPU can be used here, found out without harm where there is none."""
+"""CuPy, as far as the engine needs it, and whether a GPU can be used here. Importing this needs neither."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from ops.engines.cuda.plan import Launch
+from ops.errors import Unsupported
+
+KERNELS = ("examples_kernel", "update_kernel", "advance_kernel", "predict_kernel")
+
+LEAST_FREE = 64 << 20
+"""Bytes that must be free for a GPU to count as usable: the data set, buffers and CUDA's own."""
+
+
+class Device(Protocol):
+    """What the engine asks of a GPU; tests put a CPU in its place."""
+
+    def compile(self, code: str, shared: int) -> Any: ...
+
+    def array(self, host: np.ndarray) -> Any: ...
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any: ...
+
+    def write(self, array: Any, host: np.ndarray) -> None: ...
+
+    def read(self, array: Any) -> np.ndarray: ...
+
+    def launch(self, module: Any, launch: Launch, buffers: Mapping[str, Any]) -> None: ...
+
+    def graph(self, module: Any, launches: tuple[Launch, ...], buffers: Mapping[str, Any]) -> Any: ...
+
+    def replay(self, graph: Any, times: int) -> None: ...
 
 
 def missing() -> str:
@@ -8,7 +41,83 @@ def missing() -> str:
     except ImportError:
         return "CuPy is not installed (pip install 'atelier-train[cuda13]' or '[cuda12]')"
     try:
-        count = cupy.cuda.runtime.getDeviceCount()
+        if not cupy.cuda.runtime.getDeviceCount():
+            return "CUDA finds no device"
+        free, total = cupy.cuda.runtime.memGetInfo()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return f"CUDA finds no device ({error})"
-    return "" if count else "CUDA finds no device"
+    if free < LEAST_FREE:
+        return f"the GPU has {free:,} bytes free of {total:,}, and {LEAST_FREE:,} are needed"
+    return ""
+
+
+class CupyDevice:
+    """The current GPU. Memory is allocated plainly, so that workers sharing a GPU take just what they need."""
+
+    def __init__(self) -> None:
+        absent = missing()
+        if absent:
+            raise Unsupported(f"no GPU can be used here: {absent}")
+        import cupy
+
+        self._cupy = cupy
+        self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    def compile(self, code: str, shared: int) -> Any:
+        """Compile the kernels for this GPU, by name, and allow their blocks so many bytes of shared memory."""
+        most = self._cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
+        if shared > most:
+            raise Unsupported(f"a block needs {shared:,} bytes of shared memory, this GPU has {most:,}")
+        module = self._cupy.RawModule(code=code, options=("-std=c++17",))
+        kernels = {name: module.get_function(name) for name in KERNELS}
+        for name in ("examples_kernel", "predict_kernel"):
+            kernels[name].max_dynamic_shared_size_bytes = shared
+        return kernels
+
+    def array(self, host: np.ndarray) -> Any:
+        """A copy of a host array on the device."""
+        array = self.empty(host.shape, host.dtype.str[1:])
+        self.write(array, host)
+        return array
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """An array with nothing in it yet. Raises Unsupported with the numbers where memory is short."""
+        try:
+            with self._cupy.cuda.using_allocator(None):
+                return self._cupy.empty(shape, dtype)
+        except (self._cupy.cuda.memory.OutOfMemoryError, self._cupy.cuda.runtime.CUDARuntimeError) as error:
+            needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            free, total = self._cupy.cuda.runtime.memGetInfo()
+            raise Unsupported(
+                f"the GPU is out of memory: {needed:,} bytes needed, {free:,} free of {total:,}"
+            ) from error
+
+    def write(self, array: Any, host: np.ndarray) -> None:
+        """Copy a host array, as large as the device's or shorter, to its beginning."""
+        if host.size:
+            with self._stream:
+                array.ravel()[: host.size].set(np.ascontiguousarray(host).ravel(), stream=self._stream)
+
+    def read(self, array: Any) -> np.ndarray:
+        """Wait for all that was asked for, then copy to the host."""
+        with self._stream:
+            return array.get(stream=self._stream)
+
+    def launch(self, module: Any, launch: Launch, buffers: Mapping[str, Any]) -> None:
+        """Put one kernel on the stream."""
+        arguments = tuple(buffers[a] if isinstance(a, str) else np.int32(a) for a in launch.arguments)
+        with self._stream:
+            module[launch.kernel]((launch.grid,), (launch.block,), arguments, shared_mem=launch.shared)
+
+    def graph(self, module: Any, launches: tuple[Launch, ...], buffers: Mapping[str, Any]) -> Any:
+        """Capture launches; the caller keeps the buffers, a graph keeps nothing alive."""
+        with self._stream:
+            self._stream.begin_capture()
+            for launch in launches:
+                self.launch(module, launch, buffers)
+            return self._stream.end_capture()
+
+    def replay(self, graph: Any, times: int) -> None:
+        """Put a graph on the stream so many times."""
+        for _ in range(times):
+            graph.launch(self._stream)

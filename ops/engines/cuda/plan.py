@@ -1,0 +1,94 @@
+"""What a GPU will be asked to do, as a value: buffers and launches by name. Made and checked without a GPU."""
+
+from dataclasses import dataclass
+from math import prod
+
+from ops.engines.cuda.layout import layout
+from ops.engines.cuda.source import THREADS
+from ops.network import Network
+
+CHUNK = 32
+"""Steps in one graph. A round is as many replays as it takes; steps past its end have no examples and do nothing."""
+
+PREDICT_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An array in device memory."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def bytes(self) -> int:
+        return prod(self.shape) * {"f4": 4, "i4": 4, "u4": 4, "f8": 8, "u1": 1}[self.dtype]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel: arguments are names of buffers, or numbers, which a graph bakes in."""
+
+    kernel: str
+    grid: int
+    block: int
+    shared: int
+    arguments: tuple[str | int, ...]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The buffers and the launches of a chunk of steps of at most `capacity` examples each.
+
+    `images`, `labels` (the data set), `examples`, `offsets` and `rates` (the round) hang on what is run; their sizes
+    are those of `round_buffers`.
+    """
+
+    capacity: int
+    buffers: dict[str, Buffer]
+    launches: tuple[Launch, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(buffer.bytes for buffer in self.buffers.values())
+
+
+def plan(network: Network, capacity: int, room: int, steps: int) -> Plan:
+    """The plan for rounds of at most `steps` steps, `room` examples in all, `capacity` in one step."""
+    place = layout(network)
+    table = -(-max(steps, 1) // CHUNK) * CHUNK
+    buffers = {
+        "theta": Buffer((network.size,), "f4"),
+        "velocity": Buffer((network.size,), "f4"),
+        "stash": Buffer((capacity, place.stash_floats), "f4"),
+        "losses": Buffer((capacity,), "f4"),
+        "hits": Buffer((capacity,), "i4"),
+        "totals": Buffer((2,), "f8"),
+        "control": Buffer((4,), "u4"),
+        "examples": Buffer((max(room, 1),), "i4"),
+        "offsets": Buffer((table + 1,), "i4"),
+        "rates": Buffer((table,), "f4"),
+    }
+    launches: list[Launch] = []
+    blocks = -(-network.size // THREADS) + 1
+    for k in range(CHUNK):
+        launches.append(
+            Launch(
+                "examples_kernel",
+                capacity,
+                THREADS,
+                place.bytes,
+                ("images", "labels", "examples", "offsets", "control", "theta", "stash", "losses", "hits", k),
+                ("stash", "losses", "hits"),
+            )
+        )
+        names = ("offsets", "rates", "control", "stash", "losses", "hits", "theta", "velocity", "totals")
+        launches.append(Launch("update_kernel", blocks, THREADS, 0, (*names, k), ("theta", "velocity", "totals")))
+    launches.append(Launch("advance_kernel", 1, 1, 0, ("control", CHUNK), ("control",)))
+    return Plan(capacity, buffers, tuple(launches))
+
+
+def predict_launch(network: Network, count: int) -> Launch:
+    """One launch that makes logits of `count` images."""
+    return Launch("predict_kernel", count, THREADS, layout(network).bytes, ("images", "theta", "logits"), ("logits",))

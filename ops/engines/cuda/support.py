@@ -1,0 +1,35 @@
+"""What the engine takes on, told from metadata alone."""
+
+from ops.engines.cuda.layout import layout
+from ops.errors import Unsupported
+from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
+from ops.network import Network
+from ops.recipe import Recipe
+
+KINDS = (AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh)
+
+MOST_SHARED = 163 * 1024
+"""Bytes of shared memory that a block may have on every GPU from the A100 (sm_80) on."""
+
+MOST_PARAMETERS = 2_000_000
+"""Beyond it every block reading every weight costs more than a matrix product of the whole batch."""
+
+
+def check(network: Network, recipe: Recipe) -> None:
+    """Whether the engine runs the network under the recipe. Raises Unsupported with the reason; needs no GPU."""
+    for layer, name in zip(network.layers, network.layer_names, strict=True):
+        if not isinstance(layer, KINDS):
+            raise Unsupported(f"engine 'cuda' has no kernels for {name} ({type(layer).__name__})")
+    if not network.size:
+        raise Unsupported(f"engine 'cuda' needs parameters to train, {network.name!r} has none")
+    if network.size > MOST_PARAMETERS:
+        raise Unsupported(
+            f"engine 'cuda' is for networks of at most {MOST_PARAMETERS:,} parameters, "
+            f"{network.name!r} has {network.size:,}"
+        )
+    needed = layout(network).bytes
+    if needed > MOST_SHARED:
+        raise Unsupported(
+            f"engine 'cuda' keeps an example's numbers in {MOST_SHARED:,} bytes of shared memory, "
+            f"{network.name!r} needs {needed:,}"
+        )

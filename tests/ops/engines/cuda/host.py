@@ -1,0 +1,86 @@
+"""A CPU in a GPU's place: the engine's own sources compiled by g++, its own launches run one by one."""
+
+import ctypes
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+
+import numpy as np
+
+FIBERS = Path(__file__).with_name("fibers.h")
+
+POINTERS = {
+    "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int*,const unsigned*,const float*,"
+    "float*,float*,int*,#",
+    "update_kernel": "const int*,const float*,const unsigned*,const float*,const float*,const int*,float*,float*,"
+    "double*,#",
+    "advance_kernel": "unsigned*,#",
+    "predict_kernel": "const unsigned char*,const float*,float*",
+}
+
+
+def entries() -> str:
+    """C functions that run a whole grid of a kernel on arguments in an array of 64-bit words."""
+    text = []
+    for name, types in POINTERS.items():
+        arguments = ", ".join(
+            f"(int)a[{i}]" if kind == "#" else f"({kind})a[{i}]" for i, kind in enumerate(types.split(","))
+        )
+        text.append(
+            f'extern "C" void run_{name}(unsigned blocks, unsigned threads, unsigned order, const long long* a) '
+            f"{{ fibers::grid(blocks, threads, order, [=] {{ {name}({arguments}); }}); }}"
+        )
+    return "\n".join(text)
+
+
+class HostDevice:
+    """See `ops.engines.cuda.device.Device`. order: 0 for threads and blocks in order, else a shuffle's seed.
+
+    Memory starts as NaN or as a large number, so that what is read before it is written shows.
+    """
+
+    def __init__(self, order=0):
+        self.order = order
+        self.launched = []
+
+    def compile(self, code, shared):
+        text = "\n".join((FIBERS.read_text(), code.replace("extern __shared__ float memory[];", ""), entries()))
+        folder = Path(gettempdir()) / "atelier-fibers"
+        folder.mkdir(exist_ok=True)
+        library = folder / f"{sha256(text.encode()).hexdigest()[:20]}.so"
+        if not library.exists():
+            written = library.with_suffix(".cpp")
+            written.write_text(text)
+            options = ["-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off"]
+            made = library.with_suffix(".part")
+            subprocess.run(["g++", *options, "-o", made, written], check=True)
+            made.rename(library)
+        return ctypes.CDLL(str(library))
+
+    def array(self, host):
+        return np.array(host, order="C")
+
+    def empty(self, shape, dtype):
+        array = np.empty(shape, dtype)
+        array.fill(np.nan if array.dtype.kind == "f" else 10**6)
+        return array
+
+    def write(self, array, host):
+        array.ravel()[: host.size] = host.ravel()
+
+    def read(self, array):
+        return array.copy()
+
+    def launch(self, module, launch, buffers):
+        arguments = [buffers[a].ctypes.data if isinstance(a, str) else a for a in launch.arguments]
+        words = (ctypes.c_longlong * len(arguments))(*arguments)
+        getattr(module, f"run_{launch.kernel}")(launch.grid, launch.block, self.order, words)
+        self.launched.append(launch.kernel)
+
+    def graph(self, module, launches, buffers):
+        return lambda: [self.launch(module, launch, buffers) for launch in launches]
+
+    def replay(self, graph, times):
+        for _ in range(times):
+            graph()

@@ -1,0 +1,50 @@
+"""Every kernel compiles for each kind of GPU, without one, into registers alone."""
+
+import re
+
+import pytest
+
+from ops import zoo
+from ops.engines.cuda.device import KERNELS
+from ops.engines.cuda.source import THREADS, source
+from tests.ops.engines.simd.cases import NETWORKS, RECIPES
+
+nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed")
+
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
+
+MOST_REGISTERS = 65536 // (2 * THREADS)
+"""So that two blocks of a multiprocessor's 65,536 registers run side by side."""
+
+CASES = [(zoo.network(name, (1, 28, 28), 10), RECIPES[1]) for name in ("lenet", "lenet-relu", "mlp")] + [
+    (network, RECIPES[index % len(RECIPES)])
+    for index, (name, network) in enumerate(NETWORKS.items())
+    if name != "resized"
+]
+
+
+def compiled(code, architecture):
+    """NVRTC's log, with what ptxas says of each kernel."""
+    _, program = nvrtc.nvrtcCreateProgram(code.encode(), b"step.cu", 0, [], [])
+    options = [f"-arch={architecture}".encode(), b"-std=c++17", b"--ptxas-options=-v"]
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+    _, size = nvrtc.nvrtcGetProgramLogSize(program)
+    log = b" " * size
+    nvrtc.nvrtcGetProgramLog(program, log)
+    nvrtc.nvrtcDestroyProgram(program)
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, log.decode()
+    return log.decode()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("network", "recipe"), CASES, ids=[network.name for network, _ in CASES])
+def test_kernels_compile_without_spills_and_within_registers(network, recipe, architecture):
+    log = compiled(source(network, recipe), architecture)
+    names = re.findall(r"Compiling entry function '(\w+)'", log)
+    spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
+    registers = list(map(int, re.findall(r"Used (\d+) registers", log)))
+    assert sorted(names) == sorted(KERNELS)
+    assert len(registers) == len(KERNELS)
+    assert set(spills) == {("0", "0")}
+    assert max(registers) <= MOST_REGISTERS
+    print(network.name, architecture, dict(zip(names, registers, strict=True)))

@@ -1,0 +1,81 @@
+"""The CUDA engine's own kernels and launches, run on the CPU, do what the composed operators do."""
+
+import numpy as np
+import pytest
+
+from ops.engines.array import ArrayEngine
+from ops.engines.cuda import CudaEngine, check
+from ops.errors import Unsupported
+from tests.ops.engines.cuda.host import HostDevice
+from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
+
+COVERED = [name for name in NETWORKS if name != "resized"]
+
+
+def recipe_of(name):
+    return RECIPES[list(NETWORKS).index(name) % len(RECIPES)]
+
+
+def ran(engine, network, plan):
+    return engine.run(replica(network), engine.load(*pictures(network)), plan)
+
+
+def assert_close(ours, theirs):
+    # rounding: sums of some hundred numbers in another order, over four steps
+    np.testing.assert_allclose(ours.replica.theta, theirs.replica.theta, rtol=0, atol=5e-6)
+    np.testing.assert_allclose(ours.replica.velocity, theirs.replica.velocity, rtol=0, atol=2e-5)
+    assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+    assert (ours.examples, ours.correct) == (theirs.examples, theirs.correct)
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_a_round_ends_where_the_composed_operators_end(name):
+    network, recipe = NETWORKS[name], recipe_of(name)
+    plan = steps(5, 0, 1, 8)
+    first, shuffled = (ran(CudaEngine(network, recipe, HostDevice(order)), network, plan) for order in (0, 11))
+    assert_close(first, ran(ArrayEngine(network, recipe), network, plan))
+    # no thread or block may see how far another has come: any order gives the same bits
+    np.testing.assert_array_equal(first.replica.theta, shuffled.replica.theta)
+    np.testing.assert_array_equal(first.replica.velocity, shuffled.replica.velocity)
+    assert (first.loss, first.correct) == (shuffled.loss, shuffled.correct)
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_predictions_are_those_of_the_array_engine(name):
+    network, recipe = NETWORKS[name], recipe_of(name)
+    images, theta = pictures(network)[0][:5], replica(network).theta
+    ours = CudaEngine(network, recipe, HostDevice(3)).predict(theta, images)
+    # logits are sums of a few hundred products around 1, each rounded to 6e-8
+    np.testing.assert_allclose(ours, ArrayEngine(network, recipe).predict(theta, images), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_every_recipe_is_followed(recipe):
+    network, plan = NETWORKS["dropout"], steps(3, 7)
+    assert_close(
+        ran(CudaEngine(network, recipe, HostDevice()), network, plan), ran(ArrayEngine(network, recipe), network, plan)
+    )
+
+
+def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_again():
+    network, recipe = NETWORKS["softmax regression"], RECIPES[2]
+    device = HostDevice()
+    engine, plain = CudaEngine(network, recipe, device), ArrayEngine(network, recipe)
+    ours, theirs = engine.load(*pictures(network)), plain.load(*pictures(network))
+    for sizes in ([2] * 39 + [1], [1, 2], [2] * 33):
+        plan, start = steps(*sizes), replica(network)
+        assert_close(engine.run(start, ours, plan), plain.run(start, theirs, plan))
+    # three launches to warm up once, then 65 a replay: two, one and two of them
+    assert len(device.launched) == 3 + 5 * 65
+
+
+def test_no_examples_leave_the_replica_as_it_is():
+    network = NETWORKS["softmax regression"]
+    outcome = ran(CudaEngine(network, RECIPES[0], HostDevice()), network, steps(0, 0))
+    np.testing.assert_array_equal(outcome.replica.theta, replica(network).theta)
+    assert (outcome.examples, outcome.loss, outcome.correct) == (0, 0.0, 0)
+
+
+def test_what_has_no_kernels_is_refused_by_name():
+    with pytest.raises(Unsupported, match="no kernels for resize1"):
+        check(NETWORKS["resized"], RECIPES[0])

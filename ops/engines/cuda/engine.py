@@ -84,7 +84,7 @@ class CudaEngine:
         # past the last step the offsets stay where they are: such steps are empty
         offsets = np.full(captured.plan.buffers["offsets"].shape, len(used), np.int32)
         offsets[: len(steps) + 1] = steps.offsets - first
-        host = {
+        host: dict[str, NDArray[Any]] = {
             "theta": np.asarray(replica.theta, np.float32),
             "velocity": np.asarray(replica.velocity, np.float32),
             "totals": np.zeros(2),

@@ -153,11 +153,11 @@ class _Writer:
         if isinstance(layer, Dense):
             return f"Dense<{before[0]}, {layer.units}>"
         if isinstance(layer, AvgPool2D | MaxPool2D):
-            window = layer.window((before[1], before[2]))
+            over = layer.window((before[1], before[2]))
             kind = (
                 ("true", "false") if isinstance(layer, MaxPool2D) else ("false", str(layer.count_include_pad).lower())
             )
-            sizes = (*before, *after[1:], *window["window"], *window["stride"], *window["padding"])
+            sizes = (*before, *after[1:], *over["window"], *over["stride"], *over["padding"])
             return f"Pool<{_listed(*sizes, *kind)}>"
         if isinstance(layer, Dropout):
             return f"dropout<{prod(before)}, {index}>"

@@ -11,6 +11,7 @@ class Meters:
 
     def __init__(self, app: ASGIApp, collected: CollectorRegistry) -> None:
         self._app = app
+        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._requests = Counter("atelier_requests", "Requests.", ("route", "status"), registry=collected)
         self._seconds = Histogram("atelier_request_seconds", "Time to answer.", ("route",), registry=collected)
 
@@ -31,8 +32,11 @@ class Meters:
         finally:
             # The template, never the path: paths are the client's to invent, and each would be a series of its own.
             route = getattr(scope.get("route"), "path", "other")
-            self._requests.labels(route, status).inc()
-            self._seconds.labels(route).observe(perf_counter() - began)
+            if (route, status) not in self._known:
+                self._known[route, status] = self._requests.labels(route, status), self._seconds.labels(route)
+            count, seconds = self._known[route, status]
+            count.inc()
+            seconds.observe(perf_counter() - began)
 
 
 def exposition(collected: CollectorRegistry) -> bytes:

@@ -1,0 +1,114 @@
+"""Every page of the gallery in a real browser: it works, it can be read by everyone, and nothing leaves the host."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from service.home import Home
+from tests.service.http.conftest import RUN, filled_home
+from tests.service.http.serving import serving
+
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+PAGES = ("/", "/models/lenet", "/models/flat/1", "/compare", "/try", "/runs", f"/runs/{RUN}")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home: Home = filled_home(tmp_path_factory.mktemp("home"))
+    with serving(home) as http:
+        yield str(http.base_url).rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page that notes what it asks for, and fails the test for errors and for requests to other hosts."""
+    scheme, width = getattr(request, "param", ("light", 1100))
+    opened = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800}, base_url=address)
+    wrong: list[str] = []
+    hosts: set[str] = set()
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    opened.on("request", lambda asked: hosts.add(urlsplit(asked.url).netloc))
+    yield opened
+    opened.close()
+    assert wrong == []
+    assert hosts - {urlsplit(address).netloc, ""} == set()
+
+
+@pytest.mark.parametrize("page", [("light", 1100), ("dark", 390)], indirect=True, ids=["light", "dark phone"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_serious_barrier_and_fits_the_screen(page: Any, path: str, request: Any) -> None:
+    page.goto(path)
+    page.wait_for_load_state("load")
+    found = axe.Axe().run(page).response["violations"]
+    serious = [f"{v['id']}: {[n['html'][:100] for n in v['nodes'][:3]]}" for v in found if v["impact"] in BARRIERS]
+    assert serious == []
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "no page scrolls sideways"
+    if folder := os.environ.get("ATELIER_SCREENSHOTS"):
+        name = f"{path.strip('/').replace('/', '-') or 'models'}-{width}.png"
+        page.screenshot(path=Path(folder) / name, full_page=True)
+
+
+BARRIERS = ("serious", "critical")
+
+
+def test_a_drawing_is_answered_while_it_is_drawn(page: Any) -> None:
+    page.goto("/try")
+    page.get_by_role("button", name="Clear").click()
+    api.expect(page.locator("#answer")).to_have_text("Nothing on the board yet.")
+    box = page.locator("#board").bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 300, steps=5)
+    api.expect(page.locator("#guesses li")).to_have_count(5)
+    page.mouse.up()
+    page.locator("#model").select_option("flat:1")
+    page.get_by_role("button", name="Another test image").click()
+    api.expect(page.locator("#source")).to_contain_text("Test image")
+
+
+def test_a_picture_is_uploaded_and_answered(page: Any) -> None:
+    page.goto("/try")
+    picture = Path(__file__).parents[2] / "docs" / "pictures" / "chapter-edges.png"
+    page.locator("#upload").set_input_files(picture)
+    api.expect(page.locator("#source")).to_have_text("chapter-edges.png")
+    api.expect(page.locator("#guesses li")).to_have_count(5)
+
+
+def test_the_gallery_can_be_walked_with_the_keyboard(page: Any) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.label-card') !== null"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/models/**")
+    assert page.locator("h2").first.inner_text() == "How it learned"
+
+
+def test_the_page_of_a_run_follows_its_log(page: Any) -> None:
+    page.goto(f"/runs/{RUN}")
+    api.expect(page.locator("#epochs tr")).to_have_count(2)
+    api.expect(page.locator("#status")).to_have_text("finished")
+    api.expect(page.locator("#loss")).to_have_text("1.000")

@@ -1,0 +1,21 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+
+
+def test_requests_at_the_same_time_get_their_own_answers(http: httpx.Client) -> None:
+    images = np.random.default_rng(11).integers(0, 256, (24, 28, 28), dtype=np.uint8)
+
+    def ask(image: np.ndarray) -> dict[str, float]:
+        body = {"pixels": image.tolist()}
+        answer = httpx.post(f"{http.base_url}/api/models/lenet/predict?top=10", json=body).json()
+        return {guess["label"]: guess["probability"] for guess in answer["predictions"][0]}
+
+    alone = [ask(image) for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(ask, images))
+    for one, other in zip(alone, together, strict=True):
+        # An example's lane may differ, its arithmetic doesn't; other engines round a sum in another order.
+        assert one == pytest.approx(other, rel=1e-4)

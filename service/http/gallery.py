@@ -16,11 +16,10 @@ from service.http.curves import curve
 from service.http.runs import open_run
 from service.http.samples import Samples, kernel_grids
 from service.http.shelf import Shelf
-from service.http.views import model_view, run_view
+from service.http.views import model_view, run_view, run_views
 from service.registry import Registry
 from service.registry.search import Query as Search
 from service.registry.search import everything, find
-from service.runs import all_runs
 
 SHOWN = 60
 
@@ -89,7 +88,7 @@ def gallery_routes(home: Home, shelf: Shelf) -> APIRouter:
 
     @router.get("/runs")
     def runs() -> HTMLResponse:
-        return page("runs.html", here="runs", runs=[run_view(folder) for folder in all_runs(home.runs)[:SHOWN]])
+        return page("runs.html", here="runs", runs=run_views(home.runs, SHOWN))
 
     @router.get("/runs/{run}")
     def one_run(run: str) -> HTMLResponse:

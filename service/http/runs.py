@@ -13,8 +13,8 @@ from service.errors import NotFound
 from service.home import Home
 from service.http.limits import Limits
 from service.http.problems import Refused
-from service.http.views import run_view
-from service.runs import RunFolder, all_runs
+from service.http.views import run_view, run_views
+from service.runs import RunFolder
 
 POLL_S, KEEP_ALIVE_S = 0.3, 15.0
 
@@ -26,7 +26,7 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
 
     @router.get("/runs", summary="All runs, newest first")
     def runs(limit: Annotated[int, Query(ge=1, le=100)] = 50) -> dict[str, Any]:
-        return {"items": [run_view(folder) for folder in all_runs(home.runs)[:limit]]}
+        return {"items": run_views(home.runs, limit)}
 
     @router.get("/runs/{run}", summary="A run: what was asked, and how each epoch went")
     def one(run: str) -> dict[str, Any]:

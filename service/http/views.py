@@ -1,9 +1,12 @@
 """What the API says of a model and of a run, as plain data."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from service.errors import RunError
 from service.registry import ModelVersion, Registry
-from service.runs import RunFolder
+from service.runs import RunFolder, all_runs
 
 
 def model_view(registry: Registry, model: ModelVersion) -> dict[str, Any]:
@@ -26,21 +29,30 @@ def model_view(registry: Registry, model: ModelVersion) -> dict[str, Any]:
 
 
 def run_view(folder: RunFolder) -> dict[str, Any]:
-    """One run, with how far it came."""
-    config = folder.config()
+    """One run, with how far it came. Its configuration is taken as it was written: an older one may know less."""
+    config = folder.facts()["config"]
     entries = list(folder.entries())
     epochs = [entry for entry in entries if entry["kind"] == "epoch"]
     rounds = [entry for entry in entries if entry["kind"] == "round"]
     return {
         "run": folder.name,
         "status": folder.status(),
-        "model": config.published_name,
-        "network": config.model,
-        "dataset": config.dataset,
+        "model": config.get("name") or config["model"],
+        "network": config["model"],
+        "dataset": config["dataset"],
         "epochs_done": len(epochs),
-        "epochs": config.epochs,
+        "epochs": config["epochs"],
         "rounds_done": len(rounds),
         "loss": rounds[-1]["loss"] if rounds else None,
         "accuracy": rounds[-1]["accuracy"] if rounds else None,
         "examples_per_s": epochs[-1]["examples_per_s"] if epochs else None,
     }
+
+
+def run_views(runs: Path, limit: int) -> list[dict[str, Any]]:
+    """The newest runs. One whose files are damaged is left out: it must not hide the others."""
+    found = []
+    for folder in all_runs(runs)[:limit]:
+        with suppress(RunError, KeyError):
+            found.append(run_view(folder))
+    return found

@@ -1,3 +1,4 @@
+import json
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -108,6 +109,17 @@ def test_a_run_is_told_with_its_rounds_and_as_events(http: httpx.Client) -> None
     assert kinds == ["begin", "round", "epoch", "round", "epoch", "end"]
     resumed = http.get(f"/api/runs/{RUN}/events", headers={"last-event-id": "3"}).text
     assert [line for line in resumed.splitlines() if line.startswith("id: ")] == ["id: 4", "id: 5"]
+
+
+def test_a_run_of_an_older_configuration_or_a_damaged_one_hides_no_other(tmp_path: Path) -> None:
+    for run, log in (("old", ""), ("spoiled", "{}\n")):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        config = {"model": "lenet", "dataset": "fashion-mnist", "epochs": 2, "since": "forgotten"}
+        (tmp_path / "runs" / run / "config.json").write_text(json.dumps({"config": config}))
+        (tmp_path / "runs" / run / "rounds.jsonl").write_text(log)
+    with serving(Home(tmp_path)) as http:
+        assert [run["run"] for run in http.get("/api/runs").json()["items"]] == ["old"]
+        assert http.get("/runs/old").status_code == 200
 
 
 def test_health_and_metrics_answer(http: httpx.Client) -> None:

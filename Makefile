@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help train test chaos lint lock clean
+.PHONY: help train test chaos gpu-test lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,9 @@ test: $(VENV)/test  ## the test suite
 
 chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS FIRST_SEED")
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+gpu-test: $(VENV)/test  ## tests and measurements that need a GPU
+	PYTHON=$(BIN)/python tests/gpu/session.sh
 
 lint: $(VENV)/test  ## formatting, lints, types, layers
 	$(BIN)/ruff format --check .

@@ -37,10 +37,22 @@ def bench() -> None:
 @click.option("--batch-size", type=click.IntRange(1, 65_536), default=256, show_default=True, help="Examples a step.")
 @epochs
 @repetitions
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
 @as_json_option
 @click.pass_obj
-def train(context: Context, model: str, batch_size: int, epochs: int, repetitions: int, as_json: bool) -> None:
-    """The whole service beside PyTorch, eager and compiled, on the same cores in the same run."""
+def train(
+    context: Context, model: str, batch_size: int, epochs: int, repetitions: int, device: str, as_json: bool
+) -> None:
+    """The whole service beside PyTorch, eager and compiled, on the same cores in the same run.
+
+    With --device cuda: LeNet's steps on the GPU, beside PyTorch eager, compiled and as a CUDA graph.
+    """
+    if device == "cuda":
+        from service.bench.gpu import gpu_bench, rendered
+
+        on_gpu = gpu_bench(batch=batch_size, repeats=repetitions)
+        show(asdict(on_gpu), rendered(on_gpu), as_json)
+        return
     from service.bench.training import measure_training, render
 
     context.pipelines.ingest(context.home, "fashion-mnist", None)

@@ -1,5 +1,7 @@
 """The CUDA engine's own kernels and launches, run on the CPU, do what the composed operators do."""
 
+from shutil import which
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,8 @@ from ops.engines.cuda import CudaEngine, check
 from ops.errors import Unsupported
 from tests.ops.engines.cuda.host import HostDevice
 from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
+
+pytestmark = pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 
 COVERED = [name for name in NETWORKS if name != "resized"]
 

@@ -27,7 +27,8 @@ def by_loops(x, flip, dy, dx):
 @settings(max_examples=30)
 def test_images_are_mirrored_then_moved(xp, shape, shift):
     x = np.random.default_rng(1).integers(1, 256, shape, dtype=np.uint8)
-    drawn = augment.draw(xp.arange(shape[0]), flip=True, shift=shift, seed=3, epoch=1)
+    x = np.concatenate([x, x, x])  # with 3 to 12 examples some are mirrored and some are not
+    drawn = augment.draw(xp.arange(len(x)), flip=True, shift=shift, seed=0, epoch=1)
     moved = augment.apply(xp.asarray(x), drawn)
     assert moved.dtype == np.uint8
     np.testing.assert_array_equal(host(moved), by_loops(x, host(drawn.flip), host(drawn.dy), host(drawn.dx)))

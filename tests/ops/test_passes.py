@@ -98,6 +98,15 @@ def test_nothing_is_computed_below_the_first_layer_that_learns(monkeypatch):
     assert asked == [False]
 
 
+def test_two_dropouts_of_one_network_drop_different_elements():
+    network = ops.Network("n", (50,), (ops.Dropout(0.5), ops.Dropout(0.5)))
+    context = Context(training=True, seed=1, examples=np.arange(2))
+    _, masks = forward(network, network.parameters(np.empty(0)), np.ones((2, 50)), context)
+    for position, mask in enumerate(masks):
+        np.testing.assert_array_equal(mask, ops.dropout_mask(mask, 0.5, np.arange(2), 1, 0, position))
+    assert (masks[0] != masks[1]).any()
+
+
 def test_a_network_that_learns_nothing_goes_back_in_peace():
     network = ops.Network("n", (1, 4, 4), (ops.Flatten(), ops.Tanh()))
     x = normal(np, 2, (3, 1, 4, 4))

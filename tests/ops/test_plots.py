@@ -59,6 +59,13 @@ def test_kernels_are_drawn_on_one_scale_around_zero():
     assert png(figure).startswith(b"\x89PNG")
 
 
+def test_alexnets_first_kernels_can_be_drawn():
+    network = ops.network("alexnet", (1, 224, 224), 10)
+    weight = np.random.default_rng(0).normal(size=network.table[0].shape)
+    figure = kernels(weight)
+    assert sum(bool(axes.images) for axes in figure.axes) == 96
+
+
 def test_many_pictures_are_laid_out_in_rows():
     figure = images(np.random.default_rng(0).random((10, 4, 4)), tuple("abcdefghij"), diverging=False)
     assert [axes.get_title() for axes in figure.axes][:10] == list("abcdefghij")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.engines import Choice
-from service.config import configured
+from service.config import TrainConfig, configured
 from service.data import ingest
 from service.home import Home
 from service.job import Job
@@ -42,4 +42,9 @@ def small_job(home: Home, folder: Path, *, train: int = 300, **given: Any) -> Jo
     """A job on such a data set."""
     blobs_store(home, folder, train=train)
     config = configured(small(**given))
-    return Job(config, ingest(home, dataset="blobs"), Choice("array", "cpu"))
+    return Job(config, ingest(home, dataset="blobs"), choose_for(config))
+
+
+def choose_for(config: TrainConfig) -> Choice:
+    """The engine that the configuration names, on the CPU."""
+    return Choice("simd" if config.engine == "simd" else "array", "cpu")

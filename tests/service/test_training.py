@@ -21,17 +21,20 @@ def run(home: Home, cluster: Cluster, name: str, **given) -> RunFolder:
     return folder
 
 
-@pytest.mark.parametrize(
-    "averaging", [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_share": 0.35}]
-)
-def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(home: Home, tmp_path: Path, cluster_of, averaging):
-    job = small_job(home, tmp_path / "idx", averaging=averaging, optimizer={"momentum": 0.5})
+AVERAGING = [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_share": 0.35}]
+
+
+@pytest.mark.parametrize("engine", ["array", "simd"])
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+@pytest.mark.parametrize("averaging", AVERAGING)
+def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(
+    home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
+):
+    given = {"averaging": averaging, "optimizer": {"momentum": momentum}, "engine": engine}
+    job = small_job(home, tmp_path / "idx", **given)
     *_, alone = replay(job, job.initial_state(), job.plan.first_round())
-    digests = {
-        final_state(run(home, cluster_of(n), f"w{n}", averaging=averaging, optimizer={"momentum": 0.5})).state.digest
-        for n in (1, 2, 3)
-    }
-    assert digests == {alone.digest}
+    digests = {n: final_state(run(home, cluster_of(n), f"w{n}", **given)).state.digest for n in (1, 2, 3, 4)}
+    assert digests == dict.fromkeys((1, 2, 3, 4), alone.digest)
 
 
 def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path: Path, cluster_of):

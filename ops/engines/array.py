@@ -11,7 +11,8 @@ from threadpoolctl import ThreadpoolController
 from ops import augment
 from ops.arrays import Array
 from ops.engine import Floats, Outcome, Replica, Steps
-from ops.errors import DtypeError, LabelError, ShapeError, Unsupported
+from ops.engines.inputs import checked_examples, checked_images
+from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
 from ops.network import Network
@@ -47,13 +48,7 @@ class ArrayEngine:
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
-        images = self._images(images)
-        if labels.dtype != np.uint8:
-            raise DtypeError(f"labels must be uint8, got {labels.dtype}")
-        if labels.shape != images.shape[:1]:
-            raise ShapeError(f"labels must have shape ({len(images)},), one for each image, got {labels.shape}")
-        if len(labels) and labels.max() >= self.network.classes:
-            raise LabelError(f"labels must be in [0, {self.network.classes}), got {labels.max()}")
+        images, labels = checked_examples(self.network, images, labels)
         return Data(self._xp.asarray(images), self._xp.asarray(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
@@ -103,7 +98,7 @@ class ArrayEngine:
 
     def _predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         xp, network = self._xp, self.network
-        images = self._images(images)
+        images = checked_images(self.network, images)
         logits = np.empty((len(images), network.classes), np.float32)
         parameters = network.parameters(xp.asarray(theta))
         for start in range(0, len(images), PREDICT_BATCH):
@@ -111,20 +106,6 @@ class ArrayEngine:
             y, _ = forward(network, parameters, scaled(xp.asarray(images[part])), Context())
             logits[part] = _host(y.reshape(len(y), network.classes))
         return logits
-
-    def _images(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Checked, and with the axis for channels that images of one channel may lack."""
-        if images.dtype != np.uint8:
-            raise DtypeError(f"images must be uint8, got {images.dtype}")
-        shape = self.network.input_shape
-        if images.ndim == 3 and shape[0] == 1:
-            images = images[:, None]
-        if images.shape[1:] != shape:
-            raise ShapeError(
-                f"images must have shape (n, {', '.join(map(str, shape))}) for network {self.network.name!r}, "
-                f"got {images.shape}"
-            )
-        return images
 
 
 def scaled(images: Array) -> Array:

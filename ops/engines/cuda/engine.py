@@ -13,7 +13,8 @@ from ops.engines.cuda.layout import layout
 from ops.engines.cuda.plan import CHUNK, PREDICT_BATCH, Plan, plan, predict_launch
 from ops.engines.cuda.source import source
 from ops.engines.cuda.support import check
-from ops.errors import DtypeError, LabelError, ShapeError
+from ops.engines.inputs import checked_examples, checked_images
+from ops.errors import ShapeError
 from ops.network import Network
 from ops.random import seed_key
 from ops.recipe import Recipe
@@ -57,13 +58,7 @@ class CudaEngine:
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
-        images = self._images(images)
-        if labels.dtype != np.uint8:
-            raise DtypeError(f"labels must be uint8, got {labels.dtype}")
-        if labels.shape != images.shape[:1]:
-            raise ShapeError(f"labels must have shape ({len(images)},), one for each image, got {labels.shape}")
-        if len(labels) and labels.max() >= self.network.classes:
-            raise LabelError(f"labels must be in [0, {self.network.classes}), got {labels.max()}")
+        images, labels = checked_examples(self.network, images, labels)
         return Data(self._device.array(images), self._device.array(labels), len(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
@@ -102,7 +97,7 @@ class CudaEngine:
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `ops.engine.Engine.predict`."""
-        images = self._images(images)
+        images = checked_images(self.network, images)
         logits = np.empty((len(images), self.network.classes), np.float32)
         device = self._device
         with self._lock:
@@ -132,20 +127,6 @@ class CudaEngine:
             self._device.launch(self._module, launch, everything)
         self._captured = _Captured(made, data, everything, self._device.graph(self._module, made.launches, everything))
         return self._captured
-
-    def _images(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Checked, and with the axis for channels that images of one channel may lack."""
-        if images.dtype != np.uint8:
-            raise DtypeError(f"images must be uint8, got {images.dtype}")
-        shape = self.network.input_shape
-        if images.ndim == 3 and shape[0] == 1:
-            images = images[:, None]
-        if images.shape[1:] != shape:
-            raise ShapeError(
-                f"images must have shape (n, {', '.join(map(str, shape))}) for network {self.network.name!r}, "
-                f"got {images.shape}"
-            )
-        return images
 
 
 def _holds(made: Plan, capacity: int, room: int, steps: int) -> bool:

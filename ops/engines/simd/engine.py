@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engine import Floats, Outcome, Replica, Steps
+from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.simd.draws import EPOCH, ROWS, SEED_HIGH, SEED_LOW
 from ops.engines.simd.layout import Layout
 from ops.engines.simd.machine import Loaded, machine_code
 from ops.engines.simd.memory import Memory
 from ops.engines.simd.store import default_store
 from ops.engines.simd.support import check
-from ops.errors import DtypeError, LabelError, ShapeError
+from ops.errors import ShapeError
 from ops.network import Network
 from ops.random import seed_key
 from ops.recipe import Recipe
@@ -48,14 +49,8 @@ class SimdEngine:
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
-        images = self._images(images)
-        if labels.dtype != np.uint8:
-            raise DtypeError(f"labels must be uint8, got {labels.dtype}")
-        if labels.shape != images.shape[:1]:
-            raise ShapeError(f"labels must have shape ({len(images)},), one for each image, got {labels.shape}")
-        if len(labels) and labels.max() >= self.network.classes:
-            raise LabelError(f"labels must be in [0, {self.network.classes}), got {labels.max()}")
-        return Data(images, np.ascontiguousarray(labels))
+        images, labels = checked_examples(self.network, images, labels)
+        return Data(np.ascontiguousarray(images), np.ascontiguousarray(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
         """See `ops.engine.Engine.run`. Raises ShapeError where an example isn't in the data set."""
@@ -79,7 +74,7 @@ class SimdEngine:
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `ops.engine.Engine.predict`. Several threads may call it at once."""
-        images = self._images(images)
+        images = np.ascontiguousarray(checked_images(self.network, images))
         count, layout = len(images), self._layout
         logits = np.empty((count, self.network.classes), np.float32)
         if not count:
@@ -113,20 +108,6 @@ class SimdEngine:
             return self._spare.pop()
         except IndexError:
             return Memory(self._layout)
-
-    def _images(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Checked, in one piece, and with the axis for channels that images of one channel may lack."""
-        if images.dtype != np.uint8:
-            raise DtypeError(f"images must be uint8, got {images.dtype}")
-        shape = self.network.input_shape
-        if images.ndim == 3 and shape[0] == 1:
-            images = images[:, None]
-        if images.shape[1:] != shape:
-            raise ShapeError(
-                f"images must have shape (n, {', '.join(map(str, shape))}) for network {self.network.name!r}, "
-                f"got {images.shape}"
-            )
-        return np.ascontiguousarray(images)
 
 
 def _whole(numbers: NDArray[np.int32]) -> NDArray[np.int32]:

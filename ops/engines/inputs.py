@@ -1,0 +1,35 @@
+"""What every engine asks of the examples that it is given."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.errors import DtypeError, LabelError, ShapeError
+from ops.network import Network
+
+Bytes = NDArray[np.uint8]
+
+
+def checked_images(network: Network, images: Bytes) -> Bytes:
+    """Images (n, c, h, w), where those of one channel may come without that axis. Raises DtypeError or ShapeError."""
+    if images.dtype != np.uint8:
+        raise DtypeError(f"images must be uint8, got {images.dtype}")
+    shape = network.input_shape
+    if images.ndim == 3 and shape[0] == 1:
+        images = images[:, None]
+    if images.shape[1:] != shape:
+        raise ShapeError(
+            f"images must have shape (n, {', '.join(map(str, shape))}) for network {network.name!r}, got {images.shape}"
+        )
+    return images
+
+
+def checked_examples(network: Network, images: Bytes, labels: Bytes) -> tuple[Bytes, Bytes]:
+    """Images and as many labels (n,), each a class of the network. Raises DtypeError, ShapeError or LabelError."""
+    images = checked_images(network, images)
+    if labels.dtype != np.uint8:
+        raise DtypeError(f"labels must be uint8, got {labels.dtype}")
+    if labels.shape != images.shape[:1]:
+        raise ShapeError(f"labels must have shape ({len(images)},), one for each image, got {labels.shape}")
+    if len(labels) and labels.max() >= network.classes:
+        raise LabelError(f"labels must be in [0, {network.classes}), got {labels.max()}")
+    return images, labels

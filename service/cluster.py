@@ -40,13 +40,17 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         self.worker_left = Event()
+        self._workers: list[str] | None = None
         self._address = address
         self.client = self._connect(CONNECT_SECONDS)
 
     @property
     def workers(self) -> list[str]:
-        """Addresses of the workers there are now."""
-        return sorted(self.client.nthreads())
+        """Addresses of the workers there are now; the scheduler is asked only when one came or left."""
+        known = self._workers
+        if known is None:
+            known = self._workers = sorted(self.client.nthreads())
+        return known
 
     @property
     def is_connected(self) -> bool:
@@ -91,12 +95,16 @@ class Cluster:
             client = Client(self._address, timeout=seconds, set_as_default=False)
         except OSError:
             raise ClusterError(f"no Dask scheduler answers at {self._address} within {seconds} s") from None
+        self._workers = None
         client.subscribe_topic("all", self._listen)
         return client
 
     def _listen(self, event: tuple[float, Any]) -> None:
         _, message = event
-        if isinstance(message, dict) and message.get("action") == "remove-worker":
+        action = message.get("action") if isinstance(message, dict) else None
+        if action in ("add-worker", "remove-worker"):
+            self._workers = None
+        if action == "remove-worker":
             self.worker_left.set()
 
 

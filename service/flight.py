@@ -15,7 +15,7 @@ from service.averaging import FAN_IN, State
 from service.cluster import Cluster
 from service.job import Job
 from service.plan import Round
-from service.rounds import Report, local_round, partial_sum, report
+from service.rounds import Report, local_round, partial_sum, report, warm_up
 
 AHEAD = 4
 """How many rounds are with the scheduler at a time."""
@@ -68,6 +68,10 @@ class Pipeline:
         self._avoid = avoid
         self._flights: deque[_Flight] = deque()
         self._name = token_hex(4)
+        self._warming = [
+            self._task(warm_up, job, key=f"warm-{self._name}-{place}", place=place)
+            for place in range(len(cluster.workers))
+        ]
 
     def reports(self) -> Generator[Report]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
@@ -94,29 +98,43 @@ class Pipeline:
             self._before = self._task(_given, self._before, key=f"start-{tag}")
         before = self._before
         parts = [
-            self._task(local_round, self._job, round_, shard, before, key=f"round-{tag}-{shard}")
+            self._task(local_round, self._job, round_, shard, before, key=f"round-{tag}-{shard}", place=shard)
             for shard in range(round_.shards)
         ]
         level = 0
         while len(parts) > FAN_IN:
             groups = [parts[low : low + FAN_IN] for low in range(0, len(parts), FAN_IN)]
-            parts = [self._task(partial_sum, group, key=f"sum-{tag}-{level}-{i}") for i, group in enumerate(groups)]
+            parts = [
+                self._task(partial_sum, group, key=f"sum-{tag}-{level}-{index}", place=index)
+                for index, group in enumerate(groups)
+            ]
             level += 1
         self._before = (round_, parts)
-        final = self._task(report, self._job, self._before, self._keeps(round_), key=f"report-{tag}")
+        final = self._task(report, self._job, self._before, self._keeps(round_), key=f"report-{tag}", urgent=False)
         self._flights.append(_Flight(round_, parts, final))
 
-    def _task(self, function: object, *arguments: object, key: str) -> Future:
-        kept_away = self._avoid.intersection(self._cluster.workers) if self._avoid else frozenset()
-        others = [worker for worker in self._cluster.workers if worker not in kept_away] if kept_away else []
+    def _task(
+        self, function: object, *arguments: object, key: str, place: int | None = None, urgent: bool = True
+    ) -> Future:
+        """Submit a pure function.
+
+        place: with which worker it had best be, counted round; Dask by itself gives tasks only to workers that hold
+        some of their input, which after a solo round is one. It is a hint: any other worker may take the task.
+        """
+        everyone = self._cluster.workers
+        welcome = [worker for worker in everyone if worker not in self._avoid] or everyone
+        hint = [welcome[place % len(welcome)]] if place is not None and welcome else []
+        if not hint and len(welcome) < len(everyone):
+            hint = welcome
         return self._cluster.client.submit(
             function,
             *arguments,
             key=key,
             pure=False,
             retries=2,
-            workers=others or None,
-            allow_other_workers=bool(others),
+            priority=0 if urgent else -1,
+            workers=hint or None,
+            allow_other_workers=bool(hint),
         )
 
     def _keeps(self, round_: Round) -> bool:
@@ -157,7 +175,9 @@ class Pipeline:
     def _let_go(self) -> None:
         """Have the scheduler forget every round that is still on its way."""
         futures = [future for flight in self._flights for future in (*flight.parts, flight.report)]
+        futures += self._warming
         self._flights.clear()
+        self._warming.clear()
         if futures and self._cluster.is_connected:
             with suppress(OSError, TimeoutError, CancelledError):
                 self._cluster.client.cancel(futures, force=True)

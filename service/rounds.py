@@ -55,6 +55,11 @@ def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> 
     return Contribution(outcome.replica, tally, start if shard == 0 else None)
 
 
+def warm_up(job: Job) -> None:
+    """Have a worker load the data and compile the engine before its first round. A speed-up and nothing else."""
+    training_data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+
+
 def partial_sum(parts: Sequence[Contribution | Partial]) -> Partial:
     """One node of the averaging tree."""
     return fold(parts)

@@ -7,10 +7,13 @@
 
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from service.errors import DataError
 
 MAX_BYTES = 4 << 30
-"""The most that one file may hold, decompressed."""
+"""The most that one file may hold, decompressed. No more is ever taken into memory than the header says."""
 
 
 @dataclass(frozen=True)
@@ -40,36 +43,38 @@ def read_labels(path: Path) -> IdxFile:
 
 
 def _read(path: Path, *, axes: int, what: str) -> IdxFile:
-    content = _decompressed(path)
-    header = 4 + 4 * axes
-    magic = bytes((0, 0, 8, axes))
-    if len(content) < header:
-        raise DataError(f"{path} is too short: {len(content)} bytes, the header alone has {header}")
-    if content[:4] != magic:
-        raise DataError(f"{path} is not an IDX file of {what}: it begins with {content[:4].hex()}, not {magic.hex()}")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", axes, 4))
-    if prod(shape) > MAX_BYTES:
-        raise DataError(f"{path} says it holds {shape}, more than {MAX_BYTES} bytes")
-    if len(content) != header + prod(shape):
-        raise DataError(
-            f"{path} has the wrong length: {shape} takes {header + prod(shape)} bytes, the file has {len(content)}"
-        )
-    array = np.frombuffer(content, np.uint8, prod(shape), header).reshape(shape)
-    return IdxFile(array, sha256(content).hexdigest())
+    size, magic = 4 + 4 * axes, bytes((0, 0, 8, axes))
+    with _opened(path) as file:
+        header = file.read(size)
+        if len(header) < size:
+            raise DataError(f"{path} is too short: {len(header)} bytes, the header alone has {size}")
+        if header[:4] != magic:
+            raise DataError(
+                f"{path} is not an IDX file of {what}: it begins with {header[:4].hex()}, not {magic.hex()}"
+            )
+        shape = tuple(int(length) for length in np.frombuffer(header, ">u4", axes, 4))
+        if prod(shape) > MAX_BYTES:
+            raise DataError(f"{path} says it holds {shape}, more than {MAX_BYTES} bytes")
+        content = file.read(prod(shape) + 1)
+    if len(content) != prod(shape):
+        found = f"has {size + len(content)}" if len(content) < prod(shape) else "goes on"
+        raise DataError(f"{path} has the wrong length: {shape} takes {size + prod(shape)} bytes, the file {found}")
+    digest = sha256(header)
+    digest.update(content)
+    return IdxFile(np.frombuffer(content, np.uint8).reshape(shape), digest.hexdigest())
 
 
-def _decompressed(path: Path) -> bytes:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The decompressed bytes; what goes wrong in reading them becomes a DataError."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            content: bytes = file.read(MAX_BYTES + 1)
+        with cast(BinaryIO, gzip.open(path)) if packed else path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise DataError(f"{path} is missing") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is damaged: {error}") from None
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror or error}") from None
-    if len(content) > MAX_BYTES:
-        raise DataError(f"{path} is larger than {MAX_BYTES} bytes when decompressed")
-    return content

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,18 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, content, wrong):
         read_images(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_more_is_unpacked_than_the_header_says(tmp_path: Path):
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(idx_bytes(IMAGES) + bytes(50_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="the file goes on"):
+            read_images(path)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000  # buffers of the decompressor, not the 50 MB
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_missing_file_is_named(tmp_path: Path):

@@ -7,6 +7,7 @@ import click
 
 from service.cli.main import Context
 from service.cli.output import show
+from service.data import check_name
 
 
 @click.command()
@@ -20,7 +21,7 @@ from service.cli.output import show
 @click.pass_obj
 def ingest(context: Context, dataset: str, source: Path | None, as_json: bool) -> None:
     """Bring a data set into the store."""
-    info = context.pipelines.ingest(context.home, dataset, source)
+    info = context.pipelines.ingest(context.home, check_name(dataset), source)
     text = (
         f"{info.name}: {info.train:,} training and {info.test:,} test images of "
         f"{info.image_shape[0]}x{info.image_shape[1]}, {info.classes} classes\n{info.path}"

@@ -1,7 +1,10 @@
 """The data sets that are known by name: what they are called, and the digests that say it is them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+
+from service.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,12 @@ FASHION_MNIST = Known(
 )
 
 KNOWN: MappingProxyType[str, Known] = MappingProxyType({"fashion-mnist": FASHION_MNIST})
+
+
+def check_digest(dataset: str, name: str, path: Path, digest: str) -> None:
+    """Raise DataError unless a file with this digest is what a known data set has under this name of `FILES`."""
+    expected = KNOWN[dataset].digests[name]
+    if digest != expected:
+        raise DataError(
+            f"{path} is not {dataset}'s {name}: its decompressed SHA-256 is {digest[:12]}…, expected {expected[:12]}…"
+        )

@@ -1,13 +1,18 @@
 """From four IDX files to a store, whole or not at all."""
 
+import fcntl
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from service.data.catalog import FILES, KNOWN
-from service.data.idx import IdxFile, read_images, read_labels
+from service.config import NAME
+from service.data.catalog import FILES, KNOWN, check_digest
+from service.data.idx import read_images, read_labels
 from service.data.sources import Say, find_files
 from service.data.store import Arrays, DatasetInfo, build, identity, verify
-from service.errors import Conflict, DataError
+from service.errors import Conflict, DataError, InvalidInput
 from service.home import Home
 
 
@@ -18,71 +23,89 @@ def ingest(
 
     source: a folder with the four IDX files; None looks in the usual places (see `sources`).
     Raises InvalidInput or DataError where the files can't be had or aren't what they should be, and Conflict where
-    the store holds other data under this name.
+    the store holds other data under this name. Of several processes, one works and the others wait for it.
     """
-    path = home.store(dataset)
-    present = _whole(path, progress)
-    if present is not None and source is None:
+    path = home.store(check_name(dataset))
+    if source is None and isinstance(present := _whole(path), DatasetInfo):
         return present
-    files = find_files(home, dataset, source, progress)
-    images, labels = _group(files, "train", dataset)
-    test_images, test_labels = _group(files, "t10k", dataset)
-    if images.shape[1:] != test_images.shape[1:]:
-        raise DataError(
-            f"{files[FILES[0]]} has images of {images.shape[1:]}, but {files[FILES[2]]} of {test_images.shape[1:]}"
-        )
-    train, test = (images, labels), (test_images, test_labels)
-    if present is not None:
-        return _same(present, identity(train, test))
-    names = _class_names(dataset, 1 + int(max(labels.max(), test_labels.max())))
-    progress(f"writing {path}")
-    if path.exists():
-        shutil.rmtree(path)
     try:
-        return build(path, dataset, names, train, test)
-    except FileExistsError:
-        return _same(verify(path), identity(train, test))
+        with _held(home, dataset, progress):
+            return _ingest(home, dataset, source, progress)
     except OSError as error:
         raise DataError(f"{path} can't be written: {error.strerror or error}") from None
 
 
-def _whole(path: Path, progress: Say) -> DatasetInfo | None:
-    """The store that is there, if it is whole; a damaged one is reported and counts as none."""
-    if not path.exists():
-        return None
+def check_name(dataset: str) -> str:
+    """The name of a data set, which is part of a path. Raises InvalidInput for what can't be one."""
+    if not re.fullmatch(NAME, dataset):
+        raise InvalidInput(f"a data set's name must match {NAME}, got {dataset!r}")
+    return dataset
+
+
+def _ingest(home: Home, dataset: str, source: Path | None, progress: Say) -> DatasetInfo:
+    path = home.store(dataset)
+    present = _whole(path)
+    if isinstance(present, DatasetInfo) and source is None:
+        return present
+    if isinstance(present, DataError):
+        progress(f"building the store anew: {present}")
+    files = find_files(home, dataset, source, progress)
+    train, test = _group(files, "train", dataset), _group(files, "t10k", dataset)
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise DataError(
+            f"{files[FILES[0]]} has images of {train[0].shape[1:]}, but {files[FILES[2]]} of {test[0].shape[1:]}"
+        )
+    if isinstance(present, DatasetInfo):
+        if present.digest != identity(train, test):
+            raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
+        return present
+    progress(f"writing {path}")
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+    return build(path, dataset, _class_names(dataset, 1 + int(max(train[1].max(), test[1].max()))), train, test)
+
+
+@contextmanager
+def _held(home: Home, dataset: str, progress: Say) -> Iterator[None]:
+    """One process at a time fetches and builds; the system lets go when it ends, however it ends."""
+    home.cache.mkdir(parents=True, exist_ok=True)
+    with (home.cache / f".{dataset}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another process that ingests {dataset}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _whole(path: Path) -> DatasetInfo | DataError | None:
+    """The store that is there if it is whole, what is wrong with it if it is not."""
     try:
-        return verify(path)
+        return verify(path) if path.exists() else None
     except DataError as error:
-        progress(f"building the store anew: {error}")
-        return None
-
-
-def _same(present: DatasetInfo, digest: str) -> DatasetInfo:
-    if present.digest != digest:
-        raise Conflict(f"{present.path} holds other data under this name: choose another with --dataset")
-    return present
+        return error
+    except OSError as error:
+        return DataError(f"{path} can't be read: {error.strerror or error}")
 
 
 def _group(files: dict[str, Path], prefix: str, dataset: str) -> Arrays:
     """Images and labels of one group, checked against each other and, for a known data set, against its digests."""
-    image_file, label_file = (files[name] for name in FILES if name.startswith(prefix))
+    image_name, label_name = (name for name in FILES if name.startswith(prefix))
+    image_file, label_file = files[image_name], files[label_name]
     images, labels = read_images(image_file), read_labels(label_file)
     if dataset in KNOWN:
-        _check_known(dataset, files, {image_file: images, label_file: labels})
+        try:
+            check_digest(dataset, image_name, image_file, images.digest)
+            check_digest(dataset, label_name, label_file, labels.digest)
+        except DataError as error:
+            raise DataError(f"{error}; other data need another name, with --dataset") from None
     if len(images.array) != len(labels.array):
         raise DataError(f"{image_file} has {len(images.array)} images, but {label_file} {len(labels.array)} labels")
     if not images.array.size:
         raise DataError(f"{image_file} has no images")
     return images.array, labels.array
-
-
-def _check_known(dataset: str, files: dict[str, Path], read: dict[Path, IdxFile]) -> None:
-    for name, path in files.items():
-        if path in read and read[path].digest != KNOWN[dataset].digests[name]:
-            raise DataError(
-                f"{path} is not {dataset}'s {name}: its decompressed SHA-256 is {read[path].digest[:12]}…, "
-                f"expected {KNOWN[dataset].digests[name][:12]}…; other data need another name, with --dataset"
-            )
 
 
 def _class_names(dataset: str, classes: int) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """Where the four IDX files of a data set come from: the first place that has them.
 
 A folder that the user names; or else, for a data set that is known: our cache, Debian's package if it is installed,
-the publisher, and Debian's package fetched and unpacked without root. What is fetched goes to the cache.
+the publisher, and Debian's package fetched and unpacked without root. What is fetched goes to the cache, once its
+digests are right: a proxy's error page must not be taken for the data, now or ever after.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from service.data.catalog import FILES, KNOWN, Known
+from service.data.catalog import FILES, KNOWN, Known, check_digest
+from service.data.idx import read_images, read_labels
 from service.errors import DataError, InvalidInput
 from service.files import new_folder
 from service.home import Home
@@ -20,6 +23,7 @@ from service.home import Home
 Say = Callable[[str], None]
 
 CONNECT_SECONDS = 5
+READ_SECONDS = 20
 FETCH_SECONDS = 300
 
 
@@ -29,14 +33,17 @@ def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[
     Raises InvalidInput for an unknown data set without a folder, DataError where no place has all four.
     """
     if source is not None:
-        if not source.is_dir():
-            raise DataError(f"{source} is not a folder: --source takes one with the four IDX files")
-        return _in_folder(source) or _complain(source)
+        return _in_folder(source)
     if dataset not in KNOWN:
         raise cannot_be_fetched(dataset)
     known, cache = KNOWN[dataset], home.cache / dataset
     for folder in (cache, Path(known.package_folder)):
-        if files := _in_folder(folder):
+        if os.path.lexists(folder):
+            try:
+                files = _genuine(dataset, folder)
+            except DataError as error:
+                say(f"passing over {folder}: {error}")
+                continue
             say(f"found {dataset} in {folder}")
             return files
     failures = []
@@ -45,13 +52,11 @@ def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[
         try:
             with new_folder(cache) as draft:
                 fetch(known, draft)
-        except FileExistsError:
-            pass
+                _genuine(dataset, draft)
+                shutil.rmtree(cache, ignore_errors=True)
+            return _in_folder(cache)
         except (DataError, OSError) as error:
             failures.append(f"{name}: {error}")
-            continue
-        if files := _in_folder(cache):
-            return files
     raise DataError(
         f"{dataset} could not be had ({'; '.join(failures)}); put the four IDX files into a folder and name it: "
         "atelier ingest --source FOLDER"
@@ -66,10 +71,26 @@ def cannot_be_fetched(dataset: str) -> InvalidInput:
     )
 
 
-def _in_folder(folder: Path) -> dict[str, Path] | None:
-    """The four files if the folder has them all, under any of the names that are in use."""
-    found = {name: path for name in FILES if (path := _spelled(folder, name)) is not None}
-    return found if len(found) == len(FILES) else None
+def _in_folder(folder: Path) -> dict[str, Path]:
+    """The four files under any of the names that are in use. Raises DataError where the folder lacks one."""
+    try:
+        if not folder.is_dir():
+            raise DataError(f"{folder} is not a folder: one with the four IDX files is expected")
+        found = {name: path for name in FILES if (path := _spelled(folder, name)) is not None}
+    except OSError as error:
+        raise DataError(f"{folder} can't be read: {error.strerror or error}") from None
+    if missing := [name for name in FILES if name not in found]:
+        raise DataError(f"{folder} lacks {', '.join(missing)} (each may end in .gz)")
+    return found
+
+
+def _genuine(dataset: str, folder: Path) -> dict[str, Path]:
+    """The four files of a known data set. Raises DataError where one is missing, damaged or another's."""
+    files = _in_folder(folder)
+    for name, path in files.items():
+        read = read_images if "images" in name else read_labels
+        check_digest(dataset, name, path, read(path).digest)
+    return files
 
 
 def _spelled(folder: Path, name: str) -> Path | None:
@@ -78,13 +99,8 @@ def _spelled(folder: Path, name: str) -> Path | None:
     return next((folder / spelling for spelling in spellings if (folder / spelling).is_file()), None)
 
 
-def _complain(folder: Path) -> dict[str, Path]:
-    missing = [name for name in FILES if _spelled(folder, name) is None]
-    raise DataError(f"{folder} lacks {', '.join(missing)} (each may end in .gz)")
-
-
 def _from_publisher(known: Known, folder: Path) -> None:
-    timeout = httpx.Timeout(60, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     failure = "no address is known"
     for url in known.urls:
         try:
@@ -92,7 +108,7 @@ def _from_publisher(known: Known, folder: Path) -> None:
                 for name in FILES:
                     _download(client, f"{url}/{name}.gz", folder / f"{name}.gz")
             return
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:  # the last three: odd proxies
             failure = f"{url} failed: {str(error) or type(error).__name__}"
     raise DataError(failure)
 
@@ -130,8 +146,6 @@ def _from_debian(known: Known, folder: Path) -> None:
             raise DataError(f"apt-get brought no {known.package}")
         _command("dpkg-deb", "-x", str(package), str(work / "unpacked"), folder=work)
         files = _in_folder(work / "unpacked" / known.package_folder.lstrip("/"))
-        if files is None:
-            raise DataError(f"{package.name} doesn't hold the four files")
         for path in files.values():
             shutil.copyfile(path, folder / path.name)
 

@@ -9,16 +9,18 @@ digest is right; the digests of the groups stand in the attributes, and the data
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
+from zarr.abc.buffer import Buffer
+from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import MemoryStore
 
 from service.errors import DataError
 from service.files import new_folder
@@ -27,7 +29,9 @@ Group = Literal["train", "test"]
 
 FORMAT = "atelier-images-1"
 CHUNK = 2000
-"""Images a chunk: 1.6 MB of 28x28."""
+"""Images a chunk at most: 1.6 MB of 28x28."""
+CHUNK_BYTES = 64 << 20
+"""The most that a chunk holds; large images come in chunks of fewer. A codec's buffer ends short of 2 GiB."""
 
 
 @dataclass(frozen=True)
@@ -65,40 +69,58 @@ def build(path: Path, name: str, class_names: tuple[str, ...], train: Arrays, te
         "class_names": list(class_names),
         "groups": facts,
     }
+    encoded: dict[str, Buffer] = {}
+    root = zarr.create_group(MemoryStore(encoded), attributes=attributes)
+    for key, (images, labels) in groups.items():
+        group = root.create_group(key)
+        _encode(group, "images", images)
+        _encode(group, "labels", labels)
     with new_folder(path) as draft:
-        root = zarr.create_group(draft, attributes=attributes, overwrite=True)
-        for key, (images, labels) in groups.items():
-            group = root.create_group(key)
-            _write(group, "images", images)
-            _write(group, "labels", labels)
+        _write(encoded, draft)
     return describe(path)
 
 
 def describe(path: Path) -> DatasetInfo:
     """What the store says of itself. Raises DataError where it is missing, not ours, or its metadata are damaged."""
-    if not path.is_dir():
-        raise DataError(f"there is no store at {path}: run `atelier ingest` first")
+    return _described(path)[0]
+
+
+def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
+    """What the store says of itself, and the digests of its groups."""
     try:
-        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
+        if not path.is_dir():
+            raise DataError(f"there is no store at {path}: run `atelier ingest` first")
+        attributes = _metadata(path)["attributes"]
         if attributes["format"] != FORMAT:
             raise DataError(f"{path} is of format {attributes['format']!r}, expected {FORMAT!r}")
-        shape = json.loads((path / "train" / "images" / "zarr.json").read_text())["shape"]
-        facts = attributes["groups"]
+        facts, names = attributes["groups"], attributes["class_names"]
+        height, width = _shape(path / "train" / "images")[1:]
+        for key in ("train", "test"):
+            count = facts[key]["count"]
+            shapes = _shape(path / key / "images"), _shape(path / key / "labels")
+            if shapes != ((count, height, width), (count,)):
+                raise ValueError(f"{key} has arrays of {shapes[0]} and {shapes[1]}, but counts {count} examples")
+        if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
+            raise ValueError("class_names must be a list of names")
+        if _identity(facts) != attributes["digest"]:
+            raise ValueError("the digests in zarr.json don't agree")
         info = DatasetInfo(
             path=path,
             name=attributes["name"],
             digest=attributes["digest"],
             train=facts["train"]["count"],
             test=facts["test"]["count"],
-            image_shape=(shape[1], shape[2]),
-            classes=len(attributes["class_names"]),
-            class_names=tuple(attributes["class_names"]),
+            image_shape=(height, width),
+            classes=len(names),
+            class_names=tuple(names),
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError(f"the metadata of {path} are damaged: {type(error).__name__} {error}") from None
-    if _identity(facts) != info.digest:
-        raise DataError(f"the metadata of {path} are damaged: the digests in zarr.json don't agree")
-    return info
+        return info, {key: facts[key]["digest"] for key in ("train", "test")}
+    except OSError as error:
+        raise DataError(f"{error.filename or path} can't be read: {error.strerror or error}") from None
+    except KeyError as error:
+        raise DataError(f"the metadata of {path} are damaged: {error} is missing") from None
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        raise DataError(f"the metadata of {path} are damaged: {error}") from None
 
 
 def read(path: Path, group: Group, digest: str) -> Arrays:
@@ -106,13 +128,14 @@ def read(path: Path, group: Group, digest: str) -> Arrays:
 
     Raises DataError where the store holds other data, or a chunk is missing or damaged.
     """
-    info = describe(path)
+    info, expected = _described(path)
     if info.digest != digest:
         raise DataError(f"{path} holds data {info.digest[:12]}, not {digest[:12]} as expected")
     images, labels = _read(path / group / "images"), _read(path / group / "labels")
-    expected = json.loads((path / "zarr.json").read_text())["attributes"]["groups"][group]["digest"]
-    if _digest(images, labels) != expected:
+    if _digest(images, labels) != expected[group]:
         raise DataError(f"{path / group} is damaged: its content doesn't have the digest in zarr.json")
+    if labels.size and labels.max() >= info.classes:
+        raise DataError(f"the metadata of {path} are damaged: {info.classes} classes, but labels up to {labels.max()}")
     return images, labels
 
 
@@ -124,34 +147,66 @@ def verify(path: Path) -> DatasetInfo:
     return info
 
 
-def _write(group: Any, name: str, array: NDArray[np.uint8]) -> None:
-    chunks = (min(CHUNK if array.ndim == 3 else 20 * CHUNK, max(len(array), 1)), *array.shape[1:])
+def _write(encoded: dict[str, Buffer], folder: Path) -> None:
+    """Write the files one after another.
+
+    Zarr's own threads go on for a while after one has failed: they would put files back into a folder being removed.
+    """
+    for key, content in encoded.items():
+        target = folder / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.to_bytes())
+
+
+def _encode(group: Any, name: str, array: NDArray[np.uint8]) -> None:
+    most = 20 * CHUNK if array.ndim == 1 else min(CHUNK, max(1, CHUNK_BYTES // prod(array.shape[1:])))
     group.create_array(
         name,
         shape=array.shape,
         dtype=array.dtype,
-        chunks=chunks,
-        compressors=[ZstdCodec(level=5, checksum=True)],
+        chunks=(min(most, max(len(array), 1)), *array.shape[1:]),
+        compressors=[ZstdCodec(level=5), Crc32cCodec()],
         config={"write_empty_chunks": True},
     )[...] = array
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
+    where = path
     try:
         array = zarr.open_array(path, mode="r")
-        for chunk in _chunk_files(array, path):
-            if not chunk.is_file():
-                raise DataError(f"{chunk} is missing")
-        return np.ascontiguousarray(array[...])
+        blocks = list(np.ndindex(array.cdata_shape))
+        for block in blocks:
+            if not _chunk_file(path, block).is_file():
+                raise DataError(f"{_chunk_file(path, block)} is missing")
+        try:
+            return np.ascontiguousarray(array[...])
+        except Exception:
+            for block in blocks:
+                where = _chunk_file(path, block)
+                array.get_block_selection(block)
+            where = path
+            raise
     except DataError:
         raise
     except Exception as error:  # a codec raises what it likes on bytes that aren't its own
-        raise DataError(f"{path} is damaged: {error}") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{where} is damaged: {reason}") from None
 
 
-def _chunk_files(array: Any, path: Path) -> Iterator[Path]:
-    for index in np.ndindex(array.cdata_shape):
-        yield path.joinpath("c", *map(str, index))
+def _chunk_file(path: Path, block: tuple[int, ...]) -> Path:
+    return path.joinpath("c", *map(str, block))
+
+
+def _metadata(path: Path) -> Any:
+    return json.loads((path / "zarr.json").read_text())
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    """The shape of an array of bytes, as its own metadata have it."""
+    metadata = _metadata(path)
+    if metadata["data_type"] != "uint8":
+        raise ValueError(f"{path} holds {metadata['data_type']}, expected uint8")
+    return tuple(metadata["shape"])
 
 
 def identity(train: Arrays, test: Arrays) -> str:

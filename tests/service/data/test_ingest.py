@@ -1,5 +1,8 @@
 import gzip
+import json
+import resource
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,9 +125,41 @@ def spoil_chunk_of_another_array(store: Path) -> None:
     shutil.copyfile(store / "test" / "labels" / "c" / "0", store / "train" / "labels" / "c" / "0")
 
 
-def spoil_attributes(store: Path) -> None:
-    path = store / "zarr.json"
-    path.write_text(path.read_text().replace('"count": 300', '"count": 301').replace('"digest": "', '"digest": "0'))
+def edit(path: Path, **attributes: object) -> None:
+    """Change what a group says of itself."""
+    content = json.loads(path.read_text())
+    content["attributes"] |= attributes
+    path.write_text(json.dumps(content))
+
+
+def spoil_digest(store: Path) -> None:
+    edit(store / "zarr.json", digest="0" * 64)
+
+
+def spoil_count(store: Path) -> None:
+    groups = json.loads((store / "zarr.json").read_text())["attributes"]["groups"]
+    groups["train"]["count"] += 1
+    edit(store / "zarr.json", groups=groups)
+
+
+def spoil_group(store: Path) -> None:
+    groups = json.loads((store / "zarr.json").read_text())["attributes"]["groups"]
+    del groups["test"]["digest"]
+    edit(store / "zarr.json", groups=groups)
+
+
+def spoil_classes(store: Path) -> None:
+    edit(store / "zarr.json", class_names=["one", "two"])
+
+
+def spoil_type(store: Path) -> None:
+    path = store / "train" / "images" / "zarr.json"
+    path.write_text(path.read_text().replace("uint8", "int8"))
+
+
+def spoil_whole(store: Path) -> None:
+    shutil.rmtree(store)
+    store.write_text("not a folder")
 
 
 def spoil_metadata(store: Path) -> None:
@@ -136,9 +171,38 @@ SPOILT = [
     spoil_chunk_bit,
     spoil_chunk_cut,
     spoil_chunk_of_another_array,
-    spoil_attributes,
+    spoil_digest,
+    spoil_count,
+    spoil_group,
+    spoil_classes,
+    spoil_type,
+    spoil_whole,
     spoil_metadata,
 ]
+
+
+@pytest.mark.parametrize("spoil", [spoil_chunk_missing, spoil_chunk_bit])
+def test_a_spoiled_chunk_is_named(home: Home, source: Path, spoil):
+    info = ingest(home, dataset="blobs", source=source)
+    spoil(info.path)
+    with pytest.raises(DataError, match=r"train/images/c/0/0/0 is (missing|damaged)") as caught:
+        read(info.path, "train", info.digest)
+    assert "\n" not in str(caught.value)
+
+
+def test_chunks_are_packed_with_zstd_and_checked_with_crc32c(home: Home, source: Path):
+    info = ingest(home, dataset="blobs", source=source)
+    for path in info.path.glob("*/*/zarr.json"):
+        codecs = [codec["name"] for codec in json.loads(path.read_text())["codecs"]]
+        assert codecs == ["bytes", "zstd", "crc32c"]
+
+
+def test_large_images_come_in_small_chunks(home: Home, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("service.data.store.CHUNK_BYTES", 10_000)
+    train, _ = write_idx_dataset(tmp_path / "idx", train=50, test=9)
+    info = ingest(home, dataset="blobs", source=tmp_path / "idx")
+    assert len(list((info.path / "train" / "images" / "c").iterdir())) == 5  # 12 images of 784 bytes fit
+    np.testing.assert_array_equal(read(info.path, "train", info.digest)[0], train[0])
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
@@ -159,6 +223,25 @@ def test_a_store_of_other_data_is_not_read(home: Home, source: Path):
         read(info.path, "train", replace(info, digest="0" * 64).digest)
 
 
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", "Name", "x\n"])
+def test_a_name_that_leads_elsewhere_is_refused(home: Home, source: Path, name: str):
+    with pytest.raises(InvalidInput, match="name must match"):
+        ingest(home, dataset=name, source=source)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_two_that_ingest_at_once_get_the_same_store(home: Home, source: Path, damaged: bool):
+    if damaged:
+        spoil_chunk_missing(ingest(home, dataset="blobs", source=source).path)
+    said: list[str] = []
+    with ThreadPoolExecutor(2) as both:
+        work = [both.submit(ingest, home, dataset="blobs", source=source, progress=said.append) for _ in range(2)]
+        first, second = (one.result() for one in work)
+    assert first == second == verify(first.path)
+    assert sum(message.startswith("writing") for message in said) == 1
+    assert left_over(home) == ["blobs.zarr"]
+
+
 def test_an_interrupted_build_leaves_nothing(home: Home, source: Path, monkeypatch):
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
@@ -169,11 +252,12 @@ def test_an_interrupted_build_leaves_nothing(home: Home, source: Path, monkeypat
     assert left_over(home) == []
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(home: Home, source: Path, monkeypatch):
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("service.data.store._write", full)
-    with pytest.raises(DataError, match="No space left on device"):
-        ingest(home, dataset="blobs", source=source)
+def test_a_disk_that_takes_no_more_is_told_and_leaves_nothing(home: Home, source: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))  # the first chunk of images is larger
+    try:
+        with pytest.raises(DataError, match=r"blobs\.zarr can't be written: File too large"):
+            ingest(home, dataset="blobs", source=source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert left_over(home) == []

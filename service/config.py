@@ -48,7 +48,7 @@ class AveragingConfig(_Frozen):
     """How the replicas part ways and come together."""
 
     shards: int = _field(4, 0, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
-    average_every: int = _field(59, 1, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
+    average_every: int = _field(118, 1, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
     solo_share: float = _field(0.15, 2, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)
     outer_lr: float = _field(1.0, 3, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
     outer_momentum: float = _field(0.8, 4, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)

@@ -66,7 +66,8 @@ def measure_training(
     )
     seconds: dict[str, list[float]] = {"atelier": [], "eager": [], "compiled": []}
     ceilings: list[float] = []
-    with open_cluster(ClusterConfig(workers=cores)) as cluster, _peer(data, config) as ask:
+    # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
+    with _peer(data, config) as ask, open_cluster(ClusterConfig(workers=cores)) as cluster:
         run_seconds(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):

@@ -41,7 +41,7 @@ class Tally:
 
     examples, correct: counts. loss: the sum of the examples' losses, in nats.
     spread: the sum of the examples times the squared distance that their replica travelled.
-    seconds: time spent in steps, over all shards.
+    seconds: time spent in steps, over all shards. ended: when the last of them was done, in seconds since 1970.
     """
 
     examples: int
@@ -49,6 +49,7 @@ class Tally:
     correct: int
     spread: float
     seconds: float
+    ended: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -136,4 +137,5 @@ def _total(tallies: Sequence[Tally]) -> Tally:
         correct=sum(tally.correct for tally in tallies),
         spread=fsum(tally.spread for tally in tallies),
         seconds=fsum(tally.seconds for tally in tallies),
+        ended=max(tally.ended for tally in tallies),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, time
 
 import numpy as np
 
@@ -22,7 +22,8 @@ class Report:
 
     loss: mean over the examples, in nats, each before the step that used it. accuracy: likewise.
     digest: SHA-256 of the parameters after the round. drift: see `averaging.drift`. seconds: spent in steps,
-    over all shards. state: the state after the round, where it was asked for.
+    over all shards. ended: when the last step was done, in seconds since 1970; the report may come later.
+    state: the state after the round, where it was asked for.
     """
 
     round: Round
@@ -32,6 +33,7 @@ class Report:
     digest: str
     drift: float
     seconds: float
+    ended: float
     state: State | None
 
 
@@ -51,6 +53,7 @@ def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> 
         correct=outcome.correct,
         spread=outcome.examples * float(np.sum(moved * moved)),
         seconds=seconds,
+        ended=time(),
     )
     return Contribution(outcome.replica, tally, start if shard == 0 else None)
 
@@ -79,6 +82,7 @@ def report(job: Job, before: Before, with_state: bool) -> Report:
         digest=state.digest,
         drift=drift(whole),
         seconds=tally.seconds,
+        ended=tally.ended,
         state=state if with_state else None,
     )
 

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from ops.engines import Choice
@@ -167,7 +167,7 @@ class _Ledger:
             elif entry["kind"] == "epoch":
                 self._epochs.add(entry["epoch"])
             self.finished = entry["kind"] == "end" and entry["outcome"] == "finished"
-        self._clock = monotonic()
+        self._begun = time()
 
     def newest_checkpoint(self, job: Job) -> Checkpoint | None:
         """The newest checkpoint that is whole and agrees with the log."""
@@ -200,7 +200,7 @@ class _Ledger:
             return
         rounds = [entry for entry in self._rounds.values() if entry["epoch"] == last.epoch]
         examples = sum(entry["examples"] for entry in rounds)
-        wall, self._clock = monotonic() - self._clock, monotonic()
+        wall = self._seconds_of(last.epoch)
         self._epochs.add(last.epoch)
         yield self.log.append(
             "epoch",
@@ -212,6 +212,14 @@ class _Ledger:
             wall_s=wall,
             rounds_done=last.number + 1,
         )
+
+    def _seconds_of(self, epoch: int) -> float:
+        """From the last step before an epoch, or the start of this process's work on the run, to its last step."""
+        rounds = self._rounds.values()
+        ended = max(entry["ended"] for entry in rounds if entry["epoch"] == epoch)
+        marks = [self._begun, *(entry["ended"] for entry in rounds if entry["epoch"] < epoch)]
+        first_s = sum(entry["step_s"] for entry in rounds if entry["epoch"] == epoch)
+        return float(ended - max((mark for mark in marks if mark < ended), default=ended - first_s))
 
 
 def _ends_epoch(job: Job, round_: Round) -> bool:
@@ -231,4 +239,5 @@ def _round_values(report: Report) -> dict[str, Any]:
         "digest": report.digest,
         "drift": report.drift,
         "step_s": report.seconds,
+        "ended": report.ended,
     }

@@ -29,6 +29,7 @@ QUIET = {
     "distributed.worker.memory.terminate": False,
     "distributed.comm.retry.count": 2,
     "distributed.admin.low-level-log-length": 0,
+    "distributed.admin.large-graph-warning-threshold": "16GB",  # a large network's state travels with its first task
 }
 
 

@@ -1,6 +1,7 @@
 """Errors as people and programs can read them: `application/problem+json` (RFC 9457), or the protocol's own form."""
 
 import json
+import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,8 @@ from starlette.responses import Response
 
 from ops.errors import OpsError
 from service.errors import AtelierError, Conflict, InvalidInput, NotFound
+
+log = logging.getLogger(__name__)
 
 UNEXPECTED = "something went wrong here; the server's log says what"
 STATUS = {InvalidInput: 422, NotFound: 404, Conflict: 409}
@@ -38,6 +41,8 @@ def told(path: str, error: AtelierError | OpsError) -> Response:
     if isinstance(error, OpsError):
         return problem(path, 422, str(error))
     status = error.status if isinstance(error, Refused) else STATUS.get(type(error), 500)
+    if status == 500:
+        log.error("%s: %s", path, error)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None
     return problem(path, status, UNEXPECTED if status == 500 else str(error), headers)
 

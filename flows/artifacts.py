@@ -11,6 +11,7 @@ from prefect.artifacts import (
 )
 
 from service.runs import Entry
+from service.sweep import Result, results_table
 
 
 class TrainingView:
@@ -49,6 +50,11 @@ class TrainingView:
             self._progress = answer if isinstance(answer, UUID) else None
         else:
             update_progress_artifact(artifact_id=self._progress, progress=percent)
+
+
+def show_sweep(name: str, results: list[Result]) -> None:
+    """The trials that are done, best first."""
+    create_table_artifact(table=results_table(results), key=f"sweep-{name}", description="Trial by trial")
 
 
 def show_report(run: str, markdown: str) -> None:

@@ -12,11 +12,12 @@ from service.data import DatasetInfo
 from service.evaluation import Evaluation
 from service.home import Home
 from service.pipeline import Published
+from service.sweep import Result, Sweep
 
 
 def main() -> None:
     """Run the command line. Prefect is imported only by the commands that use it."""
-    command(Pipelines(ingest=_ingest, train=_train, evaluate=_evaluate, deploy=_deploy))
+    command(Pipelines(ingest=_ingest, train=_train, evaluate=_evaluate, sweep=_sweep, deploy=_deploy))
 
 
 def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
@@ -38,6 +39,13 @@ def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluat
         from flows.evaluate import evaluate_flow
 
         return evaluate_flow(run, cluster)
+
+
+def _sweep(home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterConfig) -> list[Result]:
+    with _prefect(home):
+        from flows.sweep import sweep_flow
+
+        return sweep_flow(sweep, name, parallel, cluster)
 
 
 def _deploy(home: Home) -> None:

@@ -22,6 +22,9 @@ from service.errors import ClusterError, InvalidInput
 CONNECT_SECONDS = 5
 """How long a scheduler has to answer, and to have a worker, when a run begins."""
 
+SILENCE_SECONDS = 5.0
+"""How far a worker's heartbeat may lag behind the others' before it is held to be frozen."""
+
 RETURN_SECONDS = 60
 """How long a scheduler or the last worker that went away has to come back before a run gives up."""
 
@@ -36,13 +39,14 @@ QUIET = {
 class Cluster:
     """A connection to a scheduler that can be made anew when the scheduler was gone for a while.
 
-    client: the connection at the moment. worker_left: set when a worker goes away; whoever acts on it clears it.
+    address: the scheduler's. client: the connection at the moment.
+    worker_left: set when a worker goes away; whoever acts on it clears it.
     """
 
     def __init__(self, address: str) -> None:
         self.worker_left = Event()
         self._workers: list[str] | None = None
-        self._address = address
+        self.address = address
         self.client = self._connect(CONNECT_SECONDS)
 
     @property
@@ -58,13 +62,20 @@ class Cluster:
         """Whether the scheduler is there, as far as is known."""
         return bool(self.client.status == "running")
 
+    def silent_workers(self) -> frozenset[str]:
+        """The workers whose last heartbeat is much older than the newest there was."""
+        known = self.client.scheduler_info(n_workers=-1)["workers"]
+        seen = {worker: facts["last_seen"] for worker, facts in known.items()}
+        newest = max(seen.values(), default=0.0)
+        return frozenset(worker for worker, when in seen.items() if newest - when > SILENCE_SECONDS)
+
     def wait_for_worker(self, seconds: float) -> None:
         """Return as soon as there is a worker. Raises ClusterError where none comes in time."""
         try:
             self.client.wait_for_workers(1, timeout=seconds)
         except TimeoutError:
             raise ClusterError(
-                f"the scheduler at {self._address} has no workers: start one with `dask worker {self._address}`"
+                f"the scheduler at {self.address} has no workers: start one with `dask worker {self.address}`"
             ) from None
 
     def reconnect(self) -> None:
@@ -78,7 +89,7 @@ class Cluster:
             except ClusterError:
                 if monotonic() > deadline:
                     raise ClusterError(
-                        f"the Dask scheduler at {self._address} went away and did not come back within "
+                        f"the Dask scheduler at {self.address} went away and did not come back within "
                         f"{RETURN_SECONDS} s; `atelier runs resume` continues the run when it has"
                     ) from None
                 sleep(0.5)
@@ -93,9 +104,9 @@ class Cluster:
 
     def _connect(self, seconds: float) -> Client:
         try:
-            client = Client(self._address, timeout=seconds, set_as_default=False)
+            client = Client(self.address, timeout=seconds, set_as_default=False)
         except OSError:
-            raise ClusterError(f"no Dask scheduler answers at {self._address} within {seconds} s") from None
+            raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
         self._workers = None
         client.subscribe_topic("all", self._listen)
         return client
@@ -117,7 +128,7 @@ def open_cluster(config: ClusterConfig) -> Iterator[Cluster]:
     """
     with dask.config.set(QUIET):
         if config.scheduler:
-            with _opened(config.scheduler) as cluster:
+            with connected(config.scheduler) as cluster:
                 yield cluster
             return
         with (
@@ -127,14 +138,14 @@ def open_cluster(config: ClusterConfig) -> Iterator[Cluster]:
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL + 1,
             ) as local,
-            _opened(local.scheduler_address) as cluster,
+            connected(local.scheduler_address) as cluster,
         ):
             yield cluster
 
 
 def check_scheduler(address: str) -> None:
     """Raise ClusterError where no scheduler answers at the address, or it has no workers."""
-    with _opened(address):
+    with connected(address):
         pass
 
 
@@ -160,7 +171,11 @@ def settle_engine(cluster: Cluster, config: TrainConfig, network: Network, recip
 
 
 @contextmanager
-def _opened(address: str) -> Iterator[Cluster]:
+def connected(address: str) -> Iterator[Cluster]:
+    """A connection of one's own to a scheduler; several may work side by side.
+
+    Raises ClusterError where the scheduler doesn't answer or has no workers.
+    """
     cluster = Cluster(address)
     try:
         cluster.wait_for_worker(CONNECT_SECONDS)

@@ -105,7 +105,7 @@ def configured(given: dict[str, Any]) -> TrainConfig:
     given: nested as `TrainConfig` is. Raises InvalidInput, in one line, for what can't be.
     """
     try:
-        return TrainConfig.model_validate(_overlaid(PRESETS.get(given.get("model", "lenet"), {}), given))
+        return TrainConfig.model_validate(overlaid(PRESETS.get(given.get("model", "lenet"), {}), given))
     except ValidationError as error:
         raise explain(error) from None
 
@@ -127,10 +127,10 @@ def explain(error: ValidationError) -> InvalidInput:
     return InvalidInput(f"{where} must {message or first['msg']}, got {first['input']!r}")
 
 
-def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Two nested dictionaries as one; where both speak, the upper one is right."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _overlaid(merged[key], value) if both else value
+        merged[key] = overlaid(merged[key], value) if both else value
     return merged

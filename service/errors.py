@@ -7,6 +7,7 @@ AtelierError            exit status 1
 ├── DataError           a source file or the store is missing, damaged or not what it says it is
 ├── ClusterError        no scheduler, no workers, or they can't do the work
 ├── RunError            a run's log, checkpoints or state on disk
+├── SweepError          a sweep's files on disk, or trials that failed
 └── Cancelled           the run was cancelled or paused, as asked
 """
 
@@ -41,6 +42,10 @@ class ClusterError(AtelierError):
 
 class RunError(AtelierError):
     """A run's files on disk can't be read, written or continued."""
+
+
+class SweepError(AtelierError):
+    """A sweep's files can't be read, or some of its trials failed."""
 
 
 class Cancelled(AtelierError):

@@ -1,7 +1,7 @@
 """Rounds in flight: submitted to the scheduler ahead of time, so that its latency hides behind the work."""
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,7 +154,11 @@ class Pipeline:
             if self._cluster.worker_left.is_set():
                 raise self._disturbed("a worker left")
             if monotonic() > deadline:
-                raise self._disturbed("an answer is overdue", self._suspects())
+                suspects = self._suspects()
+                if not suspects and self._is_shared():
+                    deadline = monotonic() + self.patience
+                    continue
+                raise self._disturbed("an answer is overdue", suspects)
         try:
             answer: Report = future.result(timeout=self.patience)
         except KilledWorker:
@@ -167,10 +171,21 @@ class Pipeline:
         return Disturbed(what, sum(len(flight.parts) + 1 for flight in self._flights), suspects)
 
     def _suspects(self) -> frozenset[str]:
-        """The workers that are busy with the round that is waited for."""
+        """The workers that keep the round that is waited for: busy with nothing else, or not heard of for a while."""
         awaited = {future.key for future in (*self._flights[0].parts, self._flights[0].report)}
-        busy = self._cluster.client.processing()
-        return frozenset(worker for worker, keys in busy.items() if awaited.intersection(keys))
+        silent = self._cluster.silent_workers()
+        return frozenset(
+            worker
+            for worker, keys in self._cluster.client.processing().items()
+            if awaited.intersection(keys) and (worker in silent or not self._foreign(keys))
+        )
+
+    def _is_shared(self) -> bool:
+        """Whether the workers have work of others too, which explains a wait."""
+        return any(self._foreign(keys) for keys in self._cluster.client.processing().values())
+
+    def _foreign(self, keys: Iterable[str]) -> bool:
+        return any(self._name not in key for key in keys)
 
     def _let_go(self) -> None:
         """Have the scheduler forget every round that is still on its way."""

@@ -31,6 +31,10 @@ class Home:
         return self.root / "models"
 
     @property
+    def sweeps(self) -> Path:
+        return self.root / "sweeps"
+
+    @property
     def cache(self) -> Path:
         return self.root / "cache"
 
@@ -41,7 +45,7 @@ class Home:
     def prepare(self) -> None:
         """Make the folders. Raises AtelierError where they can't be made or written to."""
         try:
-            for folder in (self.data, self.runs, self.models, self.cache):
+            for folder in (self.data, self.runs, self.models, self.sweeps, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, "Permission denied", str(folder))

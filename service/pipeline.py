@@ -1,6 +1,7 @@
 """The whole job in stages, each a plain function; the flows call these and add nothing but a view on them."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from service.cluster import Cluster
@@ -60,8 +61,9 @@ def train_run(
     else:
         folder = RunFolder.open(home.runs, run)
         job = reopen(home, cluster, folder)
-    for entry in advance(cluster, folder, job):
-        watch(entry)
+    with closing(advance(cluster, folder, job)) as entries:
+        for entry in entries:
+            watch(entry)
     epochs = history(folder)
     wall = sum(entry["wall_s"] for entry in epochs)
     return Trained(

@@ -1,7 +1,7 @@
 """A run from its first round to its last: the loop that keeps log, checkpoints and cluster together."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from time import monotonic, time
@@ -75,7 +75,7 @@ def reopen(home: Home, cluster: Cluster, folder: RunFolder) -> Job:
     return job
 
 
-def advance(cluster: Cluster, folder: RunFolder, job: Job) -> Iterator[Entry]:
+def advance(cluster: Cluster, folder: RunFolder, job: Job) -> Generator[Entry]:
     """Take a run from its newest checkpoint to its end, yielding each line of the log as it is written.
 
     Rounds that the log knows from before are compared with it instead of being written again. Raises Conflict where

@@ -54,6 +54,11 @@ def in_options(error: InvalidInput) -> InvalidInput:
     return InvalidInput(f"--{where.rpartition('.')[2].replace('_', '-')} {rest}")
 
 
+def field_names(model: type[BaseModel]) -> dict[str, str]:
+    """The path of each field of a model, nested ones dotted, by the field's own name."""
+    return {path[-1]: ".".join(path) for path, _ in _leaves(model)}
+
+
 def _leaves(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

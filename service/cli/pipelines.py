@@ -9,6 +9,7 @@ from service.data import DatasetInfo
 from service.evaluation import Evaluation
 from service.home import Home
 from service.pipeline import Published
+from service.sweep import Result, Sweep
 
 
 class Ingest(Protocol):
@@ -25,17 +26,22 @@ class Evaluate(Protocol):
     def __call__(self, home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]: ...
 
 
+class RunSweep(Protocol):
+    def __call__(self, home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterConfig) -> list[Result]: ...
+
+
 class Deploy(Protocol):
     def __call__(self, home: Home) -> None: ...
 
 
 @dataclass(frozen=True)
 class Pipelines:
-    """The long jobs: bring in data, train (or, without a configuration, continue the run), measure a run, and serve
-    all of these to a Prefect server.
+    """The long jobs: bring in data, train (or, without a configuration, continue the run), measure a run, compare
+    many trainings, and serve all of these to a Prefect server.
     """
 
     ingest: Ingest
     train: Train
     evaluate: Evaluate
+    sweep: RunSweep
     deploy: Deploy

@@ -115,3 +115,26 @@ def _wait_for_rounds(home: Home, before: set[str], rounds: int) -> str:
                     return path.name
         time.sleep(0.02)
     raise AssertionError("no run got that far")
+
+
+SWEEP = ("sweep", *TRAIN[1:], "--over", "lr=0.1,0.2", "--over", "seed=0,1", "--epochs", "5", "--id", "four")
+
+
+def test_a_sweep_that_is_killed_goes_on_and_compares_all_trials(blobs_home: Home, trained: dict):
+    sweep = start(*SWEEP, home=blobs_home.root)
+    trials = blobs_home.sweeps / "four" / "trials"
+    while sweep.poll() is None and not list(trials.glob("*.json")):
+        time.sleep(0.01)
+    sweep.kill()
+    sweep.communicate()
+    before = {path: path.stat().st_mtime_ns for path in trials.glob("*.json")}
+    done = atelier(*SWEEP, "--json", home=blobs_home.root)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["trials"]
+    assert [trial["changes"] for trial in told] == [
+        {"optimizer.lr": lr, "seed": seed} for lr in (0.1, 0.2) for seed in (0, 1)
+    ]
+    assert told[2]["digest"] == trained["digest"]
+    assert len({trial["digest"] for trial in told}) == 4
+    assert before
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())

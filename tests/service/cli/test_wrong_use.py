@@ -15,7 +15,7 @@ def _fail(*args: object) -> None:
     pytest.fail("nothing may be started")
 
 
-NOTHING_RUNS = Pipelines(ingest=_fail, train=_fail, evaluate=_fail, deploy=_fail)
+NOTHING_RUNS = Pipelines(ingest=_fail, train=_fail, evaluate=_fail, sweep=_fail, deploy=_fail)
 
 WRONG = {
     "unknown option": (["train", "--epoks", "3"], "No such option", 2),
@@ -30,6 +30,19 @@ WRONG = {
     "bad name": (["train", "--name", "../x"], "--name must match pattern", 2),
     "bad scheduler": (["train", "--scheduler", "nowhere"], "--scheduler must match pattern", 2),
     "resume with options": (["train", "--resume", "x", "--epochs", "3"], "leave out --epochs", 2),
+    "sweep over nothing": (["sweep"], "Missing option '--over'", 2),
+    "sweep over no option": (["sweep", "--over", "speed=1,2"], "--over must be OPTION=VALUES", 2),
+    "sweep without values": (["sweep", "--over", "lr"], "--over must be OPTION=VALUES", 2),
+    "sweep out of bounds": (
+        ["sweep", "--over", "shards=0,1"],
+        "averaging.shards must be greater than or equal",
+        2,
+    ),
+    "sweep of a range": (["sweep", "--over", "lr=0.1..1"], "say with trials how many draws", 2),
+    "sweep of an odd range": (["sweep", "--over", "lr=0.1..1:cube", "--trials", "2"], "LOW..HIGH:log", 2),
+    "sweep of an empty range": (["sweep", "--over", "lr=1..1", "--trials", "2"], "low < high", 2),
+    "sweep from zero by log": (["sweep", "--over", "lr=0..1:log", "--trials", "2"], "0 < low < high", 2),
+    "sweep with a bad id": (["sweep", "--over", "seed=1", "--id", "../x"], "--id must", 2),
     "unknown run": (["runs", "show", "nope"], "there is no run 'nope'", 1),
     "run outside": (["runs", "show", "../../etc"], "there is no run", 1),
     "cancel unknown run": (["runs", "cancel", "nope"], "there is no run 'nope'", 1),

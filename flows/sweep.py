@@ -1,0 +1,61 @@
+"""Compare many trainings: every trial is a run of its own, several at a time share the cluster."""
+
+from threading import Event
+
+from prefect import flow
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.artifacts import show_sweep
+from flows.ingest import ingest_flow
+from flows.settings import task
+from service.cluster import open_cluster
+from service.config import ClusterConfig
+from service.errors import SweepError
+from service.home import Home
+from service.runs import new_run_id
+from service.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
+
+
+@flow(name="sweep", description="Train with every combination of some settings, or with random draws, and compare.")
+def sweep_flow(
+    sweep: Sweep, name: SweepName = "", parallel: Parallel = 2, cluster: ClusterConfig | None = None
+) -> list[Result]:
+    """sweep: what to try. name: an id for the sweep, else one is made up; one that exists is continued.
+
+    parallel: how many trials share the cluster at a time. cluster: where.
+    """
+    home = Home.from_environment()
+    home.prepare()
+    trials = sweep.plan()
+    folder = SweepFolder.begin(home.sweeps / (name or new_run_id()), sweep)
+    for dataset in sorted({trial.config.dataset for trial in trials}):
+        ingest_flow(dataset)
+    done, stop, one = folder.results(), Event(), task(run_trial)
+    with open_cluster(cluster or ClusterConfig()) as opened, _runner(parallel) as runner:
+        given = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
+        asked: list[PrefectFuture[Result]] = [
+            runner.submit(one, {**given, "trial": trial}) for trial in trials if trial.number not in done
+        ]
+        try:
+            outcomes = [_shown(folder, future) for future in as_completed(asked)]
+        finally:
+            stop.set()
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if failures:
+        raise SweepError(
+            f"{len(failures)} of {len(trials)} trials failed, the first with: {failures[0]}; "
+            f"sweep {folder.name} can be started again and goes on with those"
+        )
+    return list(folder.results().values())
+
+
+def _shown(folder: SweepFolder, future: PrefectFuture[Result]) -> Result | BaseException:
+    """What came of a trial, once the table of those that are done is renewed."""
+    outcome: Result | BaseException = future.result(raise_on_failure=False)
+    show_sweep(folder.name, list(folder.results().values()))
+    return outcome
+
+
+def _runner(parallel: int) -> ThreadPoolTaskRunner[Result]:
+    return ThreadPoolTaskRunner(max_workers=parallel)

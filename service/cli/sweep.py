@@ -1,0 +1,141 @@
+"""`atelier sweep`"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from threading import Event, Thread
+from typing import Any
+
+import click
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from service.cli.main import Context
+from service.cli.options import field_names, given, options_of, validated
+from service.cli.output import show
+from service.config import ClusterConfig, TrainConfig, explain
+from service.errors import InvalidInput
+from service.home import Home
+from service.preflight import check_training
+from service.runs import new_run_id
+from service.sweep import Sweep, SweepFolder, SweepName, as_text, results_table
+
+POLL_SECONDS = 0.5
+
+
+@click.command()
+@click.option(
+    "--over",
+    multiple=True,
+    required=True,
+    metavar="OPTION=VALUES",
+    help="Values to try: lr=0.1,0.3 or, drawn at random, lr=0.1..1 and lr=0.01..1:log. May be given several times.",
+)
+@click.option("--trials", default=0, help="So many random draws; 0 tries every combination. [default: 0]")
+@click.option("--draw-seed", default=0, help="Decides the random draws. [default: 0]")
+@click.option("--parallel", type=click.IntRange(1, 64), default=2, help="Trials at a time. [default: 2]")
+@click.option("--id", "sweep_id", default="", help="A name for the sweep; one that exists is continued.")
+@options_of(TrainConfig, presets=True)
+@options_of(ClusterConfig)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def sweep(
+    context: Context,
+    over: tuple[str, ...],
+    trials: int,
+    draw_seed: int,
+    parallel: int,
+    sweep_id: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train with every combination of some settings, or with random draws, and compare what comes out."""
+    wanted = _sweep(over, given(TrainConfig, options), trials, draw_seed)
+    cluster = validated(ClusterConfig, options)
+    name = _checked(sweep_id) or new_run_id()
+    plan = wanted.plan()
+    for trial in plan:
+        check_training(context.home, trial.config, cluster)
+    with _progress(context.home, name, len(plan)):
+        results = context.pipelines.sweep(context.home, wanted, name, parallel, cluster)
+    show(
+        {"sweep": name, "trials": [asdict(result) for result in results]},
+        f"\n{as_text(results_table(results))}\n\nPublish one:  atelier runs resume RUN",
+        as_json,
+    )
+
+
+def _sweep(over: tuple[str, ...], base: dict[str, Any], trials: int, seed: int) -> Sweep:
+    """Raises InvalidInput, in one line."""
+    try:
+        return Sweep(base=base, over=dict(map(_parsed, over)), trials=trials, seed=seed)
+    except ValidationError as error:
+        raise explain(error) from None
+
+
+def _checked(sweep_id: str) -> str:
+    try:
+        return TypeAdapter(SweepName).validate_python(sweep_id)
+    except ValidationError:
+        raise InvalidInput(f"--id must be lower-case letters, digits and dashes, got {sweep_id!r}") from None
+
+
+def _parsed(text: str) -> tuple[str, Any]:
+    option, _, values = text.partition("=")
+    fields = field_names(TrainConfig)
+    field = fields.get(option.strip().replace("-", "_").rpartition(".")[2])
+    if field is None or not values:
+        raise InvalidInput(f"--over must be OPTION=VALUES with an option of `atelier train`, got {text!r}")
+    low, dots, high = values.partition("..")
+    if dots:
+        high, _, scale = high.partition(":")
+        if scale not in ("", "log"):
+            raise InvalidInput(f"--over takes LOW..HIGH or LOW..HIGH:log, got {text!r}")
+        return field, {"low": _value(low), "high": _value(high), "log": bool(scale)}
+    return field, [_value(value) for value in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@contextmanager
+def _progress(home: Home, name: str, trials: int) -> Iterator[None]:
+    """Show on standard error how many trials are done: a bar at a terminal, else a line a trial."""
+    stop = Event()
+    watcher = Thread(target=_watch, args=(home, name, trials, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join(timeout=5)
+
+
+def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
+    console, folder, told = Console(stderr=True), SweepFolder(home.sweeps / name), set[int]()
+    columns = (TextColumn("trials"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        task = bar.add_task("trials", total=trials)
+        finishing = False
+        while not finishing:
+            finishing = stop.wait(POLL_SECONDS)
+            for number, result in folder.results().items():
+                if number not in told:
+                    told.add(number)
+                    changes = "  ".join(f"{field} {value}" for field, value in result.changes.items())
+                    console.print(
+                        f"trial {number:>3}   loss {result.train_loss:.4f}   test accuracy {result.test_accuracy:.4f}"
+                        f"   {changes}",
+                        highlight=False,
+                        soft_wrap=True,
+                    )
+            bar.update(task, completed=len(told))

@@ -1,0 +1,42 @@
+"""A run whose cluster also works for others."""
+
+import os
+import signal
+from pathlib import Path
+from time import monotonic, sleep
+
+from service.cluster import connected, open_cluster
+from service.config import ClusterConfig
+from service.flight import Pipeline
+from service.home import Home
+from service.replay import replay
+from tests.jobs import small_job
+
+
+def test_a_wait_for_the_work_of_others_is_no_disturbance(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", epochs=1)
+    start, first = job.initial_state(), job.plan.first_round()
+    expected = [report.digest for report in replay(job, start, first)]
+    with open_cluster(ClusterConfig(workers=1)) as cluster, connected(cluster.address) as others:
+        others.client.gather(others.client.submit(sleep, 0))
+        foreign = others.client.map(sleep, [0.8] * 3, pure=False)
+        began = monotonic()
+        pipeline = Pipeline(cluster, job, start, first, avoid=frozenset(), patience=0.3)
+        assert [report.digest for report in pipeline.reports()] == expected
+        assert monotonic() - began > 1.2  # four times the patience
+        others.client.gather(foreign)
+
+
+def test_a_worker_that_is_frozen_is_silent_and_no_other():
+    with open_cluster(ClusterConfig(workers=2)) as cluster:
+        assert cluster.silent_workers() == frozenset()
+        frozen = cluster.workers[0]
+        process = cluster.client.run(os.getpid, workers=[frozen])[frozen]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            deadline = monotonic() + 20
+            while not cluster.silent_workers() and monotonic() < deadline:
+                sleep(0.2)
+            assert cluster.silent_workers() == {frozen}
+        finally:
+            os.kill(process, signal.SIGCONT)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.embedded import prefect_server, settle
+from flows.embedded import SERVING, prefect_server, settle
 from service.cli import Pipelines, command
 from service.config import ClusterConfig, TrainConfig
 from service.data import DatasetInfo
@@ -48,12 +48,14 @@ def _sweep(home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterC
         return sweep_flow(sweep, name, parallel, cluster)
 
 
-def _deploy(home: Home) -> None:
+def _deploy(home: Home, scheduler: str) -> None:
     home.prepare()
     settle(os.environ, home.root)
+    for name, value in SERVING.items():
+        os.environ.setdefault(name, value)
     from flows.deployments import serve_forever
 
-    serve_forever()
+    serve_forever(scheduler)
 
 
 @contextmanager

@@ -25,6 +25,13 @@ EMBEDDED = {
 }
 """What Prefect is told where the user says nothing else."""
 
+SERVING = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    "PREFECT_RUNNER_SERVER_ENABLE": "true",
+}
+"""What it is told by a process that serves deployments: look for work every second, and say that runs are alive."""
+
 
 def settle(environment: MutableMapping[str, str], home: Path) -> None:
     """Fill in what an embedded server needs; with `PREFECT_API_URL` set there is a server, and nothing is touched.

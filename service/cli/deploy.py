@@ -3,10 +3,19 @@
 import click
 
 from service.cli.main import Context
+from service.cli.options import validated
+from service.config import ClusterConfig
 
 
 @click.command()
+@click.option(
+    "--scheduler",
+    envvar="ATELIER_SCHEDULER",
+    default="",
+    help="Address of the Dask scheduler that forms propose; without one, each run has a local cluster.",
+)
 @click.pass_obj
-def deploy(context: Context) -> None:
+def deploy(context: Context, scheduler: str) -> None:
     """Offer the flows to the Prefect server that PREFECT_API_URL names, and run them when asked, until stopped."""
-    context.pipelines.deploy(context.home)
+    cluster = validated(ClusterConfig, {"scheduler": scheduler})
+    context.pipelines.deploy(context.home, cluster.scheduler)

@@ -13,7 +13,6 @@ from ops.network import Network
 from service.errors import InvalidInput
 from service.exports.onnx import onnx_model
 from service.exports.weights import as_tensors
-from service.plots import confusion_picture, curve_picture, kernels_picture
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,9 @@ class Draft:
 
     def write(self, folder: Path) -> None:
         """Write every file of the version but the manifest and the model card."""
+        # Here, because Matplotlib takes longer to import than the rest together, and a run needs it last.
+        from service.plots import confusion_picture, curve_picture, kernels_picture
+
         save_file(as_tensors(self.network, self.theta), folder / "weights.safetensors")
         # A network with a layer that ONNX lacks is published all the same, without that one file.
         with suppress(InvalidInput):

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import fsum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ops.engine import Floats, Replica
 from service.config import AveragingConfig
+from service.parcel import Sent, packed, unpacked
 
 FAN_IN = 8
 """How many results one fold takes."""
@@ -33,6 +35,9 @@ class State:
     def digest(self) -> str:
         """SHA-256 of the parameters' bytes (float32, little-endian)."""
         return sha256(np.ascontiguousarray(self.replica.theta, "<f4").data).hexdigest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _state, (self.replica.theta, packed(self.replica.velocity), packed(self.outer))
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,17 @@ class Tally:
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one shard hands in after a round. `start` is where the round began; one shard of a round carries it."""
+    """What one shard hands in after a round.
+
+    start: where the round began, without its velocity; one shard of a round carries it.
+    """
 
     replica: Replica
     tally: Tally
     start: State | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _contribution, (self.replica.theta, packed(self.replica.velocity), self.tally, self.start)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,9 @@ class Partial:
     velocity: NDArray[np.float64]
     tally: Tally
     start: State | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _partial, (self.theta, packed(self.velocity), self.tally, self.start)
 
 
 def fold(parts: Sequence[Contribution | Partial]) -> Partial:
@@ -118,6 +132,23 @@ def drift(whole: Partial) -> float:
     travelled = float(np.sum(mean * mean))
     apart = whole.tally.spread / whole.tally.examples - travelled
     return max(apart, 0.0) / travelled if travelled > 0 else 0.0
+
+
+def without_velocity(state: State) -> State:
+    """As much of a state as `join` needs of where a round began."""
+    return State(Replica(state.replica.theta, np.zeros_like(state.replica.velocity)), state.outer)
+
+
+def _state(theta: Floats, velocity: Sent, outer: Sent) -> State:
+    return State(Replica(theta, unpacked(velocity)), unpacked(outer))
+
+
+def _contribution(theta: Floats, velocity: Sent, tally: Tally, start: State | None) -> Contribution:
+    return Contribution(Replica(theta, unpacked(velocity)), tally, start)
+
+
+def _partial(theta: NDArray[np.float64], velocity: Sent, tally: Tally, start: State | None) -> Partial:
+    return Partial(theta, unpacked(velocity), tally, start)
 
 
 def _weighed(part: Contribution | Partial) -> Partial:

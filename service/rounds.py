@@ -8,7 +8,7 @@ import numpy as np
 
 from ops.engine import Steps
 from ops.schedule import SCHEDULES
-from service.averaging import Contribution, Partial, State, Tally, drift, fold, join
+from service.averaging import Contribution, Partial, State, Tally, drift, fold, join, without_velocity
 from service.job import Job, engine_of, training_data
 from service.plan import Round
 
@@ -55,7 +55,7 @@ def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> 
         seconds=seconds,
         ended=time(),
     )
-    return Contribution(outcome.replica, tally, start if shard == 0 else None)
+    return Contribution(outcome.replica, tally, without_velocity(start) if shard == 0 else None)
 
 
 def warm_up(job: Job) -> None:

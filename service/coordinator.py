@@ -48,6 +48,7 @@ class _Watch:
     longest: float = 0.0
     avoided_until: dict[str, float] = field(default_factory=dict)
     offences: dict[str, int] = field(default_factory=dict)
+    warm: set[str] = field(default_factory=set)
 
     @property
     def patience(self) -> float:
@@ -82,7 +83,9 @@ def coordinate(cluster: Cluster, job: Job, start: State, first: Round | None) ->
     watch, failures = _Watch(), 0
     while following is not None:
         cluster.worker_left.clear()
-        pipeline = Pipeline(cluster, job, state, following, avoid=watch.avoided, patience=FIRST_PATIENCE_SECONDS)
+        pipeline = Pipeline(
+            cluster, job, state, following, avoid=watch.avoided, warm=watch.warm, patience=FIRST_PATIENCE_SECONDS
+        )
         going_on_from, asked = following.number, None
         reports = pipeline.reports()
         try:

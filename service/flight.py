@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from secrets import token_hex
 from threading import Event
 from time import monotonic
@@ -54,11 +55,20 @@ class Pipeline:
     """Rounds on their way through the cluster, from a given state on, at most `AHEAD` at a time.
 
     avoid: addresses of workers that get no tasks as long as there are others.
+    warm: addresses of workers that are known to be warmed up, which are preferred; more are added.
     patience: seconds that an answer may take before the pipeline is given up.
     """
 
     def __init__(
-        self, cluster: Cluster, job: Job, start: State, first: Round, *, avoid: frozenset[str], patience: float
+        self,
+        cluster: Cluster,
+        job: Job,
+        start: State,
+        first: Round,
+        *,
+        avoid: frozenset[str],
+        warm: set[str],
+        patience: float,
     ) -> None:
         self.patience = patience
         self._cluster = cluster
@@ -68,10 +78,8 @@ class Pipeline:
         self._avoid = avoid
         self._flights: deque[_Flight] = deque()
         self._name = token_hex(4)
-        self._warming = [
-            self._task(warm_up, job, key=f"warm-{self._name}-{place}", place=place)
-            for place in range(len(cluster.workers))
-        ]
+        self._warm = warm
+        self._warming: dict[str, Future] = {}
 
     def reports(self) -> Generator[Report]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
@@ -87,10 +95,25 @@ class Pipeline:
 
     def _fill(self) -> bool:
         """Submit rounds up to the limit; False when nothing is left to wait for."""
+        self._warm_up()
         while self._next is not None and len(self._flights) < AHEAD:
             self._submit(self._next)
             self._next = self._job.plan.round_after(self._next)
         return bool(self._flights)
+
+    def _warm_up(self) -> None:
+        """Have every worker that isn't known yet load the data and compile the engine."""
+        for worker in self._cluster.workers:
+            if worker not in self._warm and worker not in self._warming:
+                task = self._cluster.client.submit(
+                    warm_up, self._job, key=f"warm-{self._name}-{worker}", pure=False, workers=[worker]
+                )
+                task.add_done_callback(partial(self._warmed, worker))
+                self._warming[worker] = task
+
+    def _warmed(self, worker: str, task: Future) -> None:
+        if task.status == "finished":
+            self._warm.add(worker)
 
     def _submit(self, round_: Round) -> None:
         tag = f"{self._name}-{round_.number}"
@@ -123,6 +146,7 @@ class Pipeline:
         """
         everyone = self._cluster.workers
         welcome = [worker for worker in everyone if worker not in self._avoid] or everyone
+        welcome = [worker for worker in welcome if worker in self._warm] or welcome
         hint = [welcome[place % len(welcome)]] if place is not None and welcome else []
         if not hint and len(welcome) < len(everyone):
             hint = welcome
@@ -190,7 +214,7 @@ class Pipeline:
     def _let_go(self) -> None:
         """Have the scheduler forget every round that is still on its way."""
         futures = [future for flight in self._flights for future in (*flight.parts, flight.report)]
-        futures += self._warming
+        futures += self._warming.values()
         self._flights.clear()
         self._warming.clear()
         if futures and self._cluster.is_connected:

@@ -37,6 +37,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         "digest": state.digest,
         "sha256": sha256(tensors).hexdigest(),
     }
+    cursor["cursor_sha256"] = sha256(canonical_json(cursor).encode()).hexdigest()
     with new_folder(target) as draft:
         (draft / "replica.safetensors").write_bytes(tensors)
         (draft / "cursor.json").write_text(canonical_json(cursor) + "\n")
@@ -47,6 +48,8 @@ def read(path: Path) -> Checkpoint:
     """Read one checkpoint. Raises RunError where it is missing, cut short or altered."""
     try:
         cursor = json.loads((path / "cursor.json").read_text())
+        if cursor.pop("cursor_sha256") != sha256(canonical_json(cursor).encode()).hexdigest():
+            raise RunError(f"{path / 'cursor.json'} is damaged: its SHA-256 is not the one that it states")
         tensors = (path / "replica.safetensors").read_bytes()
         if sha256(tensors).hexdigest() != cursor["sha256"]:
             raise RunError(f"{path / 'replica.safetensors'} is damaged: its SHA-256 is not the one in cursor.json")

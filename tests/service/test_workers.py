@@ -1,0 +1,80 @@
+"""What workers do to a run: lag, come late, come back."""
+
+import os
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from time import sleep
+
+from distributed import Nanny
+
+from service.cluster import Cluster, open_cluster
+from service.config import ClusterConfig, configured
+from service.flight import Pipeline
+from service.home import Home
+from service.replay import replay
+from service.training import advance, begin, final_state
+from tests.jobs import small, small_job
+
+LONG = {"model": "lenet", "resize": 28, "epochs": 12}
+
+
+@contextmanager
+def slow(process: int):
+    """A process that runs for a fiftieth of the time."""
+    stop = Event()
+
+    def slow_down() -> None:
+        while not stop.is_set():
+            os.kill(process, signal.SIGSTOP)
+            sleep(0.49)
+            os.kill(process, signal.SIGCONT)
+            sleep(0.01)
+
+    thread = Thread(target=slow_down)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def process_of(cluster: Cluster, worker: str) -> int:
+    return cluster.client.run(os.getpid, workers=[worker])[worker]
+
+
+def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    *_, alone = replay(job, job.initial_state(), job.plan.first_round())
+    with open_cluster(ClusterConfig(workers=2)) as cluster:
+        folder, job = begin(home, cluster, configured(small(**LONG)), "slow")
+        entries = advance(cluster, folder, job)
+        seen = [next(entries) for _ in range(6)]
+        with slow(process_of(cluster, cluster.workers[0])):
+            seen += entries
+    assert final_state(folder).state.digest == alone.digest
+    assert "an answer is overdue" in [entry["why"] for entry in seen if entry["kind"] == "disturbed"]
+
+
+def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    warm: set[str] = set()
+    with open_cluster(ClusterConfig(workers=1)) as cluster:
+        (old,) = cluster.workers
+        start, first = job.initial_state(), job.plan.first_round()
+        pipeline = Pipeline(cluster, job, start, first, avoid=frozenset(), warm=warm, patience=60)
+        reports = pipeline.reports()
+        next(reports)
+        assert warm == {old}
+        joining = cluster.client.sync(_join, cluster.address)
+        (new,) = set(cluster.client.nthreads()) - {old}
+        digests = [report.digest for report in reports]
+        assert warm == {old, new}
+        cluster.client.sync(joining.close)
+    assert digests == [report.digest for report in replay(job, start, first)][1:]
+
+
+async def _join(address: str) -> Nanny:
+    return await Nanny(address, nthreads=1, dashboard_address=None)

@@ -16,7 +16,7 @@ from service.averaging import FAN_IN, State
 from service.cluster import Cluster
 from service.job import Job
 from service.plan import Round
-from service.rounds import Report, local_round, partial_sum, report, warm_up
+from service.rounds import Report, local_round, partial_sum, report, state_after, warm_up
 
 AHEAD = 4
 """How many rounds are with the scheduler at a time."""
@@ -74,12 +74,13 @@ class Pipeline:
         self._cluster = cluster
         self._job = job
         self._next: Round | None = first
-        self._before: State | tuple[Round, list[Future]] = start
+        self._before: State | Future | tuple[Round, list[Future]] = start
         self._avoid = avoid
         self._flights: deque[_Flight] = deque()
         self._name = token_hex(4)
         self._warm = warm
         self._warming: dict[str, Future] = {}
+        self._welcome: list[str] = []
 
     def reports(self) -> Generator[Report]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
@@ -97,6 +98,7 @@ class Pipeline:
         """Submit rounds up to the limit; False when nothing is left to wait for."""
         self._warm_up()
         while self._next is not None and len(self._flights) < AHEAD:
+            self._welcome = self._preferred()
             self._submit(self._next)
             self._next = self._job.plan.round_after(self._next)
         return bool(self._flights)
@@ -110,6 +112,12 @@ class Pipeline:
                 )
                 task.add_done_callback(partial(self._warmed, worker))
                 self._warming[worker] = task
+
+    def _preferred(self) -> list[str]:
+        """The workers that had best take what comes next: not those to avoid, and warm ones if there are any."""
+        everyone = self._cluster.workers
+        welcome = [worker for worker in everyone if worker not in self._avoid] or everyone
+        return [worker for worker in welcome if worker in self._warm] or welcome
 
     def _warmed(self, worker: str, task: Future) -> None:
         if task.status == "finished":
@@ -132,9 +140,11 @@ class Pipeline:
                 for index, group in enumerate(groups)
             ]
             level += 1
-        self._before = (round_, parts)
-        final = self._task(report, self._job, self._before, self._keeps(round_), key=f"report-{tag}", urgent=False)
+        done = (round_, parts)
+        final = self._task(report, self._job, done, self._keeps(round_), key=f"report-{tag}", urgent=False)
         self._flights.append(_Flight(round_, parts, final))
+        # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
+        self._before = done if level == 0 else self._task(state_after, self._job, done, key=f"state-{tag}", place=0)
 
     def _task(
         self, function: object, *arguments: object, key: str, place: int | None = None, urgent: bool = True
@@ -144,11 +154,9 @@ class Pipeline:
         place: with which worker it had best be, counted round; Dask by itself gives tasks only to workers that hold
         some of their input, which after a solo round is one. It is a hint: any other worker may take the task.
         """
-        everyone = self._cluster.workers
-        welcome = [worker for worker in everyone if worker not in self._avoid] or everyone
-        welcome = [worker for worker in welcome if worker in self._warm] or welcome
+        welcome = self._welcome
         hint = [welcome[place % len(welcome)]] if place is not None and welcome else []
-        if not hint and len(welcome) < len(everyone):
+        if not hint and len(welcome) < len(self._cluster.workers):
             hint = welcome
         return self._cluster.client.submit(
             function,

@@ -1,0 +1,57 @@
+"""The fleet simulation against what can be reckoned by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from service.bench.costs import Costs
+from service.bench.fleet import Fleet, forecast, sparsest_within
+
+FREE = Costs(
+    control_s=0,
+    worker_s=0,
+    step_s=1e-5,
+    step_spread=0,
+    fold_s=0,
+    join_s=0,
+    contribution_bytes=0,
+    partial_bytes=0,
+    state_bytes=0,
+)
+IDEAL = Fleet(workers=64, average_every=100, examples_a_step=10, bandwidth=1e18, latency=0)
+
+
+def test_a_fleet_without_costs_spends_its_rounds_in_steps():
+    told = forecast(FREE, replace(IDEAL, workers=8))
+    assert told.round_s == pytest.approx(100 * 10 * 1e-5)
+    assert told.coordination_share == pytest.approx(0)
+
+
+def test_the_scheduler_handles_two_messages_a_task_one_after_another():
+    # 64 shards, 8 sums of their results and one of these: two messages each
+    told = forecast(replace(FREE, control_s=1e-3, step_s=0), IDEAL)
+    assert told.scheduler_s == pytest.approx((64 + 8 + 1) * 1e-3)
+    assert told.round_s >= told.scheduler_s - 64 * 0.5e-3
+
+
+def test_what_is_sent_is_the_state_to_all_but_its_holder_and_seven_of_eight_parts():
+    costs = replace(FREE, contribution_bytes=3, partial_bytes=5, state_bytes=7)
+    assert forecast(costs, IDEAL).sent_bytes == 63 * 7 + 8 * 7 * 3 + 7 * 5
+
+
+def test_folding_goes_by_the_levels_of_the_tree():
+    told = forecast(replace(FREE, fold_s=1e-3, join_s=5e-3), IDEAL)
+    assert told.sums_s == pytest.approx(8e-3 + 8e-3 + 5e-3)
+
+
+def test_rounds_wait_for_the_slowest_worker():
+    told = forecast(replace(FREE, step_spread=0.1), IDEAL)
+    assert told.slowest_s > 1.15 * told.steps_s  # the largest of 64 draws lies about 2.4 deviations out
+    assert told.round_s >= told.slowest_s * (1 - 1e-9)
+
+
+def test_averaging_is_made_seldom_enough():
+    costs = replace(FREE, control_s=1e-3)
+    told = sparsest_within(costs, IDEAL)
+    assert told.coordination_share <= 0.05
+    assert forecast(costs, replace(IDEAL, average_every=told.average_every // 2)).coordination_share > 0.05

@@ -1,55 +1,105 @@
-"""What a flow run shows while it works and when it is done, as Prefect artifacts."""
+"""What a flow run shows while it works and when it is done, as Prefect artifacts.
 
+An artifact is made once and then renewed in place, so that a run's page has one of each kind, not one for each epoch.
+"""
+
+import json
 from time import monotonic
 from uuid import UUID
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect import get_client, get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.context import FlowRunContext
 
+from service.report import live_curve
 from service.runs import Entry
 from service.sweep import Result, results_table
 
+LEAST_SECONDS = 1.0
+"""Between two updates of the same artifact."""
+
 
 class TrainingView:
-    """Follows a run: a progress bar (at most one update a second) and a table with a line for each epoch."""
+    """Follows a run: a progress bar, a table with a line for each epoch, the curve so far, and a log.
 
-    def __init__(self, run: str, rounds: int) -> None:
+    rounds: how many the run has. before: its epochs so far, where it is continued.
+    """
+
+    def __init__(self, run: str, rounds: int, before: list[Entry]) -> None:
         self._key = f"run-{run}"
         self._rounds = max(rounds, 1)
-        self._progress: UUID | None = None
-        self._shown = 0.0
-        self._epochs: list[dict[str, object]] = []
+        self._ids = _artifacts_here() if before else {}
+        self._shown: dict[str, float] = {}
+        self._epochs = list(before)
+        self._log = get_run_logger()
 
     def __call__(self, entry: Entry) -> None:
         """Take in a line of the round log."""
-        if entry["kind"] == "round":
-            self._advance(100 * (entry["round"] + 1) / self._rounds)
-        elif entry["kind"] == "epoch":
-            self._epochs.append(
-                {
-                    "epoch": entry["epoch"] + 1,
-                    "train loss": round(entry["train_loss"], 4),
-                    "train accuracy": round(entry["train_accuracy"], 4),
-                    "examples/s": round(entry["examples_per_s"]),
-                }
+        kind = entry["kind"]
+        if kind == "begin":
+            self._log.info("run %s begins after %d rounds", self._key.removeprefix("run-"), entry["rounds_done"])
+        elif kind == "round":
+            self._progress(100 * (entry["round"] + 1) / self._rounds)
+        elif kind == "epoch":
+            self._epochs.append(entry)
+            self._log.info(
+                "epoch %d: loss %.4f, accuracy %.4f, %d examples/s",
+                entry["epoch"] + 1,
+                entry["train_loss"],
+                entry["train_accuracy"],
+                entry["examples_per_s"],
             )
-            create_table_artifact(table=self._epochs, key=f"{self._key}-epochs", description="Epoch by epoch")
-        elif entry["kind"] == "end":
-            self._advance(100.0, now=True)
+            self._show_epochs()
+        elif kind == "disturbed":
+            self._log.warning("%s: going on from round %d", entry["why"], entry["round"])
+        elif kind == "end":
+            self._log.info("the run ends: %s", entry["outcome"])
+            if self._epochs:
+                self._show_epochs(last=True)
+            if entry["outcome"] == "finished":
+                self._progress(100.0, last=True)
 
-    def _advance(self, percent: float, *, now: bool = False) -> None:
-        if not now and monotonic() - self._shown < 1:
+    def _progress(self, percent: float, *, last: bool = False) -> None:
+        if self._due("progress", last):
+            key = self._key
+            if key in self._ids:
+                _renew(self._ids[key], percent)
+            else:
+                self._keep(key, create_progress_artifact(percent, key=key, description="Rounds trained"))
+
+    def _show_epochs(self, *, last: bool = False) -> None:
+        if not self._due("epochs", last):
             return
-        self._shown = monotonic()
-        if self._progress is None:
-            answer = create_progress_artifact(progress=percent, key=self._key, description="Rounds trained")
-            self._progress = answer if isinstance(answer, UUID) else None
+        table = [
+            {
+                "epoch": entry["epoch"] + 1,
+                "train loss": round(entry["train_loss"], 4),
+                "train accuracy": round(entry["train_accuracy"], 4),
+                "examples/s": round(entry["examples_per_s"]),
+            }
+            for entry in self._epochs
+        ]
+        epochs, curve = f"{self._key}-epochs", f"{self._key}-curve"
+        if epochs in self._ids and curve in self._ids:
+            _renew(self._ids[epochs], json.dumps(table))
+            _renew(self._ids[curve], live_curve(self._epochs))
         else:
-            update_progress_artifact(artifact_id=self._progress, progress=percent)
+            self._keep(epochs, create_table_artifact(table, key=epochs, description="Epoch by epoch"))
+            drawn = live_curve(self._epochs)
+            self._keep(curve, create_markdown_artifact(drawn, key=curve, description="The curve so far"))
+
+    def _due(self, what: str, last: bool) -> bool:
+        if not last and monotonic() - self._shown.get(what, -LEAST_SECONDS) < LEAST_SECONDS:
+            return False
+        self._shown[what] = monotonic()
+        return True
+
+    def _keep(self, key: str, answer: object) -> None:
+        if not isinstance(answer, UUID):
+            raise AssertionError("called without an event loop, Prefect answers with the artifact's id")
+        self._ids[key] = answer
 
 
 def show_sweep(name: str, results: list[Result]) -> None:
@@ -60,3 +110,18 @@ def show_sweep(name: str, results: list[Result]) -> None:
 def show_report(run: str, markdown: str) -> None:
     """Leave the final report with the flow run."""
     create_markdown_artifact(markdown=markdown, key=f"run-{run}-report", description="What came out")
+
+
+def _artifacts_here() -> dict[str, UUID]:
+    """What this flow run showed before it was started again, by key."""
+    here = FlowRunContext.get()
+    if here is None or here.flow_run is None:
+        return {}
+    wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[here.flow_run.id]))
+    with get_client(sync_client=True) as client:
+        return {found.key: found.id for found in client.read_artifacts(artifact_filter=wanted) if found.key}
+
+
+def _renew(artifact: UUID, data: object) -> None:
+    with get_client(sync_client=True) as client:
+        client.update_artifact(artifact, ArtifactUpdate(data=data))

@@ -31,7 +31,7 @@ def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: 
     with _prefect(home):
         from flows.train import train_flow
 
-        return train_flow(config, cluster, run, resume=config is None, fork=fork)
+        return train_flow(config or TrainConfig(), cluster, run, resume=config is None, fork=fork)
 
 
 def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]:
@@ -48,14 +48,14 @@ def _sweep(home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterC
         return sweep_flow(sweep, name, parallel, cluster)
 
 
-def _deploy(home: Home, scheduler: str) -> None:
+def _deploy(home: Home, scheduler: str, trainings: int) -> None:
     home.prepare()
     settle(os.environ, home.root)
     for name, value in SERVING.items():
         os.environ.setdefault(name, value)
     from flows.deployments import serve_forever
 
-    serve_forever(scheduler)
+    serve_forever(home, scheduler, trainings)
 
 
 @contextmanager

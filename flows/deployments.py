@@ -1,41 +1,68 @@
 """The flows as deployments of a Prefect server, served from this process."""
 
 import os
+from typing import Any
 
-from prefect import serve
+from prefect import Flow, serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.schedules import Cron
 
+from flows.automations import keep_automations
 from flows.evaluate import evaluate_flow
 from flows.ingest import ingest_flow
+from flows.orphans import give_up_orphans
+from flows.sweep import sweep_flow
 from flows.train import train_flow
+from service.config import ClusterConfig, TrainConfig
 from service.errors import InvalidInput
+from service.home import Home
+
+TAG = "atelier"
+"""Every deployment's tag, and so every flow run's: automations go by it."""
 
 
-def serve_forever(scheduler: str = "") -> None:
+def serve_forever(home: Home, scheduler: str = "", trainings: int = 1) -> None:
     """Register the deployments and run what is asked for until stopped. Raises InvalidInput without a server.
 
     scheduler: the Dask scheduler that forms propose; empty proposes a local cluster for each run.
+    trainings: how many trainings may run at a time; the others wait in line.
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise InvalidInput("PREFECT_API_URL must name a Prefect server, e.g. http://127.0.0.1:4200/api")
-    cluster = {"cluster": {"scheduler": scheduler, "workers": 0}}
-    serve(
-        RunnerDeployment.from_flow(
-            ingest_flow, name="ingest", tags=["data"], entrypoint_type=EntrypointType.MODULE_PATH
-        ),
-        RunnerDeployment.from_flow(
+    keep_automations(TAG)
+    give_up_orphans(home, TAG)
+    serve(*deployments(scheduler, trainings), pause_on_shutdown=False)
+
+
+def deployments(scheduler: str, trainings: int) -> list[RunnerDeployment]:
+    """What people find in Prefect's UI."""
+    cluster = {"cluster": ClusterConfig(scheduler=scheduler).model_dump()}
+    nightly = Cron(
+        "0 3 * * *", timezone="UTC", active=False, slug="nightly", parameters={"config": {"name": "nightly"}, **cluster}
+    )
+    return [
+        _deployment(ingest_flow, "data"),
+        _deployment(
             train_flow,
-            name="train",
-            tags=["training"],
-            parameters=cluster,
-            entrypoint_type=EntrypointType.MODULE_PATH,
+            "training",
+            parameters={"config": TrainConfig().model_dump(), **cluster},
+            concurrency_limit=ConcurrencyLimitConfig(
+                limit=trainings, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+            ),
+            schedules=[nightly],
         ),
-        RunnerDeployment.from_flow(
-            evaluate_flow,
-            name="evaluate",
-            tags=["training"],
-            parameters=cluster,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        ),
-        pause_on_shutdown=False,
+        _deployment(evaluate_flow, "training", parameters=cluster),
+        _deployment(sweep_flow, "training", parameters=cluster),
+    ]
+
+
+def _deployment(flow: Flow[..., Any], tag: str, **more: Any) -> RunnerDeployment:
+    return RunnerDeployment.from_flow(
+        flow,
+        name=flow.name,
+        description=flow.description,
+        tags=[TAG, tag],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        **more,
     )

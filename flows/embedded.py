@@ -29,6 +29,7 @@ SERVING = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_RUNNER_POLL_FREQUENCY": "1",
     "PREFECT_RUNNER_SERVER_ENABLE": "true",
+    "PREFECT_RUNNER_SERVER_HOST": "127.0.0.1",
 }
 """What it is told by a process that serves deployments: look for work every second, and say that runs are alive."""
 

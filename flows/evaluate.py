@@ -1,7 +1,8 @@
-"""Measure a run after each of its epochs."""
+"""Measure a run on the test examples."""
 
 from prefect import flow
 
+from flows.logs import worker_logs
 from flows.settings import task
 from service.cluster import open_cluster
 from service.config import ClusterConfig
@@ -9,9 +10,16 @@ from service.evaluation import Evaluation
 from service.home import Home
 from service.pipeline import evaluate_run
 
+LOCAL = ClusterConfig()
+
 
 @flow(name="evaluate", description="Measure a run on the test examples, after each epoch.")
-def evaluate_flow(run: str, cluster: ClusterConfig | None = None) -> dict[int, Evaluation]:
-    """run: the run's id. cluster: where the work is done."""
-    with open_cluster(cluster or ClusterConfig()) as opened:
+def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluation]:
+    """Measure a run.
+
+    Args:
+        run: The run's name, as the gallery lists it.
+        cluster: Where the work is done.
+    """
+    with worker_logs(), open_cluster(cluster) as opened:
         return task(evaluate_run)(Home.from_environment(), opened, run)

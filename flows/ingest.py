@@ -11,7 +11,12 @@ from service.home import Home
 
 @flow(name="ingest", description="Find the four IDX files, check them, and build the Zarr store.")
 def ingest_flow(dataset: Name = "fashion-mnist", source: str = "") -> DatasetInfo:
-    """dataset: the name to store it under. source: a folder with the files; empty looks in the usual places."""
+    """Bring a data set in; one that is there and whole stays as it is.
+
+    Args:
+        dataset: The name to store it under.
+        source: A folder with the four files, as the server sees it; empty looks in the usual places.
+    """
     home = Home.from_environment()
     home.prepare()
     return ingest(home, dataset=dataset, source=Path(source) if source else None, progress=get_run_logger().info)

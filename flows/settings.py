@@ -1,5 +1,6 @@
-"""How every task of ours is set up in Prefect."""
+"""How every task of ours is set up in Prefect, and what flows take from the environment."""
 
+import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -14,3 +15,8 @@ R = TypeVar("R")
 def task(function: Callable[P, R]) -> Task[P, R]:
     """The function as a Prefect task: never cached, since it acts; never retried, since a run resumes by itself."""
     return prefect.task(cache_policy=NO_CACHE, retries=0, persist_result=False)(function)
+
+
+def gallery_url() -> str:
+    """Where people see the models (`ATELIER_GALLERY_URL`); empty where nobody said."""
+    return os.environ.get("ATELIER_GALLERY_URL", "").rstrip("/")

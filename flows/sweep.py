@@ -8,31 +8,38 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import show_sweep
 from flows.ingest import ingest_flow
+from flows.logs import worker_logs
+from flows.origin import run_name
 from flows.settings import task
 from service.cluster import open_cluster
 from service.config import ClusterConfig
 from service.errors import SweepError
 from service.home import Home
-from service.runs import new_run_id
 from service.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
+
+LOCAL = ClusterConfig()
 
 
 @flow(name="sweep", description="Train with every combination of some settings, or with random draws, and compare.")
 def sweep_flow(
-    sweep: Sweep, name: SweepName = "", parallel: Parallel = 2, cluster: ClusterConfig | None = None
+    sweep: Sweep, name: SweepName = "", parallel: Parallel = 2, cluster: ClusterConfig = LOCAL
 ) -> list[Result]:
-    """sweep: what to try. name: an id for the sweep, else one is made up; one that exists is continued.
+    """Compare many trainings.
 
-    parallel: how many trials share the cluster at a time. cluster: where.
+    Args:
+        sweep: What to try.
+        name: An id for the sweep, else one is made up; one that exists is continued.
+        parallel: How many trials share the cluster at a time.
+        cluster: Where the work is done. None of this can change a model.
     """
     home = Home.from_environment()
     home.prepare()
     trials = sweep.plan()
-    folder = SweepFolder.begin(home.sweeps / (name or new_run_id()), sweep)
+    folder = SweepFolder.begin(home.sweeps / run_name(name), sweep)
     for dataset in sorted({trial.config.dataset for trial in trials}):
         ingest_flow(dataset)
     done, stop, one = folder.results(), Event(), task(run_trial)
-    with open_cluster(cluster or ClusterConfig()) as opened, _runner(parallel) as runner:
+    with worker_logs(), open_cluster(cluster) as opened, _runner(parallel) as runner:
         given = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
         asked: list[PrefectFuture[Result]] = [
             runner.submit(one, {**given, "trial": trial}) for trial in trials if trial.number not in done

@@ -1,42 +1,55 @@
 """The main job: data, rounds, evaluation, a model in the registry."""
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.artifacts import TrainingView, show_report
-from flows.ingest import ingest_flow
-from flows.settings import task
+from flows.logs import worker_logs
+from flows.origin import continues, mark_cancelled, run_name
+from flows.settings import gallery_url, task
 from service.cluster import open_cluster
-from service.config import ClusterConfig, TrainConfig
+from service.config import ClusterConfig, TrainConfig, configured
+from service.data import ingest
 from service.home import Home
-from service.pipeline import Published, evaluate_run, publish_run, train_run
+from service.pipeline import Published, evaluate_run, history, publish_run, train_run
 from service.plan import plan_for
 from service.registry import Registry
 from service.report import markdown_report
-from service.runs import RunFolder, new_run_id
+from service.runs import RunFolder
+
+TRAINING, LOCAL = TrainConfig(), ClusterConfig()
 
 
-@flow(name="train", description="Train a network on the cluster, measure it, and publish it as a model.")
+@flow(
+    name="train",
+    description="Train a network on the cluster, measure it, and publish it as a model.",
+    on_cancellation=[mark_cancelled],
+)
 def train_flow(
-    config: TrainConfig | None = None,
-    cluster: ClusterConfig | None = None,
-    run: str = "",
-    resume: bool = False,
-    fork: str = "",
+    config: TrainConfig = TRAINING, cluster: ClusterConfig = LOCAL, run: str = "", resume: bool = False, fork: str = ""
 ) -> Published:
-    """config: what to train. cluster: where. run: a name for the run, else one is made up; resume: continue it.
+    """Train a network. What is left out of `config` comes from the preset of its network.
 
-    fork: start from the state of another run, RUN or RUN:CHECKPOINT.
+    Started again after a crash, the same flow run goes on from the newest checkpoint.
+
+    Args:
+        config: What to train. With its seed and the data, this alone decides the model.
+        cluster: Where the work is done. None of this can change the model.
+        run: A name for the run, or the run to continue; empty makes one up.
+        resume: Continue the run of that name, as it was started; the configuration above is not looked at.
+        fork: Start from another run's state, RUN or RUN:CHECKPOINT, instead of fresh parameters.
     """
     home = Home.from_environment()
     home.prepare()
-    run = run or new_run_id()
-    asked = RunFolder.open(home.runs, run).config() if resume else config or TrainConfig()
-    data = ingest_flow(asked.dataset)
-    view = TrainingView(run, sum(1 for _ in plan_for(asked, data.train).rounds()))
-    with open_cluster(cluster or ClusterConfig()) as opened:
-        trained = task(train_run)(home, opened, run, None if resume else asked, view, fork)
+    run = run_name(run)
+    asked = RunFolder.open(home.runs, run).config() if resume else configured(config.model_dump(exclude_unset=True))
+    begun = resume or continues(home.runs, run, asked)
+    data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
+    before = history(RunFolder.open(home.runs, run)) if begun else []
+    view = TrainingView(run, sum(1 for _ in plan_for(asked, data.train).rounds()), before)
+    with worker_logs(), open_cluster(cluster) as opened:
+        trained = task(train_run)(home, opened, run, None if begun else asked, view, fork)
         evaluations = task(evaluate_run)(home, opened, run)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))
-    show_report(run, markdown_report(model, evaluations[max(evaluations)]))
+    show_report(run, markdown_report(model, evaluations[max(evaluations)], gallery_url()))
     return published

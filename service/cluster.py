@@ -109,6 +109,9 @@ class Cluster:
             raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
         self._workers = None
         client.subscribe_topic("all", self._listen)
+        if logging.getLogger("service").isEnabledFor(logging.INFO):
+            client.forward_logging("service", level=logging.INFO)
+            client.forward_logging("distributed.worker", level=logging.WARNING)
         return client
 
     def _listen(self, event: tuple[float, Any]) -> None:

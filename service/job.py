@@ -1,5 +1,6 @@
 """What every task of a run has to know, as one small value that travels with it."""
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from service.averaging import State
 from service.config import TrainConfig
 from service.data import DatasetInfo, read
 from service.plan import Plan, plan_for
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,4 +79,8 @@ def engine_of(choice: Choice, network: Network, recipe: Recipe) -> Engine:
 @lru_cache(maxsize=2)
 def training_data(choice: Choice, network: Network, recipe: Recipe, path: Path, digest: str) -> Any:
     """The training examples, verified and brought to where the engine runs, once a process."""
-    return engine_of(choice, network, recipe).load(*read(path, "train", digest))
+    engine = engine_of(choice, network, recipe)
+    images, labels = read(path, "train", digest)
+    loaded = engine.load(images, labels)
+    log.info("%d examples of %s are loaded for %s on %s", len(labels), path.name, choice.engine, choice.device)
+    return loaded

@@ -31,7 +31,7 @@ class RunSweep(Protocol):
 
 
 class Deploy(Protocol):
-    def __call__(self, home: Home, scheduler: str) -> None: ...
+    def __call__(self, home: Home, scheduler: str, trainings: int) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
 from service.runs import checkpoints
 from service.runs.checkpoints import Checkpoint
-from service.runs.log import Entry, entries
+from service.runs.log import Entry, RoundLog, entries
 
 Status = Literal["running", "finished", "paused", "cancelled", "failed", "interrupted"]
 
@@ -116,6 +116,16 @@ class RunFolder:
         """Forget what was asked for."""
         for what in ("cancel", "pause"):
             (self.path / what).unlink(missing_ok=True)
+
+    def conclude(self, outcome: Literal["cancelled"]) -> None:
+        """Write down how a run ended whose process could not do so itself; one that has ended stays as it is.
+
+        Raises Conflict where a process works on the run.
+        """
+        with self.held(), RoundLog(self.log) as log:
+            last = deque(self.entries(), maxlen=1)
+            if last and last[0]["kind"] != "end":
+                log.append("end", outcome=outcome)
 
     @contextmanager
     def held(self) -> Iterator[None]:

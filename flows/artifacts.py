@@ -13,7 +13,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.context import FlowRunContext
 
-from service.report import live_curve
+from service.report import markdown_curve
 from service.runs import Entry
 from service.sweep import Result, results_table
 
@@ -84,10 +84,10 @@ class TrainingView:
         epochs, curve = f"{self._key}-epochs", f"{self._key}-curve"
         if epochs in self._ids and curve in self._ids:
             _renew(self._ids[epochs], json.dumps(table))
-            _renew(self._ids[curve], live_curve(self._epochs))
+            _renew(self._ids[curve], markdown_curve(self._epochs))
         else:
             self._keep(epochs, create_table_artifact(table, key=epochs, description="Epoch by epoch"))
-            drawn = live_curve(self._epochs)
+            drawn = markdown_curve(self._epochs)
             self._keep(curve, create_markdown_artifact(drawn, key=curve, description="The curve so far"))
 
     def _due(self, what: str, last: bool) -> bool:

@@ -2,35 +2,16 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from pathlib import Path
 
 from service.evaluation import Evaluation
+from service.live_curve import live_curve
 from service.registry import ModelVersion
 from service.runs import Entry
 
 
-def live_curve(epochs: Sequence[Entry]) -> str:
-    """Train accuracy and loss over the epochs of a round log, as two Mermaid charts."""
-    numbers = ", ".join(str(entry["epoch"] + 1) for entry in epochs)
-    accuracy = ", ".join(f"{100 * entry['train_accuracy']:.2f}" for entry in epochs)
-    loss = ", ".join(f"{entry['train_loss']:.4f}" for entry in epochs)
-    highest = max(entry["train_loss"] for entry in epochs)
-    return f"""```mermaid
-xychart-beta
-    title "train accuracy, %"
-    x-axis [{numbers}]
-    y-axis 0 --> 100
-    line [{accuracy}]
-```
-
-```mermaid
-xychart-beta
-    title "train loss"
-    x-axis [{numbers}]
-    y-axis 0 --> {1.05 * highest:.4f}
-    line [{loss}]
-```
-"""
+def markdown_curve(epochs: Sequence[Entry]) -> str:
+    """How a run goes, as a picture; `epochs` are the `epoch` entries of its log."""
+    return f"![train loss and accuracy]({_data_uri(live_curve(epochs).encode(), 'svg+xml')})\n"
 
 
 def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = "") -> str:
@@ -50,9 +31,9 @@ def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = 
 | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} | {evaluation.loss:.4f} | {evaluation.accuracy:.4f} \
 | {evaluation.calibration_error:.4f} |
 
-![training curve]({_data_uri(model.path / "curve.png")})
+![training curve]({_data_uri((model.path / "curve.png").read_bytes(), "png")})
 
-![confusion matrix]({_data_uri(model.path / "confusion.png")})
+![confusion matrix]({_data_uri((model.path / "confusion.png").read_bytes(), "png")})
 
 | class | examples | precision | recall | f1 |
 |---|---|---|---|---|
@@ -62,5 +43,5 @@ Run `{model.lineage["run"]}`, parameters `{model.lineage["parameters"]}`.
 """
 
 
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}"
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from service.plots.style import INDIGO_SCALE, INK, PAPER, new_figure, plain, save
+from service.colours import INK, PAPER
+from service.plots.style import INDIGO_SCALE, new_figure, plain, save
 
 MOST_NUMBERED = 20
 """With more classes than this the cells carry no numbers."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from service.plots.style import FAINT, INDIGO, INK, MADDER, OCHRE, new_figure, plain, save
+from service.colours import FAINT, INDIGO, INK, MADDER, OCHRE
+from service.plots.style import new_figure, plain, save
 
 
 def curve_picture(history: Sequence[dict[str, Any]], path: Path) -> None:

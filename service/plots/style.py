@@ -1,4 +1,4 @@
-"""One look for all pictures: paper, ink, and a few threads of colour."""
+"""One look for all pictures."""
 
 from pathlib import Path
 
@@ -7,12 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-PAPER = "#fbf9f4"
-INK = "#2b2a33"
-FAINT = "#d9d4c7"
-INDIGO = "#34508c"
-MADDER = "#b6473a"
-OCHRE = "#c8932b"
+from service.colours import FAINT, INDIGO, INK, MADDER, PAPER
 
 INDIGO_SCALE = LinearSegmentedColormap.from_list("indigo", [PAPER, "#b9c4dd", INDIGO, "#1b2a4e"])
 DIVERGING = LinearSegmentedColormap.from_list("madder-indigo", [MADDER, PAPER, INDIGO])

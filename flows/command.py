@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from flows.embedded import SERVING, prefect_server, settle
@@ -11,6 +12,7 @@ from service.config import ClusterConfig, TrainConfig
 from service.data import DatasetInfo
 from service.evaluation import Evaluation
 from service.home import Home
+from service.origin import Origin
 from service.pipeline import Published
 from service.sweep import Result, Sweep
 
@@ -27,11 +29,11 @@ def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
         return ingest_flow(dataset, str(source or ""))
 
 
-def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, fork: str) -> Published:
+def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, origin: Origin) -> Published:
     with _prefect(home):
         from flows.train import train_flow
 
-        return train_flow(config or TrainConfig(), cluster, run, resume=config is None, fork=fork)
+        return train_flow(config or TrainConfig(), cluster, run, resume=config is None, **asdict(origin))
 
 
 def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]:

@@ -10,6 +10,7 @@ from service.cluster import open_cluster
 from service.config import ClusterConfig, TrainConfig, configured
 from service.data import ingest
 from service.home import Home
+from service.origin import Origin
 from service.pipeline import Published, evaluate_run, history, publish_run, train_run
 from service.plan import plan_for
 from service.registry import Registry
@@ -25,7 +26,12 @@ TRAINING, LOCAL = TrainConfig(), ClusterConfig()
     on_cancellation=[mark_cancelled],
 )
 def train_flow(
-    config: TrainConfig = TRAINING, cluster: ClusterConfig = LOCAL, run: str = "", resume: bool = False, fork: str = ""
+    config: TrainConfig = TRAINING,
+    cluster: ClusterConfig = LOCAL,
+    run: str = "",
+    resume: bool = False,
+    fork: str = "",
+    init: str = "",
 ) -> Published:
     """Train a network. What is left out of `config` comes from the preset of its network.
 
@@ -37,6 +43,7 @@ def train_flow(
         run: A name for the run, or the run to continue; empty makes one up.
         resume: Continue the run of that name, as it was started; the configuration above is not looked at.
         fork: Start from another run's state, RUN or RUN:CHECKPOINT, instead of fresh parameters.
+        init: Start from the weights of a model, NAME or NAME:VERSION, or of a safetensors file that the workers' host has.
     """
     home = Home.from_environment()
     home.prepare()
@@ -47,7 +54,7 @@ def train_flow(
     before = history(RunFolder.open(home.runs, run)) if begun else []
     view = TrainingView(run, sum(1 for _ in plan_for(asked, data.train).rounds()), before)
     with worker_logs(), open_cluster(cluster) as opened:
-        trained = task(train_run)(home, opened, run, None if begun else asked, view, fork)
+        trained = task(train_run)(home, opened, run, None if begun else asked, view, Origin(fork, init))
         evaluations = task(evaluate_run)(home, opened, run)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))

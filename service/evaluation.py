@@ -84,6 +84,13 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
     return normalised
 
 
+def softmax(logits: Floats) -> NDArray[np.float64]:
+    """The probabilities that logits (n, classes) stand for, in float64."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
 def _figures(name: str, confusion: NDArray[np.int64], index: int) -> ClassFigures:
     hits = int(confusion[index, index])
     support, called = int(confusion[index].sum()), int(confusion[:, index].sum())

@@ -11,6 +11,7 @@ from service.errors import RunError
 from service.evaluation import Evaluation, evaluate
 from service.home import Home
 from service.job import network_for
+from service.origin import FRESH, Origin
 from service.registry import Draft, Registry
 from service.runs import Entry, RunFolder, checkpoints
 from service.training import advance, begin, final_state, reopen
@@ -53,11 +54,11 @@ class Published:
 
 
 def train_run(
-    home: Home, cluster: Cluster, run: str, config: TrainConfig | None, watch: Watch, fork: str = ""
+    home: Home, cluster: Cluster, run: str, config: TrainConfig | None, watch: Watch, origin: Origin = FRESH
 ) -> Trained:
     """Start a run, or continue the one of that name where `config` is None, and take it to its end."""
     if config is not None:
-        folder, job = begin(home, cluster, config, run, fork)
+        folder, job = begin(home, cluster, config, run, origin)
     else:
         folder = RunFolder.open(home.runs, run)
         job = reopen(home, cluster, folder)
@@ -127,6 +128,7 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
             "run": trained.run,
             "data": facts["data"]["digest"],
             "parameters": trained.digest,
+            **{name: facts[name] for name in ("fork", "init", "start_digest") if facts.get(name)},
             "engine": facts["engine"],
             "versions": facts["versions"],
         },

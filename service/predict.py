@@ -14,7 +14,7 @@ from ops.layers import Context
 from ops.passes import forward
 from ops.recipe import Recipe
 from service.errors import InvalidInput
-from service.evaluation import log_softmax
+from service.evaluation import softmax
 from service.registry import ModelVersion
 
 MAX_SIDE = 4096
@@ -38,7 +38,8 @@ class Predictor:
     def __init__(self, model: ModelVersion) -> None:
         self.model = model
         self._network = model.build_network()
-        self._theta: Floats = model.parameters()
+        self._theta: Floats = model.parameters().copy()
+        self._theta.flags.writeable = False
         recipe = Recipe()
         self._engine: Engine = build(choose(self._network, recipe, device="cpu"), self._network, recipe)
 
@@ -63,10 +64,6 @@ class Predictor:
 
     def logits_of_floats(self, x_nchw: Floats) -> Floats:
         """Logits (n, classes) of pixels (n, c, h, w) that were divided by 255 already, and need not be whole bytes."""
-        bytes_ = np.rint(x_nchw * np.float32(255))
-        whole = (bytes_ >= 0) & (bytes_ <= 255) & (np.abs(bytes_ / np.float32(255) - x_nchw) < CLOSE)
-        if whole.all():
-            return self._engine.predict(self._theta, bytes_.astype(np.uint8))
         logits, _ = forward(self._network, self._network.parameters(self._theta), x_nchw, Context())
         answer: Floats = logits
         return answer
@@ -77,10 +74,17 @@ class Predictor:
 
     def ranked(self, logits: Floats, top: int) -> list[list[Guess]]:
         """For each row of logits its most probable classes, most probable first."""
-        probabilities = np.exp(log_softmax(logits))
+        probabilities = softmax(logits)
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
         names = self.model.class_names
         return [[Guess(names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best, strict=True)]
+
+
+def whole_bytes(x_nchw: Floats) -> NDArray[np.uint8] | None:
+    """The bytes that pixels divided by 255 were, or None where some were none."""
+    bytes_ = np.rint(x_nchw * np.float32(255))
+    whole = (bytes_ >= 0) & (bytes_ <= 255) & (np.abs(bytes_ / np.float32(255) - x_nchw) < CLOSE)
+    return bytes_.astype(np.uint8) if whole.all() else None
 
 
 def picture(content: bytes, shape: tuple[int, int], *, invert: bool | None = None) -> NDArray[np.uint8]:

@@ -13,9 +13,10 @@ from service.cluster import Cluster, settle_engine
 from service.config import TrainConfig
 from service.coordinator import Disturbance, coordinate
 from service.data import describe
-from service.errors import AtelierError, Cancelled, InvalidInput, NotFound, RunError
+from service.errors import AtelierError, Cancelled, RunError
 from service.home import Home
 from service.job import Job, network_for, recipe_for
+from service.origin import FRESH, Origin
 from service.plan import Round
 from service.rounds import Report
 from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
@@ -26,24 +27,23 @@ CHECKPOINT_SECONDS = 30
 LIBRARIES = ("numpy", "numba", "dask", "distributed", "zarr")
 
 
-def begin(home: Home, cluster: Cluster, config: TrainConfig, run: str, fork: str = "") -> tuple[RunFolder, Job]:
+def begin(home: Home, cluster: Cluster, config: TrainConfig, run: str, origin: Origin = FRESH) -> tuple[RunFolder, Job]:
     """Put a new run on disk, with everything settled that decides its bits.
-
-    fork: `RUN` or `RUN:CHECKPOINT`; the new run starts from the state that the other one had there.
 
     Raises DataError, ClusterError, InvalidInput or OpsError where the run can't be, before anything is written.
     """
     data = describe(home.store(config.dataset))
     network, recipe = network_for(config, data), recipe_for(config)
     job = Job(config, data, settle_engine(cluster, config, network, recipe, data.path))
-    start = _forked(home, job, fork) if fork else None
+    start = origin.checkpoint(home, job)
     job.plan.first_round()
     folder = RunFolder.create(
         home.runs,
         run,
         config,
         start,
-        fork=fork,
+        **asdict(origin),
+        start_digest=start.state.digest if start else "",
         data={**asdict(data), "path": str(data.path)},
         engine=asdict(job.choice),
         versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},
@@ -135,21 +135,6 @@ def _advance(
         yield ledger.log.append("end", outcome="finished", digest=digest, examples=job.plan.epochs * job.plan.examples)
     finally:
         reports.close()
-
-
-def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
-    run, _, number = fork.partition(":")
-    parent = RunFolder.open(home.runs, run)
-    there = checkpoints.numbers(parent.checkpoints)
-    if not there or (number and (not number.isdigit() or int(number) not in there)):
-        raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
-    checkpoint = checkpoints.read(parent.checkpoints / (number or str(there[0])))
-    if checkpoint.state.replica.theta.size != job.network.size:
-        raise InvalidInput(
-            f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
-            f"network {job.network.name} has {job.network.size}: fork with the same --model"
-        )
-    return checkpoint
 
 
 class _Ledger:

@@ -11,7 +11,8 @@ from service.cli.main import Context
 from service.cli.options import given, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, configured
-from service.runs import RunFolder
+from service.origin import FRESH
+from service.runs import RunFolder, new_run_id
 
 networks = click.option(
     "--model",
@@ -114,7 +115,9 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
     from service.bench.rounds import render, round_costs
 
     cluster = validated(ClusterConfig, options)
-    published = context.pipelines.train(context.home, configured(given(TrainConfig, options)), cluster, "", "")
+    published = context.pipelines.train(
+        context.home, configured(given(TrainConfig, options)), cluster, new_run_id(), FRESH
+    )
     costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
     show(asdict(costs), render(costs), as_json)
 

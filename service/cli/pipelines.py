@@ -8,6 +8,7 @@ from service.config import ClusterConfig, TrainConfig
 from service.data import DatasetInfo
 from service.evaluation import Evaluation
 from service.home import Home
+from service.origin import Origin
 from service.pipeline import Published
 from service.sweep import Result, Sweep
 
@@ -18,7 +19,7 @@ class Ingest(Protocol):
 
 class Train(Protocol):
     def __call__(
-        self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, fork: str
+        self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, origin: Origin
     ) -> Published: ...
 
 

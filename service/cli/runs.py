@@ -11,6 +11,7 @@ from service.cli.output import show
 from service.cli.train import train_and_tell
 from service.config import ClusterConfig
 from service.errors import RunError
+from service.origin import FRESH
 from service.runs import RunFolder, all_runs
 from service.training import recorded_job
 from service.verification import examples_once, verify_run
@@ -78,7 +79,7 @@ def pause(context: Context, run: str) -> None:
 @click.pass_obj
 def resume(context: Context, run: str, as_json: bool, **options: Any) -> None:
     """Continue a run from its newest checkpoint, to the bits that it would have ended in anyway."""
-    train_and_tell(context, None, validated(ClusterConfig, options), run, "", as_json)
+    train_and_tell(context, None, validated(ClusterConfig, options), run, FRESH, as_json)
 
 
 @runs.command()

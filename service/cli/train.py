@@ -11,6 +11,7 @@ from service.cli.output import show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, configured
 from service.errors import InvalidInput
+from service.origin import FRESH, Origin
 from service.pipeline import Published
 from service.preflight import check_training
 from service.runs import RunFolder, new_run_id
@@ -21,29 +22,33 @@ from service.runs import RunFolder, new_run_id
 @options_of(ClusterConfig)
 @click.option("--resume", metavar="RUN", help="Continue this run instead of starting one.")
 @click.option("--fork", metavar="RUN[:N]", help="Start from another run's newest checkpoint, or from its Nth.")
+@click.option("--init", metavar="FILE|MODEL", help="Start from the weights of a safetensors file, or of a model.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
-def train(context: Context, resume: str | None, fork: str | None, as_json: bool, **options: Any) -> None:
+def train(
+    context: Context, resume: str | None, fork: str | None, init: str | None, as_json: bool, **options: Any
+) -> None:
     """Train a network, measure it, and publish it as a model."""
     asked = given(TrainConfig, options)
-    if resume and (asked or fork):
-        given_too = [*_flags(asked), *(["--fork"] if fork else [])]
+    origin = Origin(fork or "", init or "")
+    if resume and (asked or origin != FRESH):
+        given_too = [*_flags(asked), *(f"--{name}" for name, value in asdict(origin).items() if value)]
         raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(given_too)}")
     try:
         config = None if resume else configured(asked)
     except InvalidInput as error:
         raise in_options(error) from None
     cluster = validated(ClusterConfig, options)
-    train_and_tell(context, config, cluster, resume or new_run_id(), fork or "", as_json)
+    train_and_tell(context, config, cluster, resume or new_run_id(), origin, as_json)
 
 
 def train_and_tell(
-    context: Context, config: TrainConfig | None, cluster: ClusterConfig, run: str, fork: str, as_json: bool
+    context: Context, config: TrainConfig | None, cluster: ClusterConfig, run: str, origin: Origin, as_json: bool
 ) -> None:
     """Start a run, or continue it where `config` is None, show how it goes and report what came out."""
     check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
     with progress(context.home, run):
-        published = context.pipelines.train(context.home, config, cluster, run, fork)
+        published = context.pipelines.train(context.home, config, cluster, run, origin)
     show(asdict(published), _told(published), as_json)
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +32,7 @@ HEADERS = (
 )
 
 
-def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> FastAPI:
+def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> ASGIApp:
     """The whole service for one home. token: what writing routes take; empty switches them off."""
     limits = limits or Limits()
     collected = CollectorRegistry()
@@ -46,12 +45,6 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        middleware=[
-            Middleware(Meters, collected=collected),
-            Middleware(_Headers),
-            Middleware(LimitBody, limits=limits),
-            Middleware(HotPath, shelf=shelf, limits=limits),
-        ],
     )
     problems.install(app)
     app.include_router(predict_routes(shelf, limits))
@@ -69,7 +62,8 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     def metrics() -> Response:
         return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return app
+    limited = LimitBody(HotPath(app, shelf, limits), limits)
+    return Meters(_Headers(limited), collected)
 
 
 class _Headers:

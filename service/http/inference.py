@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ops.engine import Floats
 from service import __version__
 from service.errors import InvalidInput, NotFound
-from service.evaluation import log_softmax
+from service.evaluation import softmax
 from service.http.bodies import json_object
 from service.http.limits import Limits
 from service.http.shelf import Shelf
@@ -88,7 +88,7 @@ def inference_routes(shelf: Shelf, limits: Limits) -> APIRouter:
         if x.dtype == np.uint8:
             logits = await shelf.logits(predictor, x)
         else:
-            logits = predictor.logits_of_floats(x)
+            logits = await shelf.logits_of_floats(predictor, x)
         return _answer(predictor, asked, logits)
 
     return router
@@ -182,7 +182,7 @@ def _answer(predictor: Predictor, asked: dict[str, Any], logits: Floats) -> Resp
     binary = bool(given.get("binary_data_output")) if isinstance(given, dict) else False
     outputs, tail = [], b""
     for name, as_binary in _asked_outputs(asked, binary):
-        value = logits if name == "logits" else np.exp(log_softmax(logits)).astype(np.float32)
+        value = logits if name == "logits" else softmax(logits).astype(np.float32)
         output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(value.shape)}
         if as_binary:
             content = np.ascontiguousarray(value, "<f4").tobytes()

@@ -11,7 +11,7 @@ from PIL import Image
 from ops.layers import Context, Conv2D
 from service.data import describe, read
 from service.errors import AtelierError, NotFound
-from service.evaluation import log_softmax
+from service.evaluation import softmax
 from service.home import Home
 from service.predict import Predictor
 from service.registry import ModelVersion
@@ -77,7 +77,7 @@ class Samples:
 
     def _find_mistakes(self, name: str, version: int, most: int, held: "_Held") -> tuple[Mistake, ...]:
         images, labels = self.test_images(held.model.dataset)
-        probabilities = np.exp(log_softmax(Predictor(held.model).logits(images)))
+        probabilities = softmax(Predictor(held.model).logits(images))
         called, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
         wrong = np.flatnonzero(called != labels)
         worst = wrong[np.argsort(-sure[wrong], kind="stable")][:most]

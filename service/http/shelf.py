@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from ops.engine import Floats
 from service.http.limits import Limits
 from service.http.problems import Refused
-from service.predict import Predictor
+from service.predict import Predictor, whole_bytes
 from service.registry import ModelVersion, Registry
 
 QUICK = 2e8
@@ -55,9 +57,22 @@ class Shelf:
             return await self._together(predictor, images)
         if predictor.flops * len(images) <= QUICK:
             return predictor.logits(images)
-        work = asyncio.to_thread(predictor.logits, images)
+        return await self._beside(predictor.logits, images)
+
+    async def logits_of_floats(self, predictor: Predictor, x_nchw: Floats) -> Floats:
+        """Logits of pixels that were divided by 255 already; those that aren't whole bytes take a slower way.
+
+        Raises Refused (503) where it takes longer than the limit.
+        """
+        images = whole_bytes(x_nchw)
+        if images is not None:
+            return await self.logits(predictor, images)
+        return await self._beside(predictor.logits_of_floats, x_nchw)
+
+    async def _beside(self, predict: Callable[[NDArray[Any]], Floats], images: NDArray[Any]) -> Floats:
+        """Predict in a thread, beside the event loop."""
         try:
-            return await asyncio.wait_for(work, self._limits.predict_s)
+            return await asyncio.wait_for(asyncio.to_thread(predict, images), self._limits.predict_s)
         except TimeoutError:
             raise Refused(503, f"the prediction took longer than {self._limits.predict_s:g} seconds") from None
 

@@ -10,6 +10,7 @@ import pytest
 from service.config import configured
 from service.errors import Cancelled, InvalidInput, NotFound
 from service.home import Home
+from service.origin import Origin
 from service.replay import replay
 from service.runs import RunFolder
 from service.training import advance, begin, final_state, recorded_job, reopen
@@ -23,8 +24,8 @@ def run(home: Home, tmp_path: Path, cluster_of) -> RunFolder:
     return trained(home, cluster_of(2), "run")
 
 
-def trained(home: Home, cluster, name: str, fork: str = "", **given) -> RunFolder:
-    folder, job = begin(home, cluster, configured(small(**given)), name, fork)
+def trained(home: Home, cluster, name: str, fork: str = "", init: str = "", **given) -> RunFolder:
+    folder, job = begin(home, cluster, configured(small(**given)), name, Origin(fork, init))
     for _ in advance(cluster, folder, job):
         pass
     return folder

@@ -63,6 +63,7 @@ class SimdEngine:
         low, high = seed_key(steps.seed)
         draws = memory.draws.reshape(ROWS, layout.lanes).view(np.uint32)
         draws[SEED_LOW], draws[SEED_HIGH], draws[EPOCH] = low, high, steps.epoch
+        memory.packed = None
         layout.pack(replica.theta, memory.floats, layout.theta)
         layout.pack(replica.velocity, memory.floats, layout.velocity)
         rates = np.ascontiguousarray(steps.rates, np.float32)
@@ -73,14 +74,19 @@ class SimdEngine:
         return outcome
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
-        """See `ops.engine.Engine.predict`. Several threads may call it at once."""
+        """See `ops.engine.Engine.predict`. Several threads may call it at once.
+
+        A read-only `theta` that owns its numbers is laid out once for many calls.
+        """
         images = np.ascontiguousarray(checked_images(self.network, images))
         count, layout = len(images), self._layout
         logits = np.empty((count, self.network.classes), np.float32)
         if not count:
             return logits
         memory = self._borrow()
-        layout.pack(theta, memory.floats, layout.theta)
+        if memory.packed is not theta:
+            layout.pack(theta, memory.floats, layout.theta)
+            memory.packed = None if theta.flags.writeable or theta.base is not None else theta
         examples, offsets = np.arange(count, dtype=np.int32), np.array([0, count], np.int32)
         self._call(memory, images, images, examples, offsets, memory.floats, 1, False, logits)
         self._spare.append(memory)

@@ -14,13 +14,17 @@ ALIGNMENT = 64
 
 
 class Memory:
-    """Room for a call's numbers: parameters, activations and gradients, draws, and the bytes of a block's images."""
+    """Room for a call's numbers: parameters, activations and gradients, draws, and the bytes of a block's images.
+
+    packed: the parameters that `floats` still holds from the call before, where nobody can have changed them since.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self.floats: Floats = _aligned(layout.size, np.float32)
         self.draws: NDArray[np.int32] = _aligned(ROWS * layout.lanes, np.int32)
         self.pixels: NDArray[np.uint8] = _aligned(layout.lanes * layout.pixels, np.uint8)
         self.result = np.zeros(2, np.float64)
+        self.packed: Floats | None = None
         self.addresses = tuple(array.ctypes.data for array in (self.floats, self.draws, self.pixels))
 
 

@@ -224,3 +224,19 @@ def test_tiny_numbers_become_zero_inside_a_run_and_only_there():
     weights = next(piece for piece in network.table if piece.key == "weight")
     assert not outcome.replica.velocity[weights.start : weights.stop].any()
     assert (tiny * np.float32(0.5)).all()
+
+
+def test_predictions_follow_the_parameters_that_are_given_whatever_was_laid_out_before():
+    network = from_zoo("lenet", (1, 28, 28), 10)
+    engine = SimdEngine(network, Recipe())
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28)).astype(np.uint8)
+    thetas = [network.initial(seed) for seed in (0, 1)]
+    expected = [engine.predict(theta.copy(), images) for theta in thetas]
+    assert not np.array_equal(*expected)
+    for theta in thetas:
+        theta.flags.writeable = False
+    for which in (0, 0, 1, 0):
+        np.testing.assert_array_equal(engine.predict(thetas[which], images), expected[which])
+    one_step = Steps(np.arange(3, dtype=np.int32), np.array([0, 3], np.int32), np.ones(1, np.float32))
+    engine.run(Replica(thetas[1], np.zeros_like(thetas[1])), engine.load(images, np.zeros(3, np.uint8)), one_step)
+    np.testing.assert_array_equal(engine.predict(thetas[0], images), expected[0])

@@ -43,7 +43,7 @@ def train_flow(
         run: A name for the run, or the run to continue; empty makes one up.
         resume: Continue the run of that name, as it was started; the configuration above is not looked at.
         fork: Start from another run's state, RUN or RUN:CHECKPOINT, instead of fresh parameters.
-        init: Start from the weights of a model, NAME or NAME:VERSION, or of a safetensors file that the workers' host has.
+        init: Start from the weights of a model, NAME or NAME:VERSION, or of a safetensors file.
     """
     home = Home.from_environment()
     home.prepare()

@@ -14,7 +14,7 @@ from flows.ingest import ingest_flow
 from flows.orphans import give_up_orphans
 from flows.sweep import sweep_flow
 from flows.train import train_flow
-from service.config import ClusterConfig, TrainConfig
+from service.config import PRESETS, ClusterConfig, configured
 from service.errors import InvalidInput
 from service.home import Home
 
@@ -26,7 +26,7 @@ def serve_forever(home: Home, scheduler: str = "", trainings: int = 1) -> None:
     """Register the deployments and run what is asked for until stopped. Raises InvalidInput without a server.
 
     scheduler: the Dask scheduler that forms propose; empty proposes a local cluster for each run.
-    trainings: how many trainings may run at a time; the others wait in line.
+    trainings: how many trainings of each form may run at a time; the others wait in line.
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise InvalidInput("PREFECT_API_URL must name a Prefect server, e.g. http://127.0.0.1:4200/api")
@@ -42,26 +42,35 @@ def deployments(scheduler: str, trainings: int) -> list[RunnerDeployment]:
         "0 3 * * *", timezone="UTC", active=False, slug="nightly", parameters={"config": {"name": "nightly"}, **cluster}
     )
     return [
-        _deployment(ingest_flow, "data"),
-        _deployment(
-            train_flow,
-            "training",
-            parameters={"config": TrainConfig().model_dump(), **cluster},
-            concurrency_limit=ConcurrencyLimitConfig(
-                limit=trainings, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
-            ),
-            schedules=[nightly],
-        ),
-        _deployment(evaluate_flow, "training", parameters=cluster),
-        _deployment(sweep_flow, "training", parameters=cluster),
+        _deployment(ingest_flow, "ingest", "data"),
+        _training("train", {}, cluster, trainings, schedules=[nightly]),
+        # A form sends every field. So each network whose settings differ has a form that begins with them.
+        *(_training(f"train-{name}", {"model": name}, cluster, trainings) for name in PRESETS),
+        _deployment(evaluate_flow, "evaluate", "training", parameters=cluster),
+        _deployment(sweep_flow, "sweep", "training", parameters=cluster),
     ]
 
 
-def _deployment(flow: Flow[..., Any], tag: str, **more: Any) -> RunnerDeployment:
+def _training(
+    name: str, given: dict[str, Any], cluster: dict[str, Any], trainings: int, **more: Any
+) -> RunnerDeployment:
+    config = configured(given)
+    return _deployment(
+        train_flow,
+        name,
+        "training",
+        description=f"{train_flow.description} The form begins with the settings of the network {config.model}.",
+        parameters={"config": config.model_dump(), **cluster},
+        concurrency_limit=ConcurrencyLimitConfig(limit=trainings, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        **more,
+    )
+
+
+def _deployment(flow: Flow[..., Any], name: str, tag: str, **more: Any) -> RunnerDeployment:
+    more.setdefault("description", flow.description)
     return RunnerDeployment.from_flow(
         flow,
-        name=flow.name,
-        description=flow.description,
+        name=name,
         tags=[TAG, tag],
         entrypoint_type=EntrypointType.MODULE_PATH,
         **more,

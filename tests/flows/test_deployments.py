@@ -6,7 +6,7 @@ import pytest
 
 from flows.deployments import TAG, deployments
 from flows.train import train_flow
-from service.config import TrainConfig
+from service.config import PRESETS, TrainConfig, configured
 
 SCHEDULER = "tcp://scheduler:8786"
 
@@ -17,7 +17,7 @@ def offered() -> dict[str, Any]:
 
 
 def test_every_job_of_the_service_is_offered(offered: dict[str, Any]):
-    assert set(offered) == {"ingest", "train", "evaluate", "sweep"}
+    assert {"ingest", "train", "evaluate", "sweep"} <= set(offered)
     for deployment in offered.values():
         assert deployment.description
         assert TAG in deployment.tags
@@ -36,6 +36,12 @@ def test_trainings_wait_in_line(offered: dict[str, Any]):
 def test_the_nightly_schedule_is_off_until_somebody_switches_it_on(offered: dict[str, Any]):
     (nightly,) = offered["train"].schedules
     assert (nightly.slug, nightly.active) == ("nightly", False)
+
+
+def test_the_form_of_a_network_begins_with_its_preset(offered: dict[str, Any]):
+    for name in PRESETS:
+        parameters = offered[f"train-{name}"].parameters
+        assert TrainConfig(**parameters["config"]) == configured({"model": name})
 
 
 def test_every_field_of_the_form_for_a_training_has_a_description_and_a_default():

@@ -43,5 +43,4 @@ ENV PATH=/opt/atelier/bin:/usr/local/bin:/usr/bin:/bin \
     ATELIER_HOME=/var/lib/atelier
 USER atelier
 WORKDIR /var/lib/atelier
-VOLUME /var/lib/atelier
 CMD ["atelier", "serve", "--host", "0.0.0.0"]

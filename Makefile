@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help train test chaos gpu-test lint lock clean
+.PHONY: help train test chaos compose-test gpu-test lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,10 @@ test: $(VENV)/test  ## the test suite
 
 chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS FIRST_SEED")
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+compose-test: $(VENV)/test  ## the real stack in Docker: form, kills, same bits (ATELIER_SCREENSHOTS=FOLDER keeps pictures)
+	@docker info >/dev/null 2>&1 || { echo "make compose-test needs a running Docker engine and docker compose" >&2; exit 1; }
+	$(BIN)/python -m pytest -x -s tests/compose/check_stack.py $(ARGS)
 
 gpu-test: $(VENV)/test  ## tests and measurements that need a GPU
 	PYTHON=$(BIN)/python tests/gpu/session.sh

@@ -1,7 +1,6 @@
 """Every page of the gallery in a real browser: it works, it can be read by everyone, and nothing leaves the host."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from service.home import Home
+from tests.browser import CHROMIUM, FLAGS
 from tests.service.http.conftest import RUN, filled_home
 from tests.service.http.serving import serving
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 PAGES = ("/", "/models/lenet", "/models/flat/1", "/compare", "/try", "/runs", f"/runs/{RUN}")
 
 

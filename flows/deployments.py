@@ -1,11 +1,15 @@
 """The flows as deployments of a Prefect server, served from this process."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.schedules import Cron
 
 from flows.automations import keep_automations
@@ -15,7 +19,7 @@ from flows.orphans import give_up_orphans
 from flows.sweep import sweep_flow
 from flows.train import train_flow
 from service.config import PRESETS, ClusterConfig, configured
-from service.errors import InvalidInput
+from service.errors import AtelierError, InvalidInput
 from service.home import Home
 
 TAG = "atelier"
@@ -23,16 +27,33 @@ TAG = "atelier"
 
 
 def serve_forever(home: Home, scheduler: str = "", trainings: int = 1) -> None:
-    """Register the deployments and run what is asked for until stopped. Raises InvalidInput without a server.
+    """Register the deployments and run what is asked for until stopped.
 
     scheduler: the Dask scheduler that forms propose; empty proposes a local cluster for each run.
     trainings: how many trainings of each form may run at a time; the others wait in line.
+
+    Raises InvalidInput where no server is named, AtelierError where it doesn't answer or refuses us.
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise InvalidInput("PREFECT_API_URL must name a Prefect server, e.g. http://127.0.0.1:4200/api")
-    keep_automations(TAG)
-    give_up_orphans(home, TAG)
+    with _explained():
+        keep_automations(TAG)
+        give_up_orphans(home, TAG)
     serve(*deployments(scheduler, trainings), pause_on_shutdown=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell in one line why the server can't be used. Raises AtelierError."""
+    address = os.environ["PREFECT_API_URL"]
+    try:
+        yield
+    except PrefectHTTPStatusError as error:
+        status = error.response.status_code
+        hint = ": set PREFECT_API_AUTH_STRING to the user:password that it asks for" if status == 401 else ""
+        raise AtelierError(f"the Prefect server at {address} answers {status}{hint}") from None
+    except httpx.TransportError as error:
+        raise AtelierError(f"no Prefect server answers at {address}: {error}") from None
 
 
 def deployments(scheduler: str, trainings: int) -> list[RunnerDeployment]:

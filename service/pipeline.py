@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from errno import EDQUOT, ENOSPC
 
 from service.cluster import Cluster
 from service.config import TrainConfig
@@ -56,15 +57,26 @@ class Published:
 def train_run(
     home: Home, cluster: Cluster, run: str, config: TrainConfig | None, watch: Watch, origin: Origin = FRESH
 ) -> Trained:
-    """Start a run, or continue the one of that name where `config` is None, and take it to its end."""
-    if config is not None:
-        folder, job = begin(home, cluster, config, run, origin)
-    else:
-        folder = RunFolder.open(home.runs, run)
-        job = reopen(home, cluster, folder)
-    with closing(advance(cluster, folder, job)) as entries:
-        for entry in entries:
-            watch(entry)
+    """Start a run, or continue the one of that name where `config` is None, and take it to its end.
+
+    Raises RunError where the disk is full.
+    """
+    try:
+        if config is not None:
+            folder, job = begin(home, cluster, config, run, origin)
+        else:
+            folder = RunFolder.open(home.runs, run)
+            job = reopen(home, cluster, folder)
+        with closing(advance(cluster, folder, job)) as entries:
+            for entry in entries:
+                watch(entry)
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        raise RunError(
+            f"run {run} can't be written to {home.runs}: {error.strerror}; with room made, "
+            f"`atelier runs resume {run}` continues it"
+        ) from None
     epochs = history(folder)
     wall = sum(entry["wall_s"] for entry in epochs)
     return Trained(

@@ -7,6 +7,8 @@ import pytest
 from flows.deployments import TAG, deployments
 from flows.train import train_flow
 from service.config import PRESETS, TrainConfig, configured
+from service.home import Home
+from tests.commands import atelier
 
 SCHEDULER = "tcp://scheduler:8786"
 
@@ -85,3 +87,10 @@ def test_what_is_left_out_comes_from_the_preset_of_the_network():
 
 def _groups(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return [definition for definition in schema["definitions"].values() if definition.get("type") == "object"]
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line(home: Home):
+    done = atelier("deploy", home=home.root, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 1
+    assert "no Prefect server answers at http://127.0.0.1:9/api" in done.stderr
+    assert "Traceback" not in done.stderr

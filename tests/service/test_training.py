@@ -1,5 +1,7 @@
 """Runs on a real cluster of processes, on disk, to the same bits as without one."""
 
+from errno import ENOSPC
+from os import strerror
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, configured
 from service.errors import Cancelled, Conflict, DataError, RunError
 from service.home import Home
+from service.pipeline import train_run
 from service.replay import replay
 from service.runs import RunFolder, checkpoints
 from service.training import advance, begin, final_state, reopen
@@ -160,3 +163,22 @@ def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch):
         open_cluster(ClusterConfig(scheduler=empty.scheduler_address)),
     ):
         pass
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_room_lets_it_go_on(
+    home: Home, tmp_path: Path, cluster_of, monkeypatch: pytest.MonkeyPatch
+):
+    blobs_store(home, tmp_path / "idx")
+    write = checkpoints.write
+
+    def full(folder: Path, checkpoint: checkpoints.Checkpoint) -> Path:
+        if checkpoint.round.epoch == 1:
+            raise OSError(ENOSPC, strerror(ENOSPC))
+        return write(folder, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "write", full)
+    with pytest.raises(RunError, match=r"No space left.*runs resume full"):
+        train_run(home, cluster_of(2), "full", configured(small()), lambda entry: None)
+    monkeypatch.setattr(checkpoints, "write", write)
+    whole = train_run(home, cluster_of(2), "whole", configured(small()), lambda entry: None)
+    assert train_run(home, cluster_of(2), "full", None, lambda entry: None).digest == whole.digest

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from prefect import Flow, serve
+from prefect import Flow, get_client, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.schedules import Cron
 
 from flows.automations import keep_automations
@@ -39,7 +39,8 @@ def serve_forever(home: Home, scheduler: str = "", trainings: int = 1) -> None:
     with _explained():
         keep_automations(TAG)
         give_up_orphans(home, TAG)
-    serve(*deployments(scheduler, trainings), pause_on_shutdown=False)
+        nightly = _nightly_is_on()
+    serve(*deployments(scheduler, trainings, nightly=nightly), pause_on_shutdown=False)
 
 
 @contextmanager
@@ -56,20 +57,34 @@ def _explained() -> Iterator[None]:
         raise AtelierError(f"no Prefect server answers at {address}: {error}") from None
 
 
-def deployments(scheduler: str, trainings: int) -> list[RunnerDeployment]:
-    """What people find in Prefect's UI."""
+def deployments(scheduler: str, trainings: int, *, nightly: bool = False) -> list[RunnerDeployment]:
+    """What people find in Prefect's UI. nightly: whether the schedule of that name is switched on."""
     cluster = {"cluster": ClusterConfig(scheduler=scheduler).model_dump()}
-    nightly = Cron(
-        "0 3 * * *", timezone="UTC", active=False, slug="nightly", parameters={"config": {"name": "nightly"}, **cluster}
+    schedule = Cron(
+        "0 3 * * *",
+        timezone="UTC",
+        active=nightly,
+        slug="nightly",
+        parameters={"config": {"name": "nightly"}, **cluster},
     )
     return [
         _deployment(ingest_flow, "ingest", "data"),
-        _training("train", {}, cluster, trainings, schedules=[nightly]),
+        _training("train", {}, cluster, trainings, schedules=[schedule]),
         # A form sends every field. So each network whose settings differ has a form that begins with them.
         *(_training(f"train-{name}", {"model": name}, cluster, trainings) for name in PRESETS),
         _deployment(evaluate_flow, "evaluate", "training", parameters=cluster),
         _deployment(sweep_flow, "sweep", "training", parameters=cluster),
     ]
+
+
+def _nightly_is_on() -> bool:
+    """Whether somebody switched it on; registering a deployment would switch it off again."""
+    with get_client(sync_client=True) as client:
+        try:
+            held = client.read_deployment_by_name("train/train")
+        except ObjectNotFound:
+            return False
+    return any(schedule.slug == "nightly" and bool(schedule.active) for schedule in held.schedules)
 
 
 def _training(

@@ -38,6 +38,8 @@ def test_trainings_wait_in_line(offered: dict[str, Any]):
 def test_the_nightly_schedule_is_off_until_somebody_switches_it_on(offered: dict[str, Any]):
     (nightly,) = offered["train"].schedules
     assert (nightly.slug, nightly.active) == ("nightly", False)
+    (switched_on,) = next(d for d in deployments(SCHEDULER, 1, nightly=True) if d.name == "train").schedules
+    assert switched_on.active
 
 
 def test_the_form_of_a_network_begins_with_its_preset(offered: dict[str, Any]):

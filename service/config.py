@@ -81,7 +81,7 @@ class TrainConfig(_Frozen):
 PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "lenet-relu": {
-            "epochs": 15,
+            "epochs": 75,
             "batch_size": 128,
             "optimizer": {
                 "lr": 0.05,
@@ -90,7 +90,8 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
                 "weight_decay": 5e-4,
                 "schedule": "one-cycle",
             },
-            "augment": {"flip": True},
+            "averaging": {"shards": 2, "average_every": 200, "solo_share": 0.03, "outer_momentum": 0.0},
+            "augment": {"flip": True, "shift": 1},
         },
         "mlp": {"optimizer": {"lr": 0.1}},
         "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},

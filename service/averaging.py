@@ -40,6 +40,14 @@ class State:
         return _state, (self.replica.theta, packed(self.replica.velocity), packed(self.outer))
 
 
+@dataclass(frozen=True, order=True)
+class Pace:
+    """How fast a worker was. example_s: seconds an example. worker: its address, "" outside of a cluster."""
+
+    example_s: float
+    worker: str
+
+
 @dataclass(frozen=True)
 class Tally:
     """What was counted while the steps were taken; tallies add up.
@@ -47,6 +55,7 @@ class Tally:
     examples, correct: counts. loss: the sum of the examples' losses, in nats.
     spread: the sum of the examples times the squared distance that their replica travelled.
     seconds: time spent in steps, over all shards. ended: when the last of them was done, in seconds since 1970.
+    quickest, slowest: the shards that took the least and the most time for an example.
     """
 
     examples: int
@@ -55,6 +64,8 @@ class Tally:
     spread: float
     seconds: float
     ended: float = 0.0
+    quickest: Pace = Pace(0.0, "")
+    slowest: Pace = Pace(0.0, "")
 
 
 @dataclass(frozen=True)
@@ -169,4 +180,6 @@ def _total(tallies: Sequence[Tally]) -> Tally:
         spread=fsum(tally.spread for tally in tallies),
         seconds=fsum(tally.seconds for tally in tallies),
         ended=max(tally.ended for tally in tallies),
+        quickest=min(tally.quickest for tally in tallies),
+        slowest=max(tally.slowest for tally in tallies),
     )

@@ -6,8 +6,9 @@ kind of trouble, a worker that died or froze, a scheduler that came back empty: 
 from that state. Nothing older is ever computed again.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 
 from service.averaging import State
@@ -32,6 +33,11 @@ AVOID_SECONDS = 30.0
 """How long a worker that kept others waiting gets no tasks; twice as long each time that it does so again."""
 
 
+LAG = 4
+LAG_SECONDS = 0.5
+"""A worker lags if its shard took so many times as long as it would have taken elsewhere, and so much longer."""
+
+
 @dataclass(frozen=True)
 class Disturbance:
     """What happened to the cluster, and from which round the work went on; so many tasks were let go for it."""
@@ -46,18 +52,19 @@ class _Watch:
     """What the coordinator remembers of how the cluster behaved. None of it can change a bit of the result."""
 
     longest: float = 0.0
+    quickest_s: float = inf
     avoided_until: dict[str, float] = field(default_factory=dict)
     offences: dict[str, int] = field(default_factory=dict)
     warm: set[str] = field(default_factory=set)
 
-    @property
-    def patience(self) -> float:
-        if not self.longest:
+    def patience(self, workers: Iterable[str], failures: int = 0) -> float:
+        """How many seconds an answer may take, twice as long after each failure."""
+        if not self.longest or not self.warm.issuperset(workers):
             return FIRST_PATIENCE_SECONDS
-        return max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest)
+        return 2**failures * max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest)
 
-    @property
     def avoided(self) -> frozenset[str]:
+        """The workers that get no tasks for now."""
         now = monotonic()
         return frozenset(worker for worker, until in self.avoided_until.items() if until > now)
 
@@ -66,9 +73,19 @@ class _Watch:
         if asked is not None:
             self.longest = max(self.longest, monotonic() - asked)
 
+    def laggard(self, report: Report) -> frozenset[str]:
+        """The worker that made a round last, if one did: measured against another in it, or the best there was."""
+        quickest, slowest = report.quickest, report.slowest
+        apart = quickest.worker != slowest.worker
+        usual_s = quickest.example_s if apart else self.quickest_s
+        self.quickest_s = min(self.quickest_s, quickest.example_s)
+        late_s = (slowest.example_s - usual_s) * report.examples / report.round.shards
+        lags = slowest.example_s > LAG * usual_s and late_s > LAG_SECONDS
+        return frozenset([slowest.worker]) if lags else frozenset()
+
     def suspect(self, workers: frozenset[str]) -> None:
-        """Keep away from workers that kept everybody waiting."""
-        for worker in workers:
+        """Keep away from workers that kept everybody waiting, as far as that isn't done already."""
+        for worker in workers - self.avoided():
             self.offences[worker] = self.offences.get(worker, 0) + 1
             self.avoided_until[worker] = monotonic() + AVOID_SECONDS * 2 ** (self.offences[worker] - 1)
 
@@ -83,20 +100,25 @@ def coordinate(cluster: Cluster, job: Job, start: State, first: Round | None) ->
     watch, failures = _Watch(), 0
     while following is not None:
         cluster.worker_left.clear()
-        pipeline = Pipeline(
-            cluster, job, state, following, avoid=watch.avoided, warm=watch.warm, patience=FIRST_PATIENCE_SECONDS
-        )
+        patience = watch.patience(cluster.workers, failures)
+        pipeline = Pipeline(cluster, job, state, following, avoided=watch.avoided, warm=watch.warm, patience=patience)
         going_on_from, asked = following.number, None
         reports = pipeline.reports()
         try:
             for report in reports:
-                watch.took(asked)
                 failures = 0
+                laggard = watch.laggard(report)
+                if laggard:
+                    watch.suspect(laggard)
+                else:
+                    watch.took(asked)
                 if report.state is not None:
                     state, following = report.state, job.plan.round_after(report.round)
                     going_on_from = report.round.number + 1
                 yield report
-                asked, pipeline.patience = monotonic(), watch.patience
+                if laggard:
+                    yield Disturbance("a worker lags behind", going_on_from, 0)
+                asked, pipeline.patience = monotonic(), watch.patience(())
             return
         except Disturbed as trouble:
             failures += 1

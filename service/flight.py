@@ -1,7 +1,7 @@
 """Rounds in flight: submitted to the scheduler ahead of time, so that its latency hides behind the work."""
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,17 +44,21 @@ class Disturbed(Exception):
 
 @dataclass(frozen=True)
 class _Flight:
-    """A round that was submitted: what its shards will hand in, and what the coordinator will read."""
+    """A round that was submitted: what its shards will hand in, and what the coordinator will read.
+
+    inputs: for the key of each of its tasks, the keys of the results that the task takes.
+    """
 
     round: Round
     parts: list[Future]
     report: Future
+    inputs: dict[str, list[str]]
 
 
 class Pipeline:
     """Rounds on their way through the cluster, from a given state on, at most `AHEAD` at a time.
 
-    avoid: addresses of workers that get no tasks as long as there are others.
+    avoided: says which workers, by address, get no tasks for now as long as there are others.
     warm: addresses of workers that are known to be warmed up, which are preferred; more are added.
     patience: seconds that an answer may take before the pipeline is given up.
     """
@@ -66,7 +70,7 @@ class Pipeline:
         start: State,
         first: Round,
         *,
-        avoid: frozenset[str],
+        avoided: Callable[[], frozenset[str]],
         warm: set[str],
         patience: float,
     ) -> None:
@@ -75,12 +79,14 @@ class Pipeline:
         self._job = job
         self._next: Round | None = first
         self._before: State | Future | tuple[Round, list[Future]] = start
-        self._avoid = avoid
+        self._avoided = avoided
         self._flights: deque[_Flight] = deque()
         self._name = token_hex(4)
         self._warm = warm
         self._warming: dict[str, Future] = {}
         self._welcome: list[str] = []
+        self._is_choosy = False
+        self._inputs: dict[str, list[str]] = {}
 
     def reports(self) -> Generator[Report]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
@@ -98,7 +104,7 @@ class Pipeline:
         """Submit rounds up to the limit; False when nothing is left to wait for."""
         self._warm_up()
         while self._next is not None and len(self._flights) < AHEAD:
-            self._welcome = self._preferred()
+            self._look_around()
             self._submit(self._next)
             self._next = self._job.plan.round_after(self._next)
         return bool(self._flights)
@@ -113,11 +119,14 @@ class Pipeline:
                 task.add_done_callback(partial(self._warmed, worker))
                 self._warming[worker] = task
 
-    def _preferred(self) -> list[str]:
-        """The workers that had best take what comes next: not those to avoid, and warm ones if there are any."""
+    def _look_around(self) -> None:
+        """Choose who may take what comes next: not those to avoid, and had best be warm already."""
         everyone = self._cluster.workers
-        welcome = [worker for worker in everyone if worker not in self._avoid] or everyone
-        return [worker for worker in welcome if worker in self._warm] or welcome
+        avoided = self._avoided()
+        others = [worker for worker in everyone if worker not in avoided]
+        self._is_choosy = 0 < len(others) < len(everyone)
+        welcome = others or everyone
+        self._welcome = [worker for worker in welcome if worker in self._warm] or welcome
 
     def _warmed(self, worker: str, task: Future) -> None:
         if task.status == "finished":
@@ -125,6 +134,7 @@ class Pipeline:
 
     def _submit(self, round_: Round) -> None:
         tag = f"{self._name}-{round_.number}"
+        self._inputs = {}
         if isinstance(self._before, State):
             self._before = self._task(_given, self._before, key=f"start-{tag}")
         before = self._before
@@ -142,7 +152,7 @@ class Pipeline:
             level += 1
         done = (round_, parts)
         final = self._task(report, self._job, done, self._keeps(round_), key=f"report-{tag}", urgent=False)
-        self._flights.append(_Flight(round_, parts, final))
+        self._flights.append(_Flight(round_, parts, final, self._inputs))
         # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
         self._before = done if level == 0 else self._task(state_after, self._job, done, key=f"state-{tag}", place=0)
 
@@ -152,12 +162,12 @@ class Pipeline:
         """Submit a pure function.
 
         place: with which worker it had best be, counted round; Dask by itself gives tasks only to workers that hold
-        some of their input, which after a solo round is one. It is a hint: any other worker may take the task.
+        some of their input, which after a solo round is one. It is a hint: any other worker may take the task,
+        unless some are to be avoided, which would steal it.
         """
+        self._inputs[key] = [future.key for future in _futures(arguments)]
         welcome = self._welcome
-        hint = [welcome[place % len(welcome)]] if place is not None and welcome else []
-        if not hint and len(welcome) < len(self._cluster.workers):
-            hint = welcome
+        hint = [welcome[place % len(welcome)]] if place is not None and welcome and not self._is_choosy else welcome
         return self._cluster.client.submit(
             function,
             *arguments,
@@ -166,7 +176,7 @@ class Pipeline:
             retries=2,
             priority=0 if urgent else -1,
             workers=hint or None,
-            allow_other_workers=bool(hint),
+            allow_other_workers=bool(hint) and not self._is_choosy,
         )
 
     def _keeps(self, round_: Round) -> bool:
@@ -203,14 +213,19 @@ class Pipeline:
         return Disturbed(what, sum(len(flight.parts) + 1 for flight in self._flights), suspects)
 
     def _suspects(self) -> frozenset[str]:
-        """The workers that keep the round that is waited for: busy with nothing else, or not heard of for a while."""
-        awaited = {future.key for future in (*self._flights[0].parts, self._flights[0].report)}
-        silent = self._cluster.silent_workers()
-        return frozenset(
-            worker
-            for worker, keys in self._cluster.client.processing().items()
-            if awaited.intersection(keys) and (worker in silent or not self._foreign(keys))
-        )
+        """The workers that keep the round that is waited for, unless they are busy for others too and still heard of.
+
+        A worker keeps it that has one of its tasks, or the input that such a task still waits for.
+        """
+        inputs = self._flights[0].inputs
+        client, silent = self._cluster.client, self._cluster.silent_workers()
+        busy, held = client.processing(), {worker: set(keys) for worker, keys in client.has_what().items()}
+        keepers: set[str] = set()
+        for worker, keys in busy.items():
+            for key in inputs.keys() & set(keys):
+                missing = set(inputs[key]) - held.get(worker, set())
+                keepers |= {other for other, has in held.items() if missing & has} or {worker}
+        return frozenset(worker for worker in keepers if worker in silent or not self._foreign(busy.get(worker, ())))
 
     def _is_shared(self) -> bool:
         """Whether the workers have work of others too, which explains a wait."""
@@ -233,3 +248,12 @@ class Pipeline:
 def _given(state: State) -> State:
     """Puts a state that the coordinator holds where tasks can find it."""
     return state
+
+
+def _futures(value: object) -> Iterator[Future]:
+    """The results of other tasks among a task's arguments."""
+    if isinstance(value, Future):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _futures(item)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from time import perf_counter, time
 
 import numpy as np
+from distributed import get_worker
 
 from ops.engine import Steps
 from ops.schedule import SCHEDULES
-from service.averaging import Contribution, Partial, State, Tally, drift, fold, join, without_velocity
+from service.averaging import Contribution, Pace, Partial, State, Tally, drift, fold, join, without_velocity
 from service.job import Job, engine_of, training_data
 from service.plan import Round
 
@@ -23,6 +24,7 @@ class Report:
     loss: mean over the examples, in nats, each before the step that used it. accuracy: likewise.
     digest: SHA-256 of the parameters after the round. drift: see `averaging.drift`. seconds: spent in steps,
     over all shards. ended: when the last step was done, in seconds since 1970; the report may come later.
+    quickest, slowest: the shards that took the least and the most time for an example.
     state: the state after the round, where it was asked for.
     """
 
@@ -34,6 +36,8 @@ class Report:
     drift: float
     seconds: float
     ended: float
+    quickest: Pace
+    slowest: Pace
     state: State | None
 
 
@@ -46,6 +50,7 @@ def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> 
     began = perf_counter()
     outcome = engine.run(start.replica, data, steps)
     seconds = perf_counter() - began
+    pace = Pace(seconds / max(outcome.examples, 1), _whereabouts())
     moved = outcome.replica.theta.astype(np.float64) - start.replica.theta
     tally = Tally(
         examples=outcome.examples,
@@ -54,6 +59,8 @@ def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> 
         spread=outcome.examples * float(np.sum(moved * moved)),
         seconds=seconds,
         ended=time(),
+        quickest=pace,
+        slowest=pace,
     )
     return Contribution(outcome.replica, tally, without_velocity(start) if shard == 0 else None)
 
@@ -83,6 +90,8 @@ def report(job: Job, before: Before, with_state: bool) -> Report:
         drift=drift(whole),
         seconds=tally.seconds,
         ended=tally.ended,
+        quickest=tally.quickest,
+        slowest=tally.slowest,
         state=state if with_state else None,
     )
 
@@ -107,3 +116,11 @@ def steps_of(job: Job, round_: Round, shard: int) -> Steps:
         seed=job.config.seed,
         epoch=round_.epoch,
     )
+
+
+def _whereabouts() -> str:
+    """The address of the worker that this runs on; empty where there is none."""
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return ""

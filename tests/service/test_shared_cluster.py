@@ -21,7 +21,7 @@ def test_a_wait_for_the_work_of_others_is_no_disturbance(home: Home, tmp_path: P
         others.client.gather(others.client.submit(sleep, 0))
         foreign = others.client.map(sleep, [0.8] * 3, pure=False)
         began = monotonic()
-        pipeline = Pipeline(cluster, job, start, first, avoid=frozenset(), warm=set(), patience=0.3)
+        pipeline = Pipeline(cluster, job, start, first, avoided=frozenset, warm=set(), patience=0.3)
         assert [report.digest for report in pipeline.reports()] == expected
         assert monotonic() - began > 1.2  # four times the patience
         others.client.gather(foreign)

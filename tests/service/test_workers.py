@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Event, Thread
 from time import sleep
 
-import pytest
 from distributed import Nanny
 
 from service.cluster import Cluster, open_cluster
@@ -46,7 +45,6 @@ def process_of(cluster: Cluster, worker: str) -> int:
     return cluster.client.run(os.getpid, workers=[worker])[worker]
 
 
-@pytest.mark.xfail(reason="a known defect: such a worker can hold a run up for minutes; the bits stay right", run=False)
 def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     *_, alone = replay(job, job.initial_state(), job.plan.first_round())
@@ -57,7 +55,8 @@ def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp
         with slow(process_of(cluster, cluster.workers[0])):
             seen += entries
     assert final_state(folder).state.digest == alone.digest
-    assert "an answer is overdue" in [entry["why"] for entry in seen if entry["kind"] == "disturbed"]
+    whys = {entry["why"] for entry in seen if entry["kind"] == "disturbed"}
+    assert whys & {"a worker lags behind", "an answer is overdue"}
 
 
 def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp_path: Path):
@@ -66,7 +65,7 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
     with open_cluster(ClusterConfig(workers=1)) as cluster:
         (old,) = cluster.workers
         start, first = job.initial_state(), job.plan.first_round()
-        pipeline = Pipeline(cluster, job, start, first, avoid=frozenset(), warm=warm, patience=60)
+        pipeline = Pipeline(cluster, job, start, first, avoided=frozenset, warm=warm, patience=60)
         reports = pipeline.reports()
         next(reports)
         assert warm == {old}

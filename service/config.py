@@ -71,6 +71,9 @@ class TrainConfig(_Frozen):
     resize: int = _field(0, 9, "Enlarge images to this size first; 0 leaves them as they are.", ge=0, le=512)
     engine: Literal["auto", "array", "simd", "cuda"] = _field("auto", 10, "What executes the steps.")
     device: Literal["auto", "cpu", "cuda"] = _field("auto", 11, "Where the steps run.")
+    holdout: int = _field(
+        0, 12, "Training examples kept out, from the end, to choose settings by; 0 keeps none.", ge=0, le=1_000_000_000
+    )
 
     @property
     def published_name(self) -> str:

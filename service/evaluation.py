@@ -1,12 +1,14 @@
 """How good a model is: a function of its parameters and the data, computed where the data is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ops.engine import Floats
-from service.data import Group, read
+from service.data import Arrays, read
 from service.job import Job, engine_of
 
 BINS = 10
@@ -34,11 +36,21 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Score:
+    """What came out on some examples, in short. loss: mean cross-entropy in nats."""
+
+    examples: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What came out on one group of the data.
+    """What came out on the test examples.
 
     loss: mean cross-entropy in nats. confusion: [true class][predicted class] counts.
     calibration_error: the expected calibration error (Guo et al., 2017), over ten bins.
+    validation: what came out on the training examples that were kept out of the training, where there are any.
     """
 
     examples: int
@@ -48,13 +60,24 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     calibration_error: float
     calibration: tuple[Bin, ...]
+    validation: Score | None = None
 
 
-def evaluate(job: Job, theta: Floats, group: Group = "test") -> Evaluation:
-    """Run the network over a group of the data set and measure what it says. Runs on a worker."""
-    images, labels = read(job.data.path, group, job.data.digest)
-    logits = engine_of(job.choice, job.network, job.recipe).predict(theta, images)
-    return measure(logits, labels, job.data.class_names)
+def evaluate(job: Job, theta: Floats) -> Evaluation:
+    """Run the network over the test examples, and over those kept out, and measure what it says. Runs on a worker."""
+    engine = engine_of(job.choice, job.network, job.recipe)
+    images, labels = read(job.data.path, "test", job.data.digest)
+    figures = measure(engine.predict(theta, images), labels, job.data.class_names)
+    if not job.config.holdout:
+        return figures
+    images, labels = _kept_out(job.data.path, job.data.digest, job.plan.examples)
+    return replace(figures, validation=score(engine.predict(theta, images), labels))
+
+
+def score(logits: Floats, labels: NDArray[np.uint8]) -> Score:
+    """Loss and accuracy, from logits (n, classes) and true labels (n,)."""
+    losses = -log_softmax(logits)[np.arange(len(labels)), labels]
+    return Score(len(labels), float(losses.mean()), float((logits.argmax(axis=1) == labels).mean()))
 
 
 def measure(logits: Floats, labels: NDArray[np.uint8], class_names: tuple[str, ...]) -> Evaluation:
@@ -89,6 +112,13 @@ def softmax(logits: Floats) -> NDArray[np.float64]:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
     shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return shares
+
+
+@lru_cache(maxsize=1)
+def _kept_out(path: Path, digest: str, first: int) -> Arrays:
+    """The training examples from number `first` on, read once for all epochs of a run."""
+    images, labels = read(path, "train", digest)
+    return images[first:].copy(), labels[first:].copy()
 
 
 def _figures(name: str, confusion: NDArray[np.int64], index: int) -> ClassFigures:

@@ -44,7 +44,7 @@ class Job:
 
     @property
     def plan(self) -> Plan:
-        """Who takes which examples when. Raises InvalidInput for more shards than examples."""
+        """Who takes which examples when. Raises InvalidInput where there are too few examples."""
         return plan_for(self.config, self.data.train)
 
     def initial_state(self) -> State:

@@ -38,7 +38,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Published:
-    """A model in the registry, as `train --json` reports it."""
+    """A model in the registry, as `train --json` reports it. validation_accuracy: None where nothing was held out."""
 
     run: str
     model: str
@@ -52,6 +52,7 @@ class Published:
     workers: int
     shards: int
     engine: str
+    validation_accuracy: float | None = None
 
 
 def train_run(
@@ -128,13 +129,20 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
     last = evaluations[max(evaluations)]
+    test = asdict(last)
+    validation = test.pop("validation")
     draft = Draft(
         network=network_for(config, data),
         theta=final_state(folder).state.replica.theta,
         class_names=data.class_names,
         dataset=data.name,
         config=config.model_dump(mode="json"),
-        metrics={"train_loss": trained.train_loss, "train_accuracy": trained.train_accuracy, "test": asdict(last)},
+        metrics={
+            "train_loss": trained.train_loss,
+            "train_accuracy": trained.train_accuracy,
+            "test": test,
+            **({"validation": validation} if validation else {}),
+        },
         history=[_told(entry, evaluations.get(entry["epoch"])) for entry in history(folder)],
         lineage={
             "run": trained.run,
@@ -147,16 +155,24 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
     )
     model = registry.of_run(config.published_name, trained.run) or registry.publish(config.published_name, draft)
     registry.promote(model.name, "champion", "test_accuracy")
-    return Published(**asdict(trained), model=model.name, version=model.version, test_accuracy=last.accuracy)
+    return Published(
+        **asdict(trained),
+        model=model.name,
+        version=model.version,
+        test_accuracy=last.accuracy,
+        validation_accuracy=validation["accuracy"] if validation else None,
+    )
 
 
 def _told(entry: Entry, evaluation: Evaluation | None) -> dict[str, float | None]:
+    validation = evaluation.validation if evaluation else None
     return {
         "epoch": entry["epoch"] + 1,
         "train_loss": entry["train_loss"],
         "train_accuracy": entry["train_accuracy"],
         "test_loss": evaluation.loss if evaluation else None,
         "test_accuracy": evaluation.accuracy if evaluation else None,
+        **({"validation_loss": validation.loss, "validation_accuracy": validation.accuracy} if validation else {}),
         "examples_per_s": entry["examples_per_s"],
         "wall_s": entry["wall_s"],
     }

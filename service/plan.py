@@ -106,8 +106,14 @@ class Plan:
 
 
 def plan_for(config: TrainConfig, examples: int) -> Plan:
-    """The plan of a training on so many examples. Raises InvalidInput for more shards than examples."""
+    """The plan of a training on the first of so many examples: all but the `holdout` last ones.
+
+    Raises InvalidInput where nothing would be left, or less than one example for each shard.
+    """
     averaging = config.averaging
+    if config.holdout >= examples:
+        raise InvalidInput(f"holdout must be less than the number of examples, {examples}, got {config.holdout}")
+    examples -= config.holdout
     if averaging.shards > examples:
         raise InvalidInput(f"shards must be at most the number of examples, {examples}, got {averaging.shards}")
     steps = config.epochs * -(-examples // config.batch_size)

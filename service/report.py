@@ -23,6 +23,8 @@ def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = 
     classes = "\n".join(
         f"| {c.name} | {c.support:,} | {c.precision:.3f} | {c.recall:.3f} | {c.f1:.3f} |" for c in evaluation.classes
     )
+    held = metrics.get("validation_accuracy")
+    validation = "" if held is None else f"\nAccuracy on the training examples that were kept out: {held:.4f}\n"
     link = f"\n[See it, try it and compare it in the gallery]({gallery}/models/{model.name}/{model.version})\n"
     return f"""# {model.name} version {model.version}
 {link if gallery else ""}
@@ -30,7 +32,7 @@ def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = 
 |---|---|---|---|---|
 | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} | {evaluation.loss:.4f} | {evaluation.accuracy:.4f} \
 | {evaluation.calibration_error:.4f} |
-
+{validation}
 ![training curve]({_data_uri((model.path / "curve.png").read_bytes(), "png")})
 
 ![confusion matrix]({_data_uri((model.path / "confusion.png").read_bytes(), "png")})

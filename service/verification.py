@@ -57,7 +57,7 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
 
 def examples_once(job: Job, epoch: int) -> bool:
     """Whether the plan uses every example exactly once in an epoch."""
-    seen = np.zeros(job.data.train, np.int64)
+    seen = np.zeros(job.plan.examples, np.int64)
     for round_ in job.plan.rounds():
         if round_.epoch == epoch:
             for shard in range(round_.shards):

@@ -9,6 +9,7 @@ from service.cli.main import Context
 from service.cli.options import options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig
+from service.evaluation import Evaluation
 
 
 @click.command()
@@ -21,7 +22,7 @@ def evaluate(context: Context, run: str, as_json: bool, **options: Any) -> None:
     cluster = validated(ClusterConfig, options)
     epochs = context.pipelines.evaluate(context.home, run, cluster)
     last = epochs[max(epochs)]
-    lines = [f"epoch {epoch + 1:>3}   loss {e.loss:.4f}   accuracy {e.accuracy:.4f}" for epoch, e in epochs.items()]
+    lines = [f"epoch {epoch + 1:>3}   {_told(evaluation)}" for epoch, evaluation in epochs.items()]
     lines += [
         "",
         f"{'class':<16}{'precision':>10}{'recall':>10}{'f1':>10}",
@@ -29,3 +30,9 @@ def evaluate(context: Context, run: str, as_json: bool, **options: Any) -> None:
         f"calibration error {last.calibration_error:.4f} over {last.examples:,} examples",
     ]
     show({"run": run, "epochs": {str(n + 1): asdict(e) for n, e in epochs.items()}}, "\n".join(lines), as_json)
+
+
+def _told(evaluation: Evaluation) -> str:
+    test = f"loss {evaluation.loss:.4f}   accuracy {evaluation.accuracy:.4f}"
+    held = evaluation.validation
+    return f"{test}   validation loss {held.loss:.4f}   accuracy {held.accuracy:.4f}" if held else test

@@ -49,7 +49,8 @@ def train_and_tell(
     check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
     with progress(context.home, run):
         published = context.pipelines.train(context.home, config, cluster, run, origin)
-    show(asdict(published), _told(published), as_json)
+    told = {name: value for name, value in asdict(published).items() if value is not None}
+    show(told, _told(published), as_json)
 
 
 def _flags(asked: dict[str, Any]) -> list[str]:
@@ -60,10 +61,12 @@ def _flags(asked: dict[str, Any]) -> list[str]:
 
 
 def _told(published: Published) -> str:
+    held = published.validation_accuracy
+    validation = "" if held is None else f"   validation accuracy {held:.4f}"
     return (
         f"\n{published.model} version {published.version}\n"
         f"  train loss {published.train_loss:.4f}   train accuracy {published.train_accuracy:.4f}"
-        f"   test accuracy {published.test_accuracy:.4f}\n"
+        f"{validation}   test accuracy {published.test_accuracy:.4f}\n"
         f"  {published.examples_per_s:,.0f} examples/s in {published.wall_s:.1f} s, "
         f"{published.shards} shards on {published.workers} workers, engine {published.engine}\n"
         f"  run {published.run}, parameters {published.digest[:16]}\n\n"

@@ -13,6 +13,7 @@ def model_card(name: str, version: int, draft: Draft) -> str:
         f"| {each['name']} | {each['support']:,} | {each['precision']:.3f} | {each['recall']:.3f} | {each['f1']:.3f} |"
         for each in test["classes"]
     )
+    held = _validation(metrics.get("validation"))
     layers = "\n".join(f"    {line}" for line in str(draft.network).splitlines())
     lineage = "\n".join(f"| {key} | `{_told(value)}` |" for key, value in draft.lineage.items())
     return f"""---
@@ -47,7 +48,7 @@ A {draft.network.name} network of {draft.network.size:,} parameters that tells {
 | | loss | accuracy |
 |---|---|---|
 | train | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} |
-| test ({test["examples"]:,} images) | {test["loss"]:.4f} | {test["accuracy"]:.4f} |
+{held}| test ({test["examples"]:,} images) | {test["loss"]:.4f} | {test["accuracy"]:.4f} |
 
 Expected calibration error on the test images: {test["calibration_error"]:.4f}.
 
@@ -87,6 +88,13 @@ like those of the test set: one item, centred, bright on black, {h} by {w} pixel
 |---|---|
 {lineage}
 """
+
+
+def _validation(held: dict[str, float] | None) -> str:
+    if not held:
+        return ""
+    which = f"validation ({held['examples']:,} training images kept out)"
+    return f"| {which} | {held['loss']:.4f} | {held['accuracy']:.4f} |\n"
 
 
 def _told(value: object) -> str:

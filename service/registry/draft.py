@@ -21,7 +21,8 @@ class Draft:
 
     network, theta: what it is and its parameters. classes: names of the classes. resize: see `TrainConfig`.
     config: what was asked for; metrics: what came out (`train_loss`, `train_accuracy`, and those of
-    `evaluation.Evaluation` under `test`); history: one object an epoch; lineage: where it comes from.
+    `evaluation.Evaluation` under `test`, and `evaluation.Score` under
+    `validation` where examples were kept out); history: one object an epoch; lineage: where it comes from.
     """
 
     network: Network

@@ -171,7 +171,7 @@ class Registry:
             path.name: {"sha256": sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size}
             for path in sorted(folder.iterdir())
         }
-        test = draft.metrics["test"]
+        test, held = draft.metrics["test"], draft.metrics.get("validation")
         return {
             "name": name,
             "version": version,
@@ -189,6 +189,7 @@ class Registry:
                 "train_accuracy": draft.metrics["train_accuracy"],
                 "test_loss": test["loss"],
                 "test_accuracy": test["accuracy"],
+                **{f"validation_{name}": held[name] for name in ("loss", "accuracy") if held},
             },
             "lineage": draft.lineage,
             "tags": draft.tags,

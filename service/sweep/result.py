@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of a trial: losses in nats, accuracies as shares, wall_s in seconds of training."""
+    """What came out of a trial: losses in nats, accuracies as shares, wall_s in seconds of training.
+
+    validation_loss, validation_accuracy: on the training examples that were kept out, where there are any.
+    """
 
     trial: int
     run: str
@@ -18,3 +21,10 @@ class Result:
     test_accuracy: float
     examples_per_s: float
     wall_s: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+    @property
+    def merit(self) -> float:
+        """What trials are compared by: accuracy on the examples kept out, or else on the test examples."""
+        return self.test_accuracy if self.validation_accuracy is None else self.validation_accuracy

@@ -30,6 +30,7 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
         trained = train_run(home, cluster, run, None if begun else trial.config, watch)
         evaluations = evaluate_run(home, cluster, run)
     last = evaluations[max(evaluations)]
+    held = last.validation
     result = Result(
         trial=trial.number,
         run=run,
@@ -41,6 +42,8 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
         test_accuracy=last.accuracy,
         examples_per_s=trained.examples_per_s,
         wall_s=trained.wall_s,
+        validation_loss=held.loss if held else None,
+        validation_accuracy=held.accuracy if held else None,
     )
     folder.keep(result)
     return result

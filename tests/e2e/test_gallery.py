@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ import pytest
 
 from service.home import Home
 from tests.browser import CHROMIUM, FLAGS
+from tests.commands import start
+from tests.jobs import blobs_store
 from tests.service.http.conftest import RUN, filled_home
 from tests.service.http.serving import serving
 
@@ -36,8 +39,15 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page that notes what it asks for, and fails the test for errors and for requests to other hosts."""
+    """A page of the filled home, light and wide unless the test says otherwise."""
     scheme, width = getattr(request, "param", ("light", 1100))
+    with watched(browser, address, scheme, width) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(browser: Any, address: str, scheme: str = "light", width: int = 1100) -> Iterator[Any]:
+    """A page that notes what it asks for, and fails the test for errors and for requests to other hosts."""
     opened = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800}, base_url=address)
     wrong: list[str] = []
     hosts: set[str] = set()
@@ -55,9 +65,7 @@ def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator
 def test_a_page_has_no_serious_barrier_and_fits_the_screen(page: Any, path: str, request: Any) -> None:
     page.goto(path)
     page.wait_for_load_state("load")
-    found = axe.Axe().run(page).response["violations"]
-    serious = [f"{v['id']}: {[n['html'][:100] for n in v['nodes'][:3]]}" for v in found if v["impact"] in BARRIERS]
-    assert serious == []
+    assert barriers(page) == []
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "no page scrolls sideways"
     if folder := os.environ.get("ATELIER_SCREENSHOTS"):
@@ -66,6 +74,12 @@ def test_a_page_has_no_serious_barrier_and_fits_the_screen(page: Any, path: str,
 
 
 BARRIERS = ("serious", "critical")
+
+
+def barriers(page: Any) -> list[str]:
+    """What axe-core finds on the page that keeps someone from using it."""
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{v['id']}: {[n['html'][:100] for n in v['nodes'][:3]]}" for v in found if v["impact"] in BARRIERS]
 
 
 def test_a_drawing_is_answered_while_it_is_drawn(page: Any) -> None:
@@ -109,3 +123,46 @@ def test_the_page_of_a_run_follows_its_log(page: Any) -> None:
     api.expect(page.locator("#epochs tr")).to_have_count(2)
     api.expect(page.locator("#status")).to_have_text("finished")
     api.expect(page.locator("#loss")).to_have_text("1.000")
+
+
+TRAIN = (
+    *("train", "--dataset", "blobs", "--model", "mlp", "--batch-size", "32", "--lr", "0.2"),
+    *("--average-every", "2", "--device", "cpu", "--epochs", "60"),
+)
+MOVES = """before => document.getElementById("status").textContent === "running"
+    && Number(document.getElementById("rounds").textContent) > before.rounds
+    && document.getElementById("loss").textContent !== before.loss
+    && document.getElementById("loss-line").getAttribute("points").length > before.points"""
+
+
+def test_the_page_of_a_training_moves_with_its_rounds_and_ends_with_its_model(browser: Any, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    blobs_store(home, tmp_path / "idx", train=600)
+    training = start(*TRAIN, home=home.root)
+    try:
+        with serving(home) as http, watched(browser, str(http.base_url).rstrip("/")) as page:
+            page.goto("/runs")
+            link = page.locator("tbody th a")
+            while not link.count():
+                assert training.poll() is None, "the training ended before its page was open"
+                page.wait_for_timeout(100)
+                page.reload()
+            link.click()
+            for _ in range(3):
+                seen = {
+                    "rounds": int(page.locator("#rounds").inner_text()),
+                    "loss": page.locator("#loss").inner_text(),
+                    "points": len(page.locator("#loss-line").get_attribute("points")),
+                }
+                page.wait_for_function(MOVES, arg=seen)
+            assert barriers(page) == []
+            assert training.poll() is None, "all this was seen while it trained"
+            api.expect(page.locator("#status")).to_have_text("finished", timeout=90_000)
+            api.expect(page.locator("#epochs tr")).to_have_count(60)
+            page.get_by_role("link", name="mlp 1").click(timeout=60_000)
+            page.wait_for_url("**/models/mlp/1")
+        out, err = training.communicate(timeout=60)
+        assert training.returncode == 0, out + err
+    finally:
+        training.kill()
+        training.communicate()

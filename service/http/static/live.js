@@ -16,6 +16,14 @@ if (live) {
     field("accuracy-line").setAttribute("points", points(accuracies, 1));
   }
 
+  // A model is evaluated and published after its run has ended. The page as rendered then has the link.
+  async function link(tries) {
+    const answer = await fetch(location.pathname);
+    const became = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#became a");
+    if (became) field("became").replaceChildren("became ", document.adoptNode(became));
+    else if (tries > 1) setTimeout(link, 1000, tries - 1);
+  }
+
   const events = new EventSource(`/api/runs/${live.dataset.run}/events`);
   let inEpoch = 0, current = -1;
   events.addEventListener("begin", () => { field("status").textContent = "running"; field("status").className = "status running"; });
@@ -55,5 +63,6 @@ if (live) {
     field("status").textContent = outcome;
     field("status").className = `status ${outcome}`;
     events.close();
+    if (outcome === "finished" && !field("became").querySelector("a")) link(120);
   });
 }

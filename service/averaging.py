@@ -117,12 +117,15 @@ def join(whole: Partial, averaging: AveragingConfig, *, solo: bool = False) -> S
 
     which for m = 0 and r = 1 is the plain average; a solo round, which has nothing to average, counts as that too.
     Nesterov momentum on the displacement is the outer optimiser of DiLoCo (Douillard et al., 2023), after SlowMo
-    (Wang et al., 2020).
+    (Wang et al., 2020), whose authors also compare averaging the velocities of the steps with resetting them to zero
+    (section 2). A solo round keeps its velocity.
     """
     if whole.start is None:
         raise AssertionError("the first shard carries the state that its round started from")
     mean = whole.theta / whole.tally.examples
     velocity = (whole.velocity / whole.tally.examples).astype(np.float32)
+    if averaging.velocity == "reset" and not solo:
+        velocity = np.zeros_like(velocity)
     rate, momentum = averaging.outer_lr, averaging.outer_momentum
     if solo or (rate == 1 and momentum == 0):
         return State(Replica(mean.astype(np.float32), velocity), whole.start.outer)

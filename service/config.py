@@ -35,6 +35,7 @@ class OptimizerConfig(_Frozen):
         "constant", 4, "How the learning rate moves over the run."
     )
     label_smoothing: float = _field(0.0, 5, "Share of each target spread over all classes.", ge=0, le=0.9)
+    warmup: float = _field(0.0, 6, "Share of the run's steps over which the learning rate rises from 0.", ge=0, le=1)
 
 
 class AugmentConfig(_Frozen):
@@ -52,6 +53,15 @@ class AveragingConfig(_Frozen):
     solo_share: float = _field(0.15, 2, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)
     outer_lr: float = _field(1.0, 3, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
     outer_momentum: float = _field(0.8, 4, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
+    first_average_every: int = _field(
+        0, 5, "The same for the first round, moving to --average-every by the end; 0: constant.", ge=0, le=1_000_000
+    )
+    velocity: Literal["average", "reset"] = _field(
+        "average", 6, "What becomes of the shards' velocities at an average."
+    )
+    lr_scaling: float = _field(
+        0.0, 7, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
+    )
 
 
 class TrainConfig(_Frozen):

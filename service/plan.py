@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ops.random import generator
 from service.config import TrainConfig
 from service.errors import InvalidInput
+from service.period import geometric
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Plan:
     shards: int
     average_every: int
     solo_steps: int
+    first_average_every: int = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -99,10 +101,16 @@ class Plan:
 
     def _round(self, number: int, epoch: int, first: int) -> Round:
         alone = self.solo_steps - (epoch * self.steps_per_epoch + first)
-        steps = min(self.average_every, self.steps_per_epoch - first)
+        steps = min(self._period(-alone), self.steps_per_epoch - first)
         if alone > 0:
             return Round(number, epoch, first, first + min(steps, alone), 1, solo=True)
         return Round(number, epoch, first, first + steps, self.shards)
+
+    def _period(self, together: int) -> int:
+        """H of the round that begins so many steps after the shards parted ways."""
+        if not self.first_average_every or together < 0:
+            return self.average_every
+        return geometric(self.first_average_every, self.average_every, together / (self.steps - self.solo_steps))
 
 
 def plan_for(config: TrainConfig, examples: int) -> Plan:
@@ -125,6 +133,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
         shards=averaging.shards,
         average_every=averaging.average_every,
         solo_steps=round(averaging.solo_share * steps),
+        first_average_every=averaging.first_average_every,
     )
 
 

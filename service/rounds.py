@@ -8,7 +8,7 @@ import numpy as np
 from distributed import get_worker
 
 from ops.engine import Steps
-from ops.schedule import SCHEDULES
+from ops.schedule import SCHEDULES, WarmUp
 from service.averaging import Contribution, Pace, Partial, State, Tally, drift, fold, join, without_velocity
 from service.job import Job, engine_of, training_data
 from service.plan import Round
@@ -103,12 +103,16 @@ def state_after(job: Job, before: Before) -> State:
 
 
 def steps_of(job: Job, round_: Round, shard: int) -> Steps:
-    """The SGD steps that a shard takes in a round, with their learning rates."""
+    """The SGD steps that a shard takes in a round, with their learning rates.
+
+    The warm-up is the gradual one of Goyal et al. (Accurate, large minibatch SGD, 2017).
+    """
     plan, optimizer = job.plan, job.config.optimizer
     examples, offsets = plan.batches(round_, shard)
     first = round_.epoch * plan.steps_per_epoch
-    schedule = SCHEDULES[optimizer.schedule](optimizer.lr)
-    rates = [schedule(first + step, plan.steps) for step in range(round_.first, round_.last)]
+    schedule = WarmUp(SCHEDULES[optimizer.schedule](optimizer.lr), round(optimizer.warmup * plan.steps))
+    scale = shards_scale(round_, job.config.averaging.lr_scaling)
+    rates = [scale * schedule(first + step, plan.steps) for step in range(round_.first, round_.last)]
     return Steps(
         examples=examples,
         offsets=offsets,
@@ -124,3 +128,12 @@ def _whereabouts() -> str:
         return str(get_worker().address)
     except ValueError:
         return ""
+
+
+def shards_scale(round_: Round, power: float) -> float:
+    """By what the learning rate is multiplied while so many shards are apart: K to a power, 1 in a solo round.
+
+    1 is the linear scaling rule (Goyal et al., 2017), 1/2 the square root rule (Krizhevsky, 2014). A shard's batch
+    is a K-th of the global one, so that the negative powers are the same rules for the batch that it takes by itself.
+    """
+    return 1.0 if round_.solo else float(round_.shards) ** power

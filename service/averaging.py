@@ -68,9 +68,9 @@ class Tally:
     slowest: Pace = Pace(0.0, "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contribution:
-    """What one shard hands in after a round.
+    """What one shard hands in after a round; equal to itself alone.
 
     start: where the round began, without its velocity; one shard of a round carries it.
     """
@@ -83,9 +83,9 @@ class Contribution:
         return _contribution, (self.replica.theta, packed(self.replica.velocity), self.tally, self.start)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Partial:
-    """The weighted sums of some neighbouring shards, (parameters,) float64 each."""
+    """The weighted sums of some neighbouring shards, (parameters,) float64 each; equal to itself alone."""
 
     theta: NDArray[np.float64]
     velocity: NDArray[np.float64]
@@ -98,12 +98,12 @@ class Partial:
 
 def fold(parts: Sequence[Contribution | Partial]) -> Partial:
     """The sum of neighbouring parts, left to right. A part without examples weighs nothing."""
-    first = _weighed(parts[0])
-    theta, velocity = first.theta.copy(), first.velocity.copy()
-    for part in parts[1:]:
-        weighed = _weighed(part)
-        theta += weighed.theta
-        velocity += weighed.velocity
+    theta = _sum([(_vectors(part).theta, _weight(part)) for part in parts])
+    velocities = [_vectors(part).velocity for part in parts]
+    if any(velocity.any() for velocity in velocities):
+        velocity = _sum([(velocity, _weight(part)) for velocity, part in zip(velocities, parts, strict=True)])
+    else:
+        velocity = np.zeros_like(theta)
     return Partial(theta, velocity, _total([part.tally for part in parts]), parts[0].start)
 
 
@@ -165,14 +165,23 @@ def _partial(theta: NDArray[np.float64], velocity: Sent, tally: Tally, start: St
     return Partial(theta, unpacked(velocity), tally, start)
 
 
-def _weighed(part: Contribution | Partial) -> Partial:
-    if isinstance(part, Partial):
-        return part
-    weight = float(part.tally.examples)
-    replica = part.replica
-    return Partial(
-        weight * replica.theta.astype(np.float64), weight * replica.velocity.astype(np.float64), part.tally, part.start
-    )
+def _vectors(part: Contribution | Partial) -> Replica | Partial:
+    return part.replica if isinstance(part, Contribution) else part
+
+
+def _weight(part: Contribution | Partial) -> float:
+    """What a part still has to be multiplied by; sums are weighed already."""
+    return float(part.tally.examples) if isinstance(part, Contribution) else 1.0
+
+
+def _sum(weighed: Sequence[tuple[NDArray[Any], float]]) -> NDArray[np.float64]:
+    """The sum of (vector, weight), left to right, rounded in float64 after each product and each addition."""
+    (first, weight), *others = weighed
+    total = np.multiply(first, weight, dtype=np.float64)
+    product = np.empty_like(total)
+    for vector, weight in others:
+        total += np.multiply(vector, weight, out=product, dtype=np.float64)
+    return total
 
 
 def _total(tallies: Sequence[Tally]) -> Tally:

@@ -32,6 +32,10 @@ QUIET = {
     "distributed.worker.memory.terminate": False,
     "distributed.comm.retry.count": 2,
     "distributed.admin.low-level-log-length": 0,
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.worker.profile.enabled": False,
     "distributed.admin.large-graph-warning-threshold": "16GB",  # a large network's state travels with its first task
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter, time
 
 import numpy as np
@@ -10,11 +11,16 @@ from distributed import get_worker
 from ops.engine import Steps
 from ops.schedule import SCHEDULES, WarmUp
 from service.averaging import Contribution, Pace, Partial, State, Tally, drift, fold, join, without_velocity
+from service.config import AveragingConfig
 from service.job import Job, engine_of, training_data
 from service.plan import Round
 
 Before = tuple[Round, Sequence[Contribution | Partial]]
 """The round before, with what its shards handed in: enough to work out the state after it."""
+
+
+KEPT_PARAMETERS = 1 << 20
+"""Up to this size of network a process keeps the newest outcome of a round until there is another."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,8 @@ def partial_sum(parts: Sequence[Contribution | Partial]) -> Partial:
 
 def report(job: Job, before: Before, with_state: bool) -> Report:
     """Sum up a round whose shards have handed in."""
-    round_, parts = before
-    whole = fold(parts)
-    state = join(whole, job.config.averaging, solo=round_.solo)
+    round_, _ = before
+    whole, state = _outcome(job, before)
     tally = whole.tally
     return Report(
         round=round_,
@@ -98,8 +103,7 @@ def report(job: Job, before: Before, with_state: bool) -> Report:
 
 def state_after(job: Job, before: Before) -> State:
     """The state that a finished round leads to."""
-    round_, parts = before
-    return join(fold(parts), job.config.averaging, solo=round_.solo)
+    return _outcome(job, before)[1]
 
 
 def steps_of(job: Job, round_: Round, shard: int) -> Steps:
@@ -120,6 +124,25 @@ def steps_of(job: Job, round_: Round, shard: int) -> Steps:
         seed=job.config.seed,
         epoch=round_.epoch,
     )
+
+
+def _outcome(job: Job, before: Before) -> tuple[Partial, State]:
+    """The sum over a round's shards and the state that it leads to.
+
+    Several tasks of a process ask for the same; a small answer is kept for the next of them.
+    """
+    round_, parts = before
+    small = job.network.size <= KEPT_PARAMETERS
+    joined = _joined if small else _joined.__wrapped__
+    return joined(tuple(parts), job.config.averaging, round_.solo)
+
+
+@lru_cache(maxsize=1)
+def _joined(
+    parts: tuple[Contribution | Partial, ...], averaging: AveragingConfig, solo: bool
+) -> tuple[Partial, State]:
+    whole = fold(parts)
+    return whole, join(whole, averaging, solo=solo)
 
 
 def _whereabouts() -> str:

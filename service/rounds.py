@@ -138,9 +138,7 @@ def _outcome(job: Job, before: Before) -> tuple[Partial, State]:
 
 
 @lru_cache(maxsize=1)
-def _joined(
-    parts: tuple[Contribution | Partial, ...], averaging: AveragingConfig, solo: bool
-) -> tuple[Partial, State]:
+def _joined(parts: tuple[Contribution | Partial, ...], averaging: AveragingConfig, solo: bool) -> tuple[Partial, State]:
     whole = fold(parts)
     return whole, join(whole, averaging, solo=solo)
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from service.bench.rounds import round_costs
-from service.bench.training import run_seconds
+from service.bench.training import timed_run
 from service.cluster import open_cluster
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
-from service.runs import all_runs
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,10 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
     for _ in range(repetitions):
         for count in workers:
             with open_cluster(ClusterConfig(workers=count)) as cluster:
-                run_seconds(home, cluster, config.model_copy(update={"epochs": 1}))
-                seconds[count].append(run_seconds(home, cluster, config))
-            costs = round_costs(all_runs(home.runs)[0], count)
+                timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
+                took, folder = timed_run(home, cluster, config)
+            seconds[count].append(took)
+            costs = round_costs(folder, count)
             steps[count].append(costs.step_s)
             overheads[count].append(costs.overhead_share)
     base = workers[0]

@@ -19,7 +19,7 @@ from service.data import DatasetInfo, describe
 from service.errors import AtelierError
 from service.home import Home
 from service.job import network_for
-from service.runs import new_run_id
+from service.runs import RunFolder, new_run_id
 from service.training import advance, begin
 
 
@@ -68,10 +68,10 @@ def measure_training(
     ceilings: list[float] = []
     # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
     with _peer(data, config) as ask, open_cluster(ClusterConfig(workers=cores)) as cluster:
-        run_seconds(home, cluster, config.model_copy(update={"epochs": 1}))
+        timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):
-            seconds["atelier"].append(run_seconds(home, cluster, config))
+            seconds["atelier"].append(timed_run(home, cluster, config)[0])
             for way in ("eager", "compiled"):
                 seconds[way].append(ask(way))
             with threadpool_limits(1, user_api="blas"):
@@ -106,13 +106,13 @@ def render(report: TrainingReport) -> str:
     )
 
 
-def run_seconds(home: Home, cluster: Cluster, config: TrainConfig) -> float:
-    """Wall time of one run, from its beginning on disk to the last line of its log."""
+def timed_run(home: Home, cluster: Cluster, config: TrainConfig) -> tuple[float, RunFolder]:
+    """Wall time of one run, in seconds, from its beginning on disk to the last line of its log; and the run."""
     began = perf_counter()
     folder, job = begin(home, cluster, config, f"bench-{new_run_id()}")
     for _ in advance(cluster, folder, job):
         pass
-    return perf_counter() - began
+    return perf_counter() - began, folder
 
 
 def _flops_an_example(config: TrainConfig, data: DatasetInfo) -> int:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import __version__
 from service.home import Home
 from service.http import problems
+from service.http.answers import PROBLEM, PROTOCOL_ERROR
 from service.http.api import model_routes
 from service.http.gallery import gallery_routes
 from service.http.hot import HotPath
@@ -47,10 +48,10 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
         openapi_url="/api/openapi.json",
     )
     problems.install(app)
-    app.include_router(predict_routes(shelf, limits))
-    app.include_router(inference_routes(shelf, limits))
-    app.include_router(model_routes(registry, token))
-    app.include_router(run_routes(home, limits))
+    app.include_router(predict_routes(shelf, limits), responses=PROBLEM)
+    app.include_router(inference_routes(shelf, limits), responses=PROTOCOL_ERROR)
+    app.include_router(model_routes(registry, token), responses=PROBLEM)
+    app.include_router(run_routes(home, limits), responses=PROBLEM)
     app.include_router(gallery_routes(home, shelf))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 

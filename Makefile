@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help train test chaos compose-test gpu-test lint lock clean
+.PHONY: help train study test chaos compose-test gpu-test lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,6 +14,9 @@ train: $(VENV)/runtime  ## train the textbook's LeNet on Fashion-MNIST and publi
 
 test: $(VENV)/test  ## the test suite
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+study: $(VENV)/runtime  ## what averaging does, over many trainings; goes on where it stopped (ARGS="--seeds 2")
+	$(BIN)/atelier study $(ARGS)
 
 chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS FIRST_SEED")
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -14,12 +14,13 @@ from service.evaluation import Evaluation
 from service.home import Home
 from service.origin import Origin
 from service.pipeline import Published
+from service.study import Study
 from service.sweep import Result, Sweep
 
 
 def main() -> None:
     """Run the command line. Prefect is imported only by the commands that use it."""
-    command(Pipelines(ingest=_ingest, train=_train, evaluate=_evaluate, sweep=_sweep, deploy=_deploy))
+    command(Pipelines(ingest=_ingest, train=_train, evaluate=_evaluate, sweep=_sweep, study=_study, deploy=_deploy))
 
 
 def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
@@ -48,6 +49,13 @@ def _sweep(home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterC
         from flows.sweep import sweep_flow
 
         return sweep_flow(sweep, name, parallel, cluster)
+
+
+def _study(home: Home, study: Study, name: str, cluster: ClusterConfig) -> Path:
+    with _prefect(home):
+        from flows.study import study_flow
+
+        return study_flow(study, name, cluster)
 
 
 def _deploy(home: Home, scheduler: str, trainings: int) -> None:

@@ -13,7 +13,7 @@ from service.cli.pipelines import Pipelines
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
 
-COMMANDS = ("ingest", "train", "evaluate", "sweep", "predict", "runs", "models", "serve", "deploy", "bench")
+COMMANDS = ("ingest", "train", "evaluate", "sweep", "study", "predict", "runs", "models", "serve", "deploy", "bench")
 """Each is the click command of that name in the module of that name beside this one."""
 
 

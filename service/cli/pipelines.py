@@ -10,6 +10,7 @@ from service.evaluation import Evaluation
 from service.home import Home
 from service.origin import Origin
 from service.pipeline import Published
+from service.study import Study
 from service.sweep import Result, Sweep
 
 
@@ -31,6 +32,10 @@ class RunSweep(Protocol):
     def __call__(self, home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterConfig) -> list[Result]: ...
 
 
+class RunStudy(Protocol):
+    def __call__(self, home: Home, study: Study, name: str, cluster: ClusterConfig) -> Path: ...
+
+
 class Deploy(Protocol):
     def __call__(self, home: Home, scheduler: str, trainings: int) -> None: ...
 
@@ -45,4 +50,5 @@ class Pipelines:
     train: Train
     evaluate: Evaluate
     sweep: RunSweep
+    study: RunStudy
     deploy: Deploy

@@ -15,11 +15,13 @@ def _fail(*args: object) -> None:
     pytest.fail("nothing may be started")
 
 
-NOTHING_RUNS = Pipelines(ingest=_fail, train=_fail, evaluate=_fail, sweep=_fail, deploy=_fail)
+NOTHING_RUNS = Pipelines(ingest=_fail, train=_fail, evaluate=_fail, sweep=_fail, study=_fail, deploy=_fail)
 
 WRONG = {
     "unknown option": (["train", "--epoks", "3"], "No such option", 2),
     "unknown command": (["trian"], "No such command", 2),
+    "a study of no seed": (["study", "--seeds", "0"], "--seeds", 2),
+    "a study of data with no name": (["study", "--dataset", "../x"], "dataset", 2),
     "zero epochs": (["train", "--epochs", "0"], "--epochs must be greater than or equal to 1, got 0", 2),
     "epochs no number": (["train", "--epochs", "many"], "not a valid integer", 2),
     "negative rate": (["train", "--lr", "-0.5"], "--lr must be greater than or equal to", 2),

@@ -94,7 +94,7 @@ class TrainConfig(_Frozen):
 PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "lenet-relu": {
-            "epochs": 75,
+            "epochs": 100,
             "batch_size": 128,
             "optimizer": {
                 "lr": 0.05,
@@ -103,7 +103,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
                 "weight_decay": 5e-4,
                 "schedule": "one-cycle",
             },
-            "averaging": {"shards": 2, "average_every": 200, "solo_share": 0.03, "outer_momentum": 0.0},
+            "averaging": {"shards": 2, "average_every": 469, "solo_share": 0.03, "outer_momentum": 0.5},
             "augment": {"flip": True, "shift": 1},
         },
         "mlp": {"optimizer": {"lr": 0.1}},

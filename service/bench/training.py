@@ -1,10 +1,6 @@
 """How fast the whole service trains, beside PyTorch on the same cores in the same run."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -13,10 +9,10 @@ from threadpoolctl import threadpool_limits
 
 from ops.summary import rows
 from service.bench.blas import Ceiling
+from service.bench.peer import peer
 from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, TrainConfig, configured
 from service.data import DatasetInfo, describe
-from service.errors import AtelierError
 from service.home import Home
 from service.job import network_for
 from service.runs import RunFolder, new_run_id
@@ -67,13 +63,14 @@ def measure_training(
     seconds: dict[str, list[float]] = {"atelier": [], "eager": [], "compiled": []}
     ceilings: list[float] = []
     # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
-    with _peer(data, config) as ask, open_cluster(ClusterConfig(workers=cores)) as cluster:
+    words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
+    with peer("service.bench.torch_peer", *words) as ask, open_cluster(ClusterConfig(workers=cores)) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):
             seconds["atelier"].append(timed_run(home, cluster, config)[0])
             for way in ("eager", "compiled"):
-                seconds[way].append(ask(way))
+                seconds[way].append(float(ask(way)))
             with threadpool_limits(1, user_api="blas"):
                 ceilings.append(ceiling.gflops())
     rate = {name: data.train * epochs / median(values) for name, values in seconds.items()}
@@ -119,34 +116,3 @@ def _flops_an_example(config: TrainConfig, data: DatasetInfo) -> int:
     """Forward, the weights' gradient and the input's, which the first layer that learns does not need."""
     forward = [row.flops for row in rows(network_for(config, data)) if row.flops]
     return 3 * sum(forward) - forward[0]
-
-
-@contextmanager
-def _peer(data: DatasetInfo, config: TrainConfig) -> Iterator[Callable[[str], float]]:
-    """PyTorch in a process of its own; the function has it train once, `eager` or `compiled`, and gives seconds."""
-    words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
-    process = subprocess.Popen(  # noqa: S603  # our own module
-        [sys.executable, "-m", "service.bench.torch_peer", *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-    def ask(way: str) -> float:
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("the peer was started with pipes")
-        try:
-            process.stdin.write(f"{way}\n")
-            process.stdin.flush()
-            return float(process.stdout.readline())
-        except (BrokenPipeError, ValueError):
-            _, said = process.communicate()
-            last = (said.strip().splitlines() or ["it said nothing"])[-1]
-            raise AtelierError(f"PyTorch, the peer to compare with, did not run: {last}") from None
-
-    try:
-        yield ask
-    finally:
-        process.kill()
-        process.communicate()

@@ -64,6 +64,30 @@ def train(
 
 
 @bench.command()
+@click.option(
+    "--model",
+    type=click.Choice(["lenet", "lenet-relu", "mlp"]),
+    default="lenet-relu",
+    show_default=True,
+    help="The network, by its preset.",
+)
+@click.option(
+    "--target", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="The test accuracy to reach."
+)
+@click.option("--epochs", type=click.IntRange(1, 1000), default=20, show_default=True, help="Epochs a training.")
+@click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Trainings of each kind.")
+@as_json_option
+@click.pass_obj
+def accuracy(context: Context, model: str, target: float, epochs: int, seeds: int, as_json: bool) -> None:
+    """Time to a test accuracy, beside PyTorch by the same recipe on the same cores in the same run."""
+    from service.bench.accuracy import measure_accuracy, render
+
+    context.pipelines.ingest(context.home, "fashion-mnist", None)
+    report = measure_accuracy(context.home, network=model, target=target, epochs=epochs, seeds=seeds)
+    show(asdict(report), render(report), as_json)
+
+
+@bench.command()
 @networks
 @as_json_option
 @click.pass_obj

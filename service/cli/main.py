@@ -9,6 +9,7 @@ import click
 
 from ops.errors import OpsError
 from service import __version__
+from service.cli.interruption import keep_interruptions
 from service.cli.pipelines import Pipelines
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
@@ -49,6 +50,7 @@ def atelier() -> None:
 
 def command(pipelines: Pipelines, arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process: 0 done, 1 the work failed, 2 wrong use."""
+    keep_interruptions()
     try:
         context = Context(Home.from_environment(), pipelines)
         sys.exit(atelier.main(arguments, prog_name="atelier", standalone_mode=False, obj=context))

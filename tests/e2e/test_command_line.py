@@ -97,7 +97,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(blobs_home: Home, tr
     run = _wait_for_rounds(blobs_home, before, 4)
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode != 0, out + err
     assert "Traceback" not in out + err
     done = atelier("train", "--resume", run, "--json", home=blobs_home.root)
     assert done.returncode == 0, done.stderr

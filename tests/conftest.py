@@ -1,10 +1,14 @@
-"""What all tests share: how hypothesis draws, one thread for linear algebra, and a home on disk."""
+"""What all tests share: how hypothesis draws, one thread for linear algebra, a working Ctrl-C, and a home on disk."""
 
 import os
+import signal
 
 # Before NumPy is first imported. The arrays here are small, and workers run with one thread too.
 for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(library, "1")
+
+# A shell that starts the tests in the background has SIGINT ignored, which programs started by a test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from pathlib import Path  # noqa: E402 -- see above
 

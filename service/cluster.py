@@ -36,6 +36,10 @@ QUIET = {
     "distributed.admin.tick.interval": "500ms",
     "distributed.worker.memory.monitor-interval": "1s",
     "distributed.worker.profile.enabled": False,
+    "distributed.scheduler.work-stealing-interval": "500ms",
+    # Every array of a fold comes fresh from the system otherwise, which took longer than the folding.
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 64 << 20,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 128 << 20,
     "distributed.admin.large-graph-warning-threshold": "16GB",  # a large network's state travels with its first task
 }
 

@@ -65,7 +65,7 @@ class Evaluation:
 
 def evaluate(job: Job, theta: Floats) -> Evaluation:
     """Run the network over the test examples, and over those kept out, and measure what it says. Runs on a worker."""
-    engine = engine_of(job.choice, job.network, job.recipe)
+    engine = engine_of(job)
     images, labels = read(job.data.path, "test", job.data.digest)
     figures = measure(engine.predict(theta, images), labels, job.data.class_names)
     if not job.config.holdout:

@@ -1,30 +1,38 @@
 """Rounds in flight: submitted to the scheduler ahead of time, so that its latency hides behind the work."""
 
+from asyncio import run_coroutine_threadsafe, sleep
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, wait
+from concurrent.futures import Future as Promise
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from secrets import token_hex
-from threading import Event
 from time import monotonic
+from typing import Any
 
+from dask import annotate
 from distributed import Future, KilledWorker
+from distributed import wait as completion
 
 from service.averaging import FAN_IN, State
 from service.cluster import Cluster
+from service.crew import Crew
 from service.job import Job
 from service.plan import Round
-from service.rounds import Report, local_round, partial_sum, report, state_after, warm_up
+from service.rounds import Report, local_round, partial_sum, report, state_after
 
 AHEAD = 4
 """How many rounds are with the scheduler at a time."""
 
-KEEP_STATE_BYTES = 4 << 20
-"""Up to this size the state comes back after every round; a larger one where an epoch ends and every `KEEP_EVERY`."""
+FETCH_BYTES = 4 << 20
+"""How much the coordinator fetches after every round: what the shards hand in, or else a report with the state."""
 
 KEEP_EVERY = 16
+"""A state that is larger comes back where an epoch ends, and once in so many rounds."""
+
+YIELD_SECONDS = 0.02
+"""How long the coordinator holds back when a round is done: the workers wait for the same results, and go first."""
 
 GLANCE_SECONDS = 0.05
 """How often the coordinator looks up from waiting for an answer."""
@@ -44,22 +52,22 @@ class Disturbed(Exception):
 
 @dataclass(frozen=True)
 class _Flight:
-    """A round that was submitted: what its shards will hand in, and what the coordinator will read.
+    """A round that was submitted.
 
+    tasks: all that was submitted for it. answers: what is fetched for the coordinator, on its way from the start.
     inputs: for the key of each of its tasks, the keys of the results that the task takes.
     """
 
     round: Round
-    parts: list[Future]
-    report: Future
+    tasks: list[Future]
+    answers: Promise[list[Any]]
     inputs: dict[str, list[str]]
 
 
 class Pipeline:
     """Rounds on their way through the cluster, from a given state on, at most `AHEAD` at a time.
 
-    avoided: says which workers, by address, get no tasks for now as long as there are others.
-    warm: addresses of workers that are known to be warmed up, which are preferred; more are added.
+    avoided, warm: see `Crew`.
     patience: seconds that an answer may take before the pipeline is given up.
     """
 
@@ -79,14 +87,11 @@ class Pipeline:
         self._job = job
         self._next: Round | None = first
         self._before: State | Future | tuple[Round, list[Future]] = start
-        self._avoided = avoided
         self._flights: deque[_Flight] = deque()
         self._name = token_hex(4)
-        self._warm = warm
-        self._warming: dict[str, Future] = {}
-        self._welcome: list[str] = []
-        self._is_choosy = False
+        self._crew = Crew(cluster, job, self._name, avoided=avoided, warm=warm)
         self._inputs: dict[str, list[str]] = {}
+        self._tasks: list[Future] = []
 
     def reports(self) -> Generator[Report]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
@@ -95,102 +100,83 @@ class Pipeline:
         """
         try:
             while self._fill():
-                yield self._wait(self._flights[0].report)
+                flight = self._flights[0]
+                answers = self._wait(flight.answers)
+                yield answers[0] if isinstance(answers[0], Report) else report(self._job, (flight.round, answers), True)
                 self._flights.popleft()
         finally:
             self._let_go()
 
     def _fill(self) -> bool:
         """Submit rounds up to the limit; False when nothing is left to wait for."""
-        self._warm_up()
+        self._crew.muster()
         while self._next is not None and len(self._flights) < AHEAD:
-            self._look_around()
             self._submit(self._next)
             self._next = self._job.plan.round_after(self._next)
         return bool(self._flights)
 
-    def _warm_up(self) -> None:
-        """Have every worker that isn't known yet load the data and compile the engine."""
-        for worker in self._cluster.workers:
-            if worker not in self._warm and worker not in self._warming:
-                task = self._cluster.client.submit(
-                    warm_up, self._job, key=f"warm-{self._name}-{worker}", pure=False, workers=[worker]
-                )
-                task.add_done_callback(partial(self._warmed, worker))
-                self._warming[worker] = task
-
-    def _look_around(self) -> None:
-        """Choose who may take what comes next: not those to avoid, and had best be warm already."""
-        everyone = self._cluster.workers
-        avoided = self._avoided()
-        others = [worker for worker in everyone if worker not in avoided]
-        self._is_choosy = 0 < len(others) < len(everyone)
-        welcome = others or everyone
-        self._welcome = [worker for worker in welcome if worker in self._warm] or welcome
-
-    def _warmed(self, worker: str, task: Future) -> None:
-        if task.status == "finished":
-            self._warm.add(worker)
-
     def _submit(self, round_: Round) -> None:
         tag = f"{self._name}-{round_.number}"
-        self._inputs = {}
+        self._inputs, self._tasks = {}, []
         if isinstance(self._before, State):
-            self._before = self._task(_given, self._before, key=f"start-{tag}")
+            (self._before,) = self._map(_given, [(self._before,)], f"start-{tag}")
         before = self._before
-        parts = [
-            self._task(local_round, self._job, round_, shard, before, key=f"round-{tag}-{shard}", place=shard)
-            for shard in range(round_.shards)
-        ]
+        shards = [(self._job, round_, shard, before) for shard in range(round_.shards)]
+        parts = self._map(local_round, shards, f"round-{tag}")
         level = 0
         while len(parts) > FAN_IN:
-            groups = [parts[low : low + FAN_IN] for low in range(0, len(parts), FAN_IN)]
-            parts = [
-                self._task(partial_sum, group, key=f"sum-{tag}-{level}-{index}", place=index)
-                for index, group in enumerate(groups)
-            ]
+            groups = [(parts[low : low + FAN_IN],) for low in range(0, len(parts), FAN_IN)]
+            parts = self._map(partial_sum, groups, f"sum-{tag}-{level}")
             level += 1
         done = (round_, parts)
-        final = self._task(report, self._job, done, self._keeps(round_), key=f"report-{tag}", urgent=False)
-        self._flights.append(_Flight(round_, parts, final, self._inputs))
+        if level == 0 and self._is_light(round_):
+            asked = parts
+        else:
+            asked = self._map(report, [(self._job, done, self._keeps(round_))], f"report-{tag}", urgent=False)
+        self._flights.append(_Flight(round_, self._tasks, self._fetched(asked), self._inputs))
         # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
-        self._before = done if level == 0 else self._task(state_after, self._job, done, key=f"state-{tag}", place=0)
+        self._before = done if level == 0 else self._map(state_after, [(self._job, done)], f"state-{tag}")[0]
 
-    def _task(
-        self, function: object, *arguments: object, key: str, place: int | None = None, urgent: bool = True
-    ) -> Future:
-        """Submit a pure function.
+    def _map(
+        self, function: Callable[..., object], arguments: Sequence[tuple[object, ...]], name: str, urgent: bool = True
+    ) -> list[Future]:
+        """Submit a pure function once for each of some arguments, as one message."""
+        keys = [f"{name}-{index}" for index in range(len(arguments))]
+        for key, given in zip(keys, arguments, strict=True):
+            self._inputs[key] = [future.key for future in _futures(given)]
+        with annotate(**self._crew.places(keys)):
+            tasks = self._cluster.client.map(
+                function, *zip(*arguments, strict=True), key=keys, pure=False, retries=2, priority=0 if urgent else -1
+            )
+        self._tasks += tasks
+        return tasks
 
-        place: with which worker it had best be, counted round; Dask by itself gives tasks only to workers that hold
-        some of their input, which after a solo round is one. It is a hint: any other worker may take the task,
-        unless some are to be avoided, which would steal it.
-        """
-        self._inputs[key] = [future.key for future in _futures(arguments)]
-        welcome = self._welcome
-        hint = [welcome[place % len(welcome)]] if place is not None and welcome and not self._is_choosy else welcome
-        return self._cluster.client.submit(
-            function,
-            *arguments,
-            key=key,
-            pure=False,
-            retries=2,
-            priority=0 if urgent else -1,
-            workers=hint or None,
-            allow_other_workers=bool(hint) and not self._is_choosy,
-        )
+    def _is_light(self, round_: Round) -> bool:
+        """Whether the coordinator fetches what the shards hand in and sums it up itself, which no worker waits for."""
+        return round_.shards * 2 * 4 * self._job.network.size <= FETCH_BYTES
 
     def _keeps(self, round_: Round) -> bool:
         """Whether the state after a round comes back with its report."""
-        small = 3 * 4 * self._job.network.size <= KEEP_STATE_BYTES
+        small = 3 * 4 * self._job.network.size <= FETCH_BYTES
         last_of_epoch = round_.last == self._job.plan.steps_per_epoch
         return small or last_of_epoch or round_.number % KEEP_EVERY == 0
 
-    def _wait(self, future: Future) -> Report:
-        """The answer, as soon as there is one; meanwhile a look at the cluster every now and then."""
+    def _fetched(self, tasks: list[Future]) -> Promise[list[Any]]:
+        """Have results fetched as soon as they are there and the workers have them."""
+        client = self._cluster.client
+
+        async def fetch() -> list[Any]:
+            with client.as_current():
+                await completion(tasks)
+            await sleep(YIELD_SECONDS)
+            return await client.gather(tasks, asynchronous=True)
+
+        return run_coroutine_threadsafe(fetch(), client.loop.asyncio_loop)
+
+    def _wait(self, answers: Promise[list[Any]]) -> list[Any]:
+        """The answers, as soon as they are there; meanwhile a look at the cluster every now and then."""
         deadline = monotonic() + self.patience
-        done = Event()
-        future.add_done_callback(lambda _: done.set())
-        while not done.wait(GLANCE_SECONDS):
+        while not wait([answers], GLANCE_SECONDS).done:
             if not self._cluster.is_connected:
                 raise self._disturbed("the scheduler was lost")
             if self._cluster.worker_left.is_set():
@@ -202,15 +188,14 @@ class Pipeline:
                     continue
                 raise self._disturbed("an answer is overdue", suspects)
         try:
-            answer: Report = future.result(timeout=self.patience)
+            return answers.result()
         except KilledWorker:
             raise self._disturbed("a task ended with its worker") from None
         except (CancelledError, OSError, TimeoutError):
             raise self._disturbed("an answer was lost") from None
-        return answer
 
     def _disturbed(self, what: str, suspects: frozenset[str] = frozenset()) -> Disturbed:
-        return Disturbed(what, sum(len(flight.parts) + 1 for flight in self._flights), suspects)
+        return Disturbed(what, sum(len(flight.tasks) for flight in self._flights), suspects)
 
     def _suspects(self) -> frozenset[str]:
         """The workers that keep the round that is waited for, unless they are busy for others too and still heard of.
@@ -236,10 +221,11 @@ class Pipeline:
 
     def _let_go(self) -> None:
         """Have the scheduler forget every round that is still on its way."""
-        futures = [future for flight in self._flights for future in (*flight.parts, flight.report)]
-        futures += self._warming.values()
+        for flight in self._flights:
+            flight.answers.cancel()
+        futures = [future for flight in self._flights for future in flight.tasks]
+        futures += self._crew.warming
         self._flights.clear()
-        self._warming.clear()
         if futures and self._cluster.is_connected:
             with suppress(OSError, TimeoutError, CancelledError):
                 self._cluster.client.cancel(futures, force=True)

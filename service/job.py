@@ -53,6 +53,7 @@ class Job:
         return State(Replica(theta, np.zeros_like(theta)), np.zeros_like(theta))
 
 
+@lru_cache(maxsize=8)
 def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     """The configured network for images of this data set. Raises OpsError where they don't fit it."""
     return zoo.network(config.model, (1, *data.image_shape), data.classes, resize=config.resize)
@@ -71,16 +72,28 @@ def recipe_for(config: TrainConfig) -> Recipe:
 
 
 @lru_cache(maxsize=2)
-def engine_of(choice: Choice, network: Network, recipe: Recipe) -> Engine:
-    """This process's engine for a network: built once, used by every task."""
+def engine_of(job: Job) -> Engine:
+    """This process's engine for a job."""
+    return _engine(job.choice, job.network, job.recipe)
+
+
+@lru_cache(maxsize=2)
+def training_data(job: Job) -> Any:
+    """The training examples, verified and brought to where the engine runs."""
+    return _data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+
+
+# Jobs that differ in their learning rate, say, share an engine and its data.
+
+
+@lru_cache(maxsize=2)
+def _engine(choice: Choice, network: Network, recipe: Recipe) -> Engine:
     return build(choice, network, recipe)
 
 
 @lru_cache(maxsize=2)
-def training_data(choice: Choice, network: Network, recipe: Recipe, path: Path, digest: str) -> Any:
-    """The training examples, verified and brought to where the engine runs, once a process."""
-    engine = engine_of(choice, network, recipe)
+def _data(choice: Choice, network: Network, recipe: Recipe, path: Path, digest: str) -> Any:
     images, labels = read(path, "train", digest)
-    loaded = engine.load(images, labels)
+    loaded = _engine(choice, network, recipe).load(images, labels)
     log.info("%d examples of %s are loaded for %s on %s", len(labels), path.name, choice.engine, choice.device)
     return loaded

@@ -50,8 +50,7 @@ class Report:
 def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> Contribution:
     """One shard's steps of one round, from the state that the round before leads to."""
     start = before if isinstance(before, State) else state_after(job, before)
-    engine = engine_of(job.choice, job.network, job.recipe)
-    data = training_data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+    engine, data = engine_of(job), training_data(job)
     steps = steps_of(job, round_, shard)
     began = perf_counter()
     outcome = engine.run(start.replica, data, steps)
@@ -73,7 +72,7 @@ def local_round(job: Job, round_: Round, shard: int, before: State | Before) -> 
 
 def warm_up(job: Job) -> None:
     """Have a worker load the data and compile the engine before its first round. A speed-up and nothing else."""
-    training_data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+    training_data(job)
 
 
 def partial_sum(parts: Sequence[Contribution | Partial]) -> Partial:

@@ -1,0 +1,74 @@
+"""Who takes the tasks of a pipeline: a place for each, workers to avoid, and newcomers that are warmed up first."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from distributed import Future
+
+from service.cluster import Cluster
+from service.job import Job
+from service.rounds import warm_up
+
+
+class Crew:
+    """The workers that there are, as one pipeline sees them.
+
+    avoided: says which workers, by address, get no tasks for now as long as there are others.
+    warm: addresses of workers that are known to be warmed up, which are preferred; more are added.
+    """
+
+    def __init__(
+        self, cluster: Cluster, job: Job, name: str, *, avoided: Callable[[], frozenset[str]], warm: set[str]
+    ) -> None:
+        self._cluster = cluster
+        self._job = job
+        self._name = name
+        self._avoided = avoided
+        self._warm = warm
+        self._warming: dict[str, Future] = {}
+        self._founders: set[str] = set()
+        self._welcome: list[str] = []
+        self._is_choosy = False
+
+    @property
+    def warming(self) -> list[Future]:
+        """The tasks by which workers are warmed up."""
+        return list(self._warming.values())
+
+    def muster(self) -> None:
+        """Look who is there; have every worker that isn't known yet load the data and compile the engine."""
+        everyone = self._cluster.workers
+        nobody_is_ahead = not self._warm
+        for worker in everyone:
+            if worker not in self._warm and worker not in self._warming:
+                if nobody_is_ahead:
+                    self._founders.add(worker)
+                self._warming[worker] = self._warmed_up(worker)
+        avoided = self._avoided()
+        others = [worker for worker in everyone if worker not in avoided]
+        self._is_choosy = 0 < len(others) < len(everyone)
+        welcome = others or everyone
+        self._welcome = [worker for worker in welcome if worker in self._warm | self._founders] or welcome
+
+    def places(self, keys: list[str]) -> dict[str, Any]:
+        """Dask's annotations for some tasks: with which worker each had best be, counted round.
+
+        Dask by itself gives tasks only to workers that hold some of their input, which after a solo round is one.
+        It is a hint: any other worker may take a task, unless some are to be avoided, which would steal it.
+        """
+        welcome = self._welcome
+        if not welcome:
+            return {}
+        turns = [welcome if self._is_choosy else [welcome[index % len(welcome)]] for index in range(len(keys))]
+        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_choosy}
+
+    def _warmed_up(self, worker: str) -> Future:
+        key = f"warm-{self._name}-{worker}"
+        task = self._cluster.client.submit(warm_up, self._job, key=key, pure=False, workers=[worker])
+        task.add_done_callback(partial(self._welcomed, worker))
+        return task
+
+    def _welcomed(self, worker: str, task: Future) -> None:
+        if task.status == "finished":
+            self._warm.add(worker)

@@ -13,6 +13,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.context import FlowRunContext
 
+from service.plan import Plan
 from service.report import markdown_curve
 from service.runs import Entry
 from service.sweep import Result, results_table
@@ -24,12 +25,12 @@ LEAST_SECONDS = 1.0
 class TrainingView:
     """Follows a run: a progress bar, a table with a line for each epoch, the curve so far, and a log.
 
-    rounds: how many the run has. before: its epochs so far, where it is continued.
+    plan: the run's. before: its epochs so far, where it is continued.
     """
 
-    def __init__(self, run: str, rounds: int, before: list[Entry]) -> None:
+    def __init__(self, run: str, plan: Plan, before: list[Entry]) -> None:
         self._key = f"run-{run}"
-        self._rounds = max(rounds, 1)
+        self._plan = plan
         self._ids = _artifacts_here() if before else {}
         self._shown: dict[str, float] = {}
         self._epochs = list(before)
@@ -41,7 +42,7 @@ class TrainingView:
         if kind == "begin":
             self._log.info("run %s begins after %d rounds", self._key.removeprefix("run-"), entry["rounds_done"])
         elif kind == "round":
-            self._progress(100 * (entry["round"] + 1) / self._rounds)
+            self._progress(100 * self._plan.share_after(entry["epoch"], entry["last"]))
         elif kind == "epoch":
             self._epochs.append(entry)
             self._log.info(

@@ -52,7 +52,7 @@ def train_flow(
     begun = resume or continues(home.runs, run, asked)
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
     before = history(RunFolder.open(home.runs, run)) if begun else []
-    view = TrainingView(run, sum(1 for _ in plan_for(asked, data.train).rounds()), before)
+    view = TrainingView(run, plan_for(asked, data.train), before)
     with worker_logs(), open_cluster(cluster) as opened:
         trained = task(train_run)(home, opened, run, None if begun else asked, view, Origin(fork, init))
         evaluations = task(evaluate_run)(home, opened, run)

@@ -140,17 +140,33 @@ def drift(whole: Partial) -> float:
     """How far the replicas stood apart: their mean squared distance from their average, over the squared distance
     that the average travelled. 0 for one shard; about K - 1 where K shards walk in unrelated directions.
     """
-    if whole.start is None:
-        raise AssertionError("the first shard carries the state that its round started from")
-    mean = whole.theta / whole.tally.examples - whole.start.replica.theta
-    travelled = float(np.sum(mean * mean))
-    apart = whole.tally.spread / whole.tally.examples - travelled
-    return max(apart, 0.0) / travelled if travelled > 0 else 0.0
+    apart, travelled = _distances(whole)
+    return apart / travelled if travelled > 0 else 0.0
+
+
+def dispersion(whole: Partial, steps: int) -> float:
+    """How fast the replicas drift apart: their mean squared distance from their average, a step, over the squared
+    length of the average. The noise of the steps makes that distance grow like a random walk's, in proportion to
+    their number, so that this figure hardly depends on how many there were.
+    """
+    apart, _ = _distances(whole)
+    mean = whole.theta / whole.tally.examples
+    length = float(np.sum(mean * mean))
+    return apart / (steps * length) if length > 0 else 0.0
 
 
 def without_velocity(state: State) -> State:
     """As much of a state as `join` needs of where a round began."""
     return State(Replica(state.replica.theta, np.zeros_like(state.replica.velocity)), state.outer)
+
+
+def _distances(whole: Partial) -> tuple[float, float]:
+    """The replicas' mean squared distance from their average, and the squared distance that the average travelled."""
+    if whole.start is None:
+        raise AssertionError("the first shard carries the state that its round started from")
+    mean = whole.theta / whole.tally.examples - whole.start.replica.theta
+    travelled = float(np.sum(mean * mean))
+    return max(whole.tally.spread / whole.tally.examples - travelled, 0.0), travelled
 
 
 def _state(theta: Floats, velocity: Sent, outer: Sent) -> State:

@@ -56,11 +56,18 @@ class AveragingConfig(_Frozen):
     first_average_every: int = _field(
         0, 5, "The same for the first round, moving to --average-every by the end; 0: constant.", ge=0, le=1_000_000
     )
+    target_dispersion: float = _field(
+        0.0,
+        6,
+        "Have H follow the replicas' dispersion a step; --average-every is right for this one. 0: H stays.",
+        ge=0,
+        le=1,
+    )
     velocity: Literal["average", "reset"] = _field(
-        "average", 6, "What becomes of the shards' velocities at an average."
+        "average", 7, "What becomes of the shards' velocities at an average."
     )
     lr_scaling: float = _field(
-        0.0, 7, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
+        0.0, 8, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
     )
 
 

@@ -13,6 +13,7 @@ from time import monotonic
 
 from service.averaging import State
 from service.cluster import RETURN_SECONDS, Cluster
+from service.course import Course
 from service.errors import ClusterError
 from service.flight import Disturbed, Pipeline
 from service.job import Job
@@ -90,7 +91,9 @@ class _Watch:
             self.avoided_until[worker] = monotonic() + AVOID_SECONDS * 2 ** (self.offences[worker] - 1)
 
 
-def coordinate(cluster: Cluster, job: Job, start: State, first: Round | None) -> Generator[Report | Disturbance]:
+def coordinate(
+    cluster: Cluster, job: Job, start: State, first: Round | None, course: Course
+) -> Generator[Report | Disturbance]:
     """The reports of all rounds from `first` on, in order, and whatever disturbed them on the way.
 
     A round may be reported again after a disturbance. Raises ClusterError where scheduler or workers stay away, or
@@ -101,7 +104,9 @@ def coordinate(cluster: Cluster, job: Job, start: State, first: Round | None) ->
     while following is not None:
         cluster.worker_left.clear()
         patience = watch.patience(cluster.workers, failures)
-        pipeline = Pipeline(cluster, job, state, following, avoided=watch.avoided, warm=watch.warm, patience=patience)
+        pipeline = Pipeline(
+            cluster, job, state, following, course, avoided=watch.avoided, warm=watch.warm, patience=patience
+        )
         going_on_from, asked = following.number, None
         reports = pipeline.reports()
         try:
@@ -113,7 +118,7 @@ def coordinate(cluster: Cluster, job: Job, start: State, first: Round | None) ->
                 else:
                     watch.took(asked)
                 if report.state is not None:
-                    state, following = report.state, job.plan.round_after(report.round)
+                    state, following = report.state, course.after(report.round)
                     going_on_from = report.round.number + 1
                 yield report
                 if laggard:

@@ -17,13 +17,14 @@ from distributed import wait as completion
 
 from service.averaging import FAN_IN, State
 from service.cluster import Cluster
+from service.course import Course
 from service.crew import Crew
 from service.job import Job
-from service.plan import Round
+from service.plan import LAG, Round
 from service.rounds import Report, local_round, partial_sum, report, state_after
 
-AHEAD = 4
-"""How many rounds are with the scheduler at a time."""
+AHEAD = LAG
+"""How many rounds are with the scheduler at a time: as many as can be told before their results are there."""
 
 FETCH_BYTES = 4 << 20
 """How much the coordinator fetches after every round: what the shards hand in, or else a report with the state."""
@@ -67,6 +68,7 @@ class _Flight:
 class Pipeline:
     """Rounds on their way through the cluster, from a given state on, at most `AHEAD` at a time.
 
+    first, course: the round to begin with, and which follow.
     avoided, warm: see `Crew`.
     patience: seconds that an answer may take before the pipeline is given up.
     """
@@ -77,6 +79,7 @@ class Pipeline:
         job: Job,
         start: State,
         first: Round,
+        course: Course,
         *,
         avoided: Callable[[], frozenset[str]],
         warm: set[str],
@@ -85,7 +88,9 @@ class Pipeline:
         self.patience = patience
         self._cluster = cluster
         self._job = job
-        self._next: Round | None = first
+        self._first = first
+        self._last: Round | None = None
+        self._course = course
         self._before: State | Future | tuple[Round, list[Future]] = start
         self._flights: deque[_Flight] = deque()
         self._name = token_hex(4)
@@ -102,7 +107,11 @@ class Pipeline:
             while self._fill():
                 flight = self._flights[0]
                 answers = self._wait(flight.answers)
-                yield answers[0] if isinstance(answers[0], Report) else report(self._job, (flight.round, answers), True)
+                told = (
+                    answers[0] if isinstance(answers[0], Report) else report(self._job, (flight.round, answers), True)
+                )
+                self._course.note(flight.round, told.dispersion)
+                yield told
                 self._flights.popleft()
         finally:
             self._let_go()
@@ -110,9 +119,12 @@ class Pipeline:
     def _fill(self) -> bool:
         """Submit rounds up to the limit; False when nothing is left to wait for."""
         self._crew.muster()
-        while self._next is not None and len(self._flights) < AHEAD:
-            self._submit(self._next)
-            self._next = self._job.plan.round_after(self._next)
+        while len(self._flights) < AHEAD:
+            following = self._course.after(self._last) if self._last else self._first
+            if following is None:
+                break
+            self._submit(following)
+            self._last = following
         return bool(self._flights)
 
     def _submit(self, round_: Round) -> None:

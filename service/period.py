@@ -1,4 +1,9 @@
-"""How many steps the shards take between two averages, H, as a function of how far the run has come."""
+"""How many steps the shards take between two averages, H."""
+
+from math import sqrt
+
+REACH = 4
+"""How many times longer or shorter than asked for a following H makes a round at the most."""
 
 
 def geometric(first: int, last: int, share: float) -> int:
@@ -9,3 +14,14 @@ def geometric(first: int, last: int, share: float) -> int:
     shrinks, as in AdaComm (Wang and Joshi, 2019).
     """
     return max(1, round(first * (last / first) ** share))
+
+
+def following(every: int, dispersion: float, target: float) -> int:
+    """H where replicas were seen to disperse by so much a step, and `every` is right for `target`.
+
+    An average costs c steps' time, c / H for each step. The replicas' squared distance from each other grows with H,
+    and harm with it: at a dispersion of s a step, s H. The sum of both is least at an H that goes with 1 / sqrt(s),
+    the law of AdaComm (Wang and Joshi, Adaptive communication strategies, 2019, section 4).
+    """
+    factor = sqrt(target / dispersion) if dispersion > 0 else REACH
+    return max(1, round(every * min(max(factor, 1 / REACH), REACH)))

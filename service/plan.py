@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 from ops.random import generator
 from service.config import TrainConfig
 from service.errors import InvalidInput
-from service.period import geometric
+from service.period import following, geometric
+
+LAG = 4
+"""From how many rounds before an H that follows the dispersion takes it: so many rounds are submitted ahead."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Plan:
     average_every: int
     solo_steps: int
     first_average_every: int = 0
+    target_dispersion: float = 0.0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -66,19 +70,26 @@ class Plan:
         """The round that a run begins with."""
         return self._round(0, 0, 0)
 
-    def round_after(self, done: Round) -> Round | None:
-        """The round that follows, or None where the run ends."""
+    def round_after(self, done: Round, dispersion: float | None = None) -> Round | None:
+        """The round that follows, or None where the run ends.
+
+        dispersion: of the round `LAG` before it, where the shards were apart; only a plan with a target looks at it.
+        """
         epoch, first = done.epoch, done.last
         if first == self.steps_per_epoch:
             epoch, first = epoch + 1, 0
-        return None if epoch == self.epochs else self._round(done.number + 1, epoch, first)
+        return None if epoch == self.epochs else self._round(done.number + 1, epoch, first, dispersion)
 
     def rounds(self) -> Iterator[Round]:
-        """Every round of the run, in order."""
+        """Every round of the run, in order, as far as H doesn't depend on what is measured on the way."""
         following: Round | None = self.first_round()
         while following is not None:
             yield following
             following = self.round_after(following)
+
+    def share_after(self, epoch: int, step: int) -> float:
+        """Which part of the run's steps is done after so many of an epoch, in [0, 1]."""
+        return (epoch + step / self.steps_per_epoch) / self.epochs
 
     def examples_after(self, done: Round) -> int:
         """How many examples the run has used when a round is done."""
@@ -99,9 +110,12 @@ class Plan:
         pieces = [order[low:high] for low, high in zip(lows, highs, strict=True)]
         return np.concatenate(pieces), offsets
 
-    def _round(self, number: int, epoch: int, first: int) -> Round:
+    def _round(self, number: int, epoch: int, first: int, dispersion: float | None = None) -> Round:
         alone = self.solo_steps - (epoch * self.steps_per_epoch + first)
-        steps = min(self._period(-alone), self.steps_per_epoch - first)
+        every = self._period(-alone)
+        if self.target_dispersion and dispersion is not None:
+            every = following(every, dispersion, self.target_dispersion)
+        steps = min(every, self.steps_per_epoch - first)
         if alone > 0:
             return Round(number, epoch, first, first + min(steps, alone), 1, solo=True)
         return Round(number, epoch, first, first + steps, self.shards)
@@ -134,6 +148,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
         average_every=averaging.average_every,
         solo_steps=round(averaging.solo_share * steps),
         first_average_every=averaging.first_average_every,
+        target_dispersion=averaging.target_dispersion,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from service.averaging import FAN_IN, Contribution, Partial, State
+from service.course import Course
 from service.job import Job
 from service.plan import Round
 from service.rounds import Report, local_round, partial_sum, report
@@ -10,13 +11,14 @@ from service.rounds import Report, local_round, partial_sum, report
 
 def replay(job: Job, start: State, first: Round | None) -> Iterator[Report]:
     """The reports of all rounds from `first` on, each with its state. The same bits as on a cluster."""
-    state, following = start, first
+    state, following, course = start, first, Course(job.plan, {})
     while following is not None:
         done = replay_round(job, state, following)
         yield done
         if done.state is None:
             raise AssertionError("the report was asked for with its state")
-        state, following = done.state, job.plan.round_after(following)
+        course.note(following, done.dispersion)
+        state, following = done.state, course.after(following)
 
 
 def replay_round(job: Job, start: State, round_: Round) -> Report:

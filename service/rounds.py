@@ -10,7 +10,7 @@ from distributed import get_worker
 
 from ops.engine import Steps
 from ops.schedule import SCHEDULES, WarmUp
-from service.averaging import Contribution, Pace, Partial, State, Tally, drift, fold, join, without_velocity
+from service.averaging import Contribution, Pace, Partial, State, Tally, dispersion, drift, fold, join, without_velocity
 from service.config import AveragingConfig
 from service.job import Job, engine_of, training_data
 from service.plan import Round
@@ -28,7 +28,7 @@ class Report:
     """What the coordinator learns of a finished round.
 
     loss: mean over the examples, in nats, each before the step that used it. accuracy: likewise.
-    digest: SHA-256 of the parameters after the round. drift: see `averaging.drift`. seconds: spent in steps,
+    digest: SHA-256 of the parameters after the round. drift, dispersion: see `averaging`. seconds: spent in steps,
     over all shards. ended: when the last step was done, in seconds since 1970; the report may come later.
     quickest, slowest: the shards that took the least and the most time for an example.
     state: the state after the round, where it was asked for.
@@ -40,6 +40,7 @@ class Report:
     accuracy: float
     digest: str
     drift: float
+    dispersion: float
     seconds: float
     ended: float
     quickest: Pace
@@ -92,6 +93,7 @@ def report(job: Job, before: Before, with_state: bool) -> Report:
         accuracy=tally.correct / tally.examples,
         digest=state.digest,
         drift=drift(whole),
+        dispersion=dispersion(whole, round_.last - round_.first),
         seconds=tally.seconds,
         ended=tally.ended,
         quickest=tally.quickest,

@@ -12,6 +12,7 @@ from service import __version__
 from service.cluster import Cluster, settle_engine
 from service.config import TrainConfig
 from service.coordinator import Disturbance, coordinate
+from service.course import Course, dispersions
 from service.data import describe
 from service.errors import AtelierError, Cancelled, RunError
 from service.home import Home
@@ -109,11 +110,12 @@ def _advance(
     cluster: Cluster, folder: RunFolder, job: Job, ledger: "_Ledger", checkpoint: Checkpoint | None
 ) -> Iterator[Entry]:
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
-    following = job.plan.round_after(checkpoint.round) if checkpoint else job.plan.first_round()
+    course = Course(job.plan, ledger.dispersions())
+    following = course.after(checkpoint.round if checkpoint else None)
     digest, written = state.digest, monotonic()
     if checkpoint and _ends_epoch(job, checkpoint.round):
         yield from ledger.epoch(checkpoint.round)
-    reports = coordinate(cluster, job, state, following)
+    reports = coordinate(cluster, job, state, following, course)
     try:
         for report in reports:
             if isinstance(report, Disturbance):
@@ -130,7 +132,7 @@ def _advance(
                 written = monotonic()
             if epoch_done:
                 yield from ledger.epoch(report.round)
-            if asked and job.plan.round_after(report.round):
+            if asked and course.after(report.round):
                 raise Cancelled(folder.name, asked, report.round.number)
         yield ledger.log.append("end", outcome="finished", digest=digest, examples=job.plan.epochs * job.plan.examples)
     finally:
@@ -165,6 +167,10 @@ class _Ledger:
             if logged and logged["digest"] == checkpoint.state.digest:
                 return checkpoint
         return None
+
+    def dispersions(self) -> dict[int, float]:
+        """What was measured of the rounds that are done, as far as their shards were apart."""
+        return dispersions(self._rounds.values())
 
     def round(self, report: Report) -> Iterator[Entry]:
         """Write down a round that is new; hold one that was written down before against the log."""
@@ -218,11 +224,13 @@ def _round_values(report: Report) -> dict[str, Any]:
         "first": report.round.first,
         "last": report.round.last,
         "shards": report.round.shards,
+        "solo": report.round.solo,
         "examples": report.examples,
         "loss": report.loss,
         "accuracy": report.accuracy,
         "digest": report.digest,
         "drift": report.drift,
+        "dispersion": report.dispersion,
         "step_s": report.seconds,
         "ended": report.ended,
     }

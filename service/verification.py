@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.averaging import State
+from service.course import Course, dispersions, logged_round
 from service.errors import NotFound, RunError
 from service.job import Job
-from service.plan import Round
 from service.replay import replay_round
-from service.runs import RunFolder, checkpoints
+from service.runs import Checkpoint, RunFolder, checkpoints
 
 
 @dataclass(frozen=True)
@@ -38,40 +37,52 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
         raise NotFound(f"run {folder.name} has no round {only}: the log has {len(logged)} rounds")
     if not logged:
         raise RunError(f"run {folder.name} has no rounds to verify yet")
-    state, following = _nearest(folder, job, only or 0)
+    checkpoint = _nearest(folder, only or 0)
+    state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
+    before = checkpoint.round if checkpoint else None
+    known = dispersions(entry for number, entry in logged.items() if before and number <= before.number)
+    course = Course(job.plan, known)
+    following = course.after(before)
     last = max(logged) if only is None else only
     while following is not None and following.number <= last:
         done = replay_round(job, state, following)
         entry = logged.get(following.number)
         if entry is None or done.state is None:
             raise RunError(f"the log of run {folder.name} lacks round {following.number}")
-        if entry["examples"] != done.examples:
-            raise RunError(f"round {following.number} used {entry['examples']} examples, planned were {done.examples}")
+        if entry["examples"] != done.examples or logged_round(entry) != following:
+            raise RunError(
+                f"round {following.number} used {entry['examples']} examples in {logged_round(entry)}, "
+                f"planned were {done.examples} in {following}"
+            )
         if only is None or following.number == only:
             verdict = Verdict(following.number, following.epoch, entry["digest"], done.digest)
             yield verdict
             if not verdict.same:
                 return
-        state, following = done.state, job.plan.round_after(following)
+        course.note(following, done.dispersion)
+        state, following = done.state, course.after(following)
 
 
-def examples_once(job: Job, epoch: int) -> bool:
-    """Whether the plan uses every example exactly once in an epoch."""
+def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:
+    """Whether the logged rounds of an epoch used every example exactly once; of one that isn't done, at most once."""
     seen = np.zeros(job.plan.examples, np.int64)
-    for round_ in job.plan.rounds():
+    rounds = [logged_round(entry) for entry in folder.entries() if entry["kind"] == "round"]
+    steps = 0
+    for round_ in rounds:
         if round_.epoch == epoch:
+            steps += round_.last - round_.first
             for shard in range(round_.shards):
                 np.add.at(seen, job.plan.batches(round_, shard)[0], 1)
-    return bool((seen == 1).all())
+    wanted = seen == 1 if steps >= job.plan.steps_per_epoch else seen <= 1
+    return bool(wanted.all())
 
 
-def _nearest(folder: RunFolder, job: Job, number: int) -> tuple[State, Round | None]:
-    """A state to compute round `number` from: the newest checkpoint before it, or the first weights."""
+def _nearest(folder: RunFolder, number: int) -> Checkpoint | None:
+    """The newest whole checkpoint to compute round `number` from, if there is one."""
     for done in checkpoints.numbers(folder.checkpoints):
         if done <= number:
             try:
-                checkpoint = checkpoints.read(folder.checkpoints / str(done))
+                return checkpoints.read(folder.checkpoints / str(done))
             except RunError:
                 continue
-            return checkpoint.state, job.plan.round_after(checkpoint.round)
-    return folder.start() or job.initial_state(), job.plan.first_round()
+    return None

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from service.data import describe
 from service.errors import AtelierError
 from service.home import Home
-from service.plan import plan_for
+from service.plan import Plan, plan_for
 from service.runs import Entry, RunFolder
 
 POLL_SECONDS = 0.1
@@ -45,10 +45,11 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
         transient=True,
     ) as bar:
         task = bar.add_task("preparing", total=None)
-        for entry, rounds in _follow(home, run, stop):
+        for entry, plan in _follow(home, run, stop):
             if entry["kind"] == "round":
                 doing = f"epoch {entry['epoch'] + 1}  loss {entry['loss']:.3f}  accuracy {entry['accuracy']:.3f}"
-                bar.update(task, total=rounds, completed=entry["round"] + 1, description=doing)
+                done = plan.share_after(entry["epoch"], entry["last"])
+                bar.update(task, total=1.0, completed=done, description=doing)
             elif entry["kind"] == "epoch":
                 console.print(_epoch_line(entry), highlight=False)
             elif entry["kind"] == "end":
@@ -62,25 +63,24 @@ def _epoch_line(entry: Entry) -> str:
     )
 
 
-def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, int]]:
-    """New lines of the run's log as they appear, each with the number of rounds in the run."""
-    seen, rounds = -1, 0
+def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
+    """New lines of the run's log as they appear, each with the run's plan."""
+    seen, plan = 0, None
     while True:
         finishing = stop.is_set()
         try:
             folder = RunFolder.open(home.runs, run)
-            if not rounds:
+            if plan is None:
                 config = folder.config()
                 examples = describe(home.store(config.dataset)).train
-                rounds = sum(1 for _ in plan_for(config, examples).rounds())
+                plan = plan_for(config, examples)
             lines = list(folder.entries())
         except AtelierError:
             lines = []
-        if seen < 0:
-            seen = 0
-        for entry in lines[seen:]:
-            yield entry, rounds
-        seen = max(seen, len(lines))
+        if plan is not None:
+            for entry in lines[seen:]:
+                yield entry, plan
+            seen = max(seen, len(lines))
         if finishing:
             return
         stop.wait(POLL_SECONDS)

@@ -98,7 +98,7 @@ def verify(context: Context, run: str, number: int | None, as_json: bool) -> Non
             f"round {verdict.round}: {'same' if verdict.same else 'DIFFERENT'} {verdict.computed[:16]}", err=True
         )
     epochs = sorted({verdict.epoch for verdict in verdicts})
-    once = all(examples_once(job, epoch) for epoch in epochs)
+    once = all(examples_once(folder, job, epoch) for epoch in epochs)
     same = verdicts[-1].same
     value = {"run": run, "rounds": len(verdicts), "same": same, "examples_once": once, "last": asdict(verdicts[-1])}
     text = (

@@ -15,6 +15,7 @@ STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         "solo start": {"outer_momentum": 0.0},
         "default": {},
         "growing H": {"first_average_every": 1},
+        "following H": {"target_dispersion": 3e-6},
         "rate by root K": {"lr_scaling": 0.5},
     }
 )
@@ -42,7 +43,7 @@ CELLS = (
     Cell("plain", 1, DEFAULT.average_every),  # the textbook: one process, plain SGD
     *(Cell(strategy, shards, every) for strategy in ("plain", "solo start") for shards in APART for every in H[1:]),
     *(Cell("default", shards, every) for shards in (1, *APART) for every in H),
-    *(Cell(strategy, shards, H[-1]) for strategy in ("growing H", "rate by root K") for shards in APART),
+    *(Cell(strategy, shards, H[-1]) for strategy in ("growing H", "following H", "rate by root K") for shards in APART),
 )
 PLATEAU_CELLS = tuple(Cell("default", shards, DEFAULT.average_every) for shards in (2, 4, 8))
 

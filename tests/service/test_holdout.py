@@ -92,7 +92,7 @@ def test_a_run_is_published_with_its_validation_and_can_be_verified(home: Home, 
     assert "70 training images kept out" in model.read_file("README.md").decode()
     folder = RunFolder.open(home.runs, "held")
     job = recorded_job(home, folder)
-    assert examples_once(job, 1)
+    assert examples_once(folder, job, 1)
     assert all(verdict.same for verdict in verify_run(folder, job))
 
 

@@ -9,8 +9,8 @@ import pytest
 from service.config import configured
 from service.home import Home
 from service.job import Job
-from service.period import geometric
-from service.plan import Plan, shuffle
+from service.period import following, geometric
+from service.plan import LAG, Plan, shuffle
 from service.replay import replay
 from service.runs import RunFolder
 from service.training import advance, begin, final_state, recorded_job, reopen
@@ -20,6 +20,11 @@ from tests.jobs import small, small_job
 STRATEGIES: dict[str, dict[str, Any]] = {
     "growing H": {"averaging": {"first_average_every": 1, "average_every": 9}},
     "shrinking H": {"averaging": {"first_average_every": 9, "average_every": 2}},
+    "H that follows the dispersion": {
+        "averaging": {"average_every": 3, "target_dispersion": 5e-6, "solo_share": 0.1, "shards": 2},
+        "epochs": 4,
+        "batch_size": 12,
+    },
     "velocity averaged": {"optimizer": {"momentum": 0.8}},
     "velocity reset": {"averaging": {"velocity": "reset"}, "optimizer": {"momentum": 0.8}},
     "velocity reset after a solo start": {
@@ -44,11 +49,15 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
     velocity, an_epoch = np.zeros_like(theta), -(-size // batch)
     total = config.epochs * an_epoch
     solo, step = round(averaging.solo_share * total), 0
+    dispersions: list[float | None] = []
     while step < total:
         apart = step >= solo
         first = averaging.first_average_every or averaging.average_every
         way = (step - solo) / (total - solo)
         every = np.rint(np.exp((1 - way) * np.log(first) + way * np.log(averaging.average_every))) if apart else solo
+        seen = dispersions[-4] if len(dispersions) >= 4 else None
+        if apart and averaging.target_dispersion and seen is not None:
+            every = np.rint(every * np.clip(np.sqrt(averaging.target_dispersion / seen), 0.25, 4))
         last = int(min(step + every, (step // an_epoch + 1) * an_epoch, total if apart else solo))
         shards = averaging.shards if apart else 1
         thetas, velocities, weights = [], [], np.zeros(shards)
@@ -67,6 +76,9 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
             thetas.append(own)
             velocities.append(moving)
         theta = np.average(thetas, axis=0, weights=weights)
+        squares = [np.sum((own - theta) ** 2) for own in thetas]
+        apart_squared = np.average(squares, weights=weights) / (last - step) / np.sum(theta**2)
+        dispersions.append(apart_squared if apart else None)
         velocity = np.average(velocities, axis=0, weights=weights)
         if apart and averaging.velocity == "reset":
             velocity = np.zeros_like(velocity)
@@ -100,7 +112,7 @@ def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Pa
     np.testing.assert_allclose(last.state.replica.theta, expected, rtol=0, atol=1e-4 * moved + 2e-6)
 
 
-@pytest.mark.parametrize("name", ["growing H", "all"])
+@pytest.mark.parametrize("name", ["growing H", "H that follows the dispersion", "all"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
     home: Home, tmp_path: Path, cluster_of, name: str
 ):
@@ -130,3 +142,18 @@ def test_a_growing_h_averages_every_step_first_and_seldom_later():
     assert lengths[:-1] == sorted(lengths[:-1])  # the last ends with the epoch
     assert (lengths[0], lengths[-2]) == (1, 8)
     assert sum(lengths) == 2900
+
+
+def test_h_goes_with_the_inverse_root_of_the_dispersion_within_its_reach():
+    assert [following(40, 1e-6 * times, 1e-6) for times in (1, 4, 1 / 4, 1e9, 0)] == [40, 20, 80, 10, 160]
+
+
+def test_a_following_h_changes_in_mid_run_and_every_example_is_still_seen_once(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", **STRATEGIES["H that follows the dispersion"])
+    rounds = [done.round for done in replay(job, job.initial_state(), job.plan.first_round())]
+    apart = [round_ for round_ in rounds if not round_.solo]
+    lengths = [round_.last - round_.first for round_ in apart if round_.last < job.plan.steps_per_epoch]
+    assert len(set(lengths[LAG:])) > 1, lengths
+    for epoch in range(job.plan.epochs):
+        used = [job.plan.batches(r, k)[0] for r in rounds if r.epoch == epoch for k in range(r.shards)]
+        assert sorted(np.concatenate(used)) == list(range(job.plan.examples))

@@ -36,8 +36,8 @@ def test_an_honest_run_agrees_in_every_round(home: Home, run: RunFolder):
     verdicts = list(verify_run(run, job))
     assert [verdict.round for verdict in verdicts] == list(range(6))
     assert all(verdict.same for verdict in verdicts)
-    assert examples_once(job, 0)
-    assert examples_once(job, 1)
+    assert examples_once(run, job, 0)
+    assert examples_once(run, job, 1)
 
 
 @pytest.mark.parametrize("number", [0, 2, 3, 5])

@@ -11,6 +11,7 @@ from distributed import Nanny
 
 from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, configured
+from service.course import Course
 from service.flight import Pipeline
 from service.home import Home
 from service.replay import replay
@@ -65,7 +66,8 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
     with open_cluster(ClusterConfig(workers=1)) as cluster:
         (old,) = cluster.workers
         start, first = job.initial_state(), job.plan.first_round()
-        pipeline = Pipeline(cluster, job, start, first, avoided=frozenset, warm=warm, patience=60)
+        course = Course(job.plan, {})
+        pipeline = Pipeline(cluster, job, start, first, course, avoided=frozenset, warm=warm, patience=60)
         reports = pipeline.reports()
         next(reports)
         assert warm == {old}

@@ -48,11 +48,13 @@ class Cluster:
     """A connection to a scheduler that can be made anew when the scheduler was gone for a while.
 
     address: the scheduler's. client: the connection at the moment.
+    direct: results come straight from the workers, which must be within reach, instead of through the scheduler.
     worker_left: set when a worker goes away; whoever acts on it clears it.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, direct: bool = False) -> None:
         self.worker_left = Event()
+        self._direct = direct
         self._workers: list[str] | None = None
         self.address = address
         self.client = self._connect(CONNECT_SECONDS)
@@ -112,7 +114,7 @@ class Cluster:
 
     def _connect(self, seconds: float) -> Client:
         try:
-            client = Client(self.address, timeout=seconds, set_as_default=False)
+            client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct)
         except OSError:
             raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
         self._workers = None
@@ -149,7 +151,7 @@ def open_cluster(config: ClusterConfig) -> Iterator[Cluster]:
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL + 1,
             ) as local,
-            connected(local.scheduler_address) as cluster,
+            connected(local.scheduler_address, direct=True) as cluster,
         ):
             yield cluster
 
@@ -182,12 +184,12 @@ def settle_engine(cluster: Cluster, config: TrainConfig, network: Network, recip
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Cluster]:
-    """A connection of one's own to a scheduler; several may work side by side.
+def connected(address: str, *, direct: bool = False) -> Iterator[Cluster]:
+    """A connection of one's own to a scheduler; several may work side by side. direct: see `Cluster`.
 
     Raises ClusterError where the scheduler doesn't answer or has no workers.
     """
-    cluster = Cluster(address)
+    cluster = Cluster(address, direct=direct)
     try:
         cluster.wait_for_worker(CONNECT_SECONDS)
         yield cluster

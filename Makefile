@@ -36,10 +36,10 @@ lint: $(VENV)/test  ## formatting, lints, types, layers
 
 lock:  ## resolve the dependencies anew, with hashes (needs uv)
 	echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate pyproject.toml - -o requirements.lock
+		--no-header --no-annotate --extra s3 pyproject.toml - -o requirements.lock
 	for cuda in cuda12 cuda13; do \
 		echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-			--no-annotate --extra $$cuda -c requirements.lock pyproject.toml - -o requirements-$$cuda.lock || exit 1; \
+			--no-annotate --extra s3 --extra $$cuda -c requirements.lock pyproject.toml - -o requirements-$$cuda.lock || exit 1; \
 	done
 	echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock

@@ -6,6 +6,7 @@ AtelierError            exit status 1
 ├── Conflict            it exists already, or somebody else holds it
 ├── DataError           a source file or the store is missing, damaged or not what it says it is
 ├── ClusterError        no scheduler, no workers, or they can't do the work
+├── StorageError        where the models lie can't be reached, read or written
 ├── RunError            a run's log, checkpoints or state on disk
 ├── SweepError          a sweep's files on disk, or trials that failed
 └── Cancelled           the run was cancelled or paused, as asked
@@ -38,6 +39,10 @@ class DataError(AtelierError):
 
 class ClusterError(AtelierError):
     """The Dask cluster can't do the work."""
+
+
+class StorageError(AtelierError):
+    """Where the models lie can't be reached, read or written."""
 
 
 class RunError(AtelierError):

@@ -1,22 +1,33 @@
 """Where things lie on disk. The environment is read here, once, and handed down as a value."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.errors import AtelierError
+from service.errors import AtelierError, InvalidInput
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds all data, runs and models (`ATELIER_HOME`, by default `~/.atelier`)."""
+    """The folder that holds all data, runs and models (`ATELIER_HOME`, by default `~/.atelier`).
+
+    elsewhere: where the models lie instead (`ATELIER_MODELS`): another folder, or `s3://bucket/prefix`.
+    """
 
     root: Path
+    elsewhere: str = ""
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """The home that the environment names."""
-        return cls(Path(os.environ.get("ATELIER_HOME") or "~/.atelier").expanduser().absolute())
+        """The home that the environment names. Raises InvalidInput where the endpoint of its object storage is none."""
+        root = Path(os.environ.get("ATELIER_HOME") or "~/.atelier").expanduser().absolute()
+        elsewhere = os.environ.get("ATELIER_MODELS", "")
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        # Here, since the library that takes this variable doesn't survive an address without a scheme.
+        if "://" in elsewhere and endpoint and not re.fullmatch(r"https?://[\w.:\[\]-]+(/\S*)?", endpoint):
+            raise InvalidInput(f"AWS_ENDPOINT_URL must be an address such as http://localhost:9000, got {endpoint!r}")
+        return cls(root, elsewhere)
 
     @property
     def data(self) -> Path:
@@ -27,8 +38,11 @@ class Home:
         return self.root / "runs"
 
     @property
-    def models(self) -> Path:
-        return self.root / "models"
+    def models(self) -> Path | str:
+        """What `Registry` takes: a folder, or an address."""
+        if "://" in self.elsewhere:
+            return self.elsewhere
+        return Path(self.elsewhere).expanduser().absolute() if self.elsewhere else self.root / "models"
 
     @property
     def sweeps(self) -> Path:
@@ -45,7 +59,8 @@ class Home:
     def prepare(self) -> None:
         """Make the folders. Raises AtelierError where they can't be made or written to."""
         try:
-            for folder in (self.data, self.runs, self.models, self.sweeps, self.cache):
+            models = [self.models] if isinstance(self.models, Path) else []
+            for folder in (self.data, self.runs, *models, self.sweeps, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, "Permission denied", str(folder))

@@ -10,15 +10,17 @@ from service.errors import DataError
 from service.home import Home
 from service.job import network_for, recipe_for
 from service.plan import plan_for
+from service.registry import Registry
 
 
 def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
-    """Raise what the training would fail with later: InvalidInput, OpsError or ClusterError.
+    """Raise what the training would fail with later: InvalidInput, OpsError, ClusterError or StorageError.
 
     Data that are yet to be ingested, or a store that will be built anew, are not looked into.
     """
     if cluster.scheduler:
         check_scheduler(cluster.scheduler)
+    Registry(home.models).versions(config.published_name)  # publishing comes last, and hours later
     try:
         data = describe(home.store(config.dataset))
     except DataError:

@@ -33,9 +33,9 @@ def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = 
 | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} | {evaluation.loss:.4f} | {evaluation.accuracy:.4f} \
 | {evaluation.calibration_error:.4f} |
 {validation}
-![training curve]({_data_uri((model.path / "curve.png").read_bytes(), "png")})
+![training curve]({_data_uri(model.read_file("curve.png"), "png")})
 
-![confusion matrix]({_data_uri((model.path / "confusion.png").read_bytes(), "png")})
+![confusion matrix]({_data_uri(model.read_file("confusion.png"), "png")})
 
 | class | examples | precision | recall | f1 |
 |---|---|---|---|---|

@@ -10,10 +10,10 @@ ROOT = Path(__file__).parents[1]
 
 def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
     """Start the command with pipes for its output."""
-    environment = {**os.environ, "ATELIER_HOME": str(home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+    own = {"ATELIER_HOME": str(home), "ATELIER_MODELS": "", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "flows", *words],
-        env=environment,
+        env={**os.environ, **own, **more},
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
-"""What all tests share: how hypothesis draws, one thread for linear algebra, a working Ctrl-C, and a home on disk."""
+"""What all tests share: how hypothesis draws, one thread for linear algebra, a working Ctrl-C, a home, a storage."""
 
 import os
 import signal
+from collections.abc import Iterator
 
 # Before NumPy is first imported. The arrays here are small, and workers run with one thread too.
 for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -11,11 +12,13 @@ for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from pathlib import Path  # noqa: E402 -- see above
+from uuid import uuid4  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from service.home import Home  # noqa: E402
+from tests.object_storage import KEYS, new_bucket, serving_objects  # noqa: E402
 
 # The same cases every time, so that a red run is red for everyone; a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
@@ -26,4 +29,23 @@ settings.load_profile("tests")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of the test's own, known to the environment too."""
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ATELIER_MODELS", raising=False)
     return Home.from_environment()
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[str]:
+    """The address of a server that speaks S3, known to the environment too."""
+    with serving_objects() as endpoint, pytest.MonkeyPatch.context() as patched:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
+            patched.setenv(name, value)
+        yield endpoint
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where models may lie, with nothing there yet: a folder, and then a bucket in object storage."""
+    if request.param == "folder":
+        return tmp_path / "models"
+    endpoint = request.getfixturevalue("object_storage")
+    return new_bucket(endpoint, f"bucket-{uuid4().hex[:12]}")

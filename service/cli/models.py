@@ -22,14 +22,15 @@ def models() -> None:
 def list_(context: Context, as_json: bool) -> None:
     """Every version of every model."""
     registry = Registry(context.home.models)
-    found = [registry.get(name, str(version)) for name in registry.names() for version in registry.versions(name)]
+    found = registry.everything()
+    aliases = registry.standing_for(found)
     rows = [
-        f"{m.name:<20}{m.version:>8}  {_aliases(registry, m):<12}{m.metrics['test_accuracy']:>14.4f}  {m.created}"
+        f"{m.name:<20}{m.version:>8}  {', '.join(aliases[m.label]):<12}{m.metrics['test_accuracy']:>14.4f}  {m.created}"
         for m in found
     ]
     head = f"{'model':<20}{'version':>8}  {'alias':<12}{'test accuracy':>14}  created"
     text = "\n".join([head, *rows]) if found else "no models yet: train one with `atelier train`"
-    show([_value(registry, m) for m in found], text, as_json)
+    show([_value(m, aliases[m.label]) for m in found], text, as_json)
 
 
 @models.command("show")
@@ -40,15 +41,16 @@ def show_(context: Context, model: str, as_json: bool) -> None:
     """One version: MODEL is a name, or name:version, or name:alias."""
     registry = Registry(context.home.models)
     found = _found(registry, model)
+    aliases = registry.standing_for([found])[found.label]
     lines = [
-        f"{found.name} version {found.version}  {_aliases(registry, found)}",
+        f"{found.name} version {found.version}  {', '.join(aliases)}",
         *(f"  {key.replace('_', ' '):<16}{value:.4f}" for key, value in found.metrics.items()),
         f"  trained on {found.dataset} in run {found.lineage['run']}, {found.created}",
         f"  parameters {found.lineage['parameters']}",
         "",
-        *(f"  {found.path / file}" for file in found.files),
+        *(f"  {found.place}/{file}" for file in found.files),
     ]
-    show(_value(registry, found), "\n".join(lines), as_json)
+    show(_value(found, aliases), "\n".join(lines), as_json)
 
 
 @models.command()
@@ -76,7 +78,8 @@ def compare(context: Context, chosen: tuple[str, ...], as_json: bool) -> None:
         "".join([f"{key.replace('_', ' '):<16}", *(f"{model.metrics[key]:>{width}.4f}" for model in found)])
         for key in found[0].metrics
     ]
-    show([_value(registry, model) for model in found], "\n".join(rows), as_json)
+    aliases = registry.standing_for(found)
+    show([_value(model, aliases[model.label]) for model in found], "\n".join(rows), as_json)
 
 
 @models.command("export")
@@ -121,15 +124,11 @@ def _found(registry: Registry, label: str) -> ModelVersion:
     return registry.get(name, version or "champion")
 
 
-def _aliases(registry: Registry, model: ModelVersion) -> str:
-    return ", ".join(alias for alias, version in registry.aliases(model.name).items() if version == model.version)
-
-
-def _value(registry: Registry, model: ModelVersion) -> dict[str, Any]:
+def _value(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:
     return {
         "model": model.name,
         "version": model.version,
-        "aliases": [a for a, version in registry.aliases(model.name).items() if version == model.version],
+        "aliases": aliases,
         "created": model.created,
         "dataset": model.dataset,
         "metrics": model.metrics,

@@ -3,6 +3,7 @@
 import click
 
 from service.cli.main import Context
+from service.registry import Registry
 
 
 @click.command()
@@ -16,7 +17,10 @@ def serve(context: Context, host: str, port: int, token: str) -> None:
 
     from service.http import create_app
 
-    context.home.prepare()
-    click.echo(f"models and runs of {context.home.root} at http://{host}:{port}/  (Ctrl-C ends it)")
-    app = create_app(context.home, token=token)
+    home = context.home
+    home.prepare()
+    Registry(home.models).names()  # a server without its models is of no use
+    apart = f", models of {home.models}" if home.elsewhere else ""
+    click.echo(f"models and runs of {home.root}{apart} at http://{host}:{port}/  (Ctrl-C ends it)")
+    app = create_app(home, token=token)
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)

@@ -1,16 +1,18 @@
 """Models over HTTP: find, look, download, compare, point aliases, delete."""
 
 import hmac
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from service.config import NAME
 from service.errors import InvalidInput
+from service.http.parts import in_parts
 from service.http.problems import Refused
-from service.http.views import model_view
+from service.http.views import model_view, model_views
 from service.registry import ModelVersion, Registry, search
 
 TYPES = {".json": "application/json", ".png": "image/png", ".md": "text/markdown; charset=utf-8"}
@@ -49,7 +51,7 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     ) -> dict[str, Any]:
         query = search.Query(dataset, min_accuracy, tag, name, sort, limit, cursor)
         page = search.find(registry, query)
-        return {"items": [model_view(registry, m) for m in page.items], "total": page.total, "cursor": page.cursor}
+        return {"items": model_views(registry, page.items), "total": page.total, "cursor": page.cursor}
 
     @router.get("/models/{name}", summary="A model: its versions and aliases")
     def model(name: ModelName) -> dict[str, Any]:
@@ -60,21 +62,18 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     def version(name: ModelName, version: Version) -> dict[str, Any]:
         return full(registry.get(name, version))
 
-    @router.get(
-        "/models/{name}/versions/{version}/files/{file}", summary="Download a file", response_class=FileResponse
-    )
+    @router.get("/models/{name}/versions/{version}/files/{file}", summary="Download a file", response_class=Response)
     def file(request: Request, name: ModelName, version: Version, file: str) -> Response:
         model = registry.get(name, version)
-        model.read_file(file)  # never hand out what was altered
-        tag = f'"{model.files[file]["sha256"]}"'
+        tag = f'"{model.digest(file)}"'
         # A number stands for the same bytes for ever, an alias doesn't.
         cache = "public, max-age=31536000, immutable" if version.isdigit() else "no-cache"
         headers = {"etag": tag, "cache-control": cache}
         known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
         if tag in known or "*" in known:
             return Response(status_code=304, headers=headers)
-        path = model.path / file
-        return FileResponse(path, media_type=TYPES.get(path.suffix, "application/octet-stream"), headers=headers)
+        kind = TYPES.get(PurePath(file).suffix, "application/octet-stream")
+        return in_parts(request, model.read_file(file), kind, headers)
 
     @router.get("/compare", summary="Versions side by side")
     def compare(model: Labels) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from service.http.curves import curve
 from service.http.runs import open_run
 from service.http.samples import Samples, kernel_grids
 from service.http.shelf import Shelf
-from service.http.views import model_view, run_view, run_views
+from service.http.views import model_view, model_views, run_view, run_views
 from service.registry import Registry
 from service.registry.search import Query as Search
-from service.registry.search import everything, find
+from service.registry.search import find
 
 SHOWN = 60
 
@@ -35,7 +35,10 @@ def gallery_routes(home: Home, shelf: Shelf) -> APIRouter:
     @router.get("/")
     def index(sort: Annotated[str, Query(max_length=32)] = "-created") -> HTMLResponse:
         found = find(registry, Search(sort=sort, limit=SHOWN))
-        cards = [{**model_view(registry, m), "curve": curve(m.read_json("history"), small=True)} for m in found.items]
+        cards = [
+            {**view, "curve": curve(m.read_json("history"), small=True)}
+            for view, m in zip(model_views(registry, found.items), found.items, strict=True)
+        ]
         return page("index.html", here="models", cards=cards, total=found.total, sort=sort)
 
     @router.get("/models/{name}")
@@ -61,7 +64,7 @@ def gallery_routes(home: Home, shelf: Shelf) -> APIRouter:
 
     @router.get("/compare")
     def compare(model: Annotated[list[str] | None, Query(max_length=6)] = None) -> HTMLResponse:
-        known = [m.label for m in everything(registry)]
+        known = [m.label for m in registry.everything()]
         chosen = [by_label(registry, label) for label in model or known[-2:]]
         columns = [
             {
@@ -79,7 +82,7 @@ def gallery_routes(home: Home, shelf: Shelf) -> APIRouter:
 
     @router.get("/try")
     def attempt(model: Annotated[str, Query(max_length=130)] = "") -> HTMLResponse:
-        known = everything(registry)
+        known = registry.everything()
         labels = [m.label for m in known]
         best = max(known, key=lambda m: m.metrics["test_accuracy"], default=None)
         chosen = by_label(registry, model) if model else best
@@ -127,7 +130,7 @@ def _test_count(samples: Samples, dataset: str) -> int:
 
 def _published(registry: Registry, run: str) -> str:
     """The model that a run became, as name/version, or nothing."""
-    return next((f"{m.name}/{m.version}" for m in everything(registry) if m.lineage.get("run") == run), "")
+    return next((f"{m.name}/{m.version}" for m in registry.everything() if m.lineage.get("run") == run), "")
 
 
 def _flat(config: dict[str, Any], above: str = "") -> dict[str, Any]:

@@ -4,6 +4,7 @@ Every model has one input, `pixels` (n, c, h, w): FP32 in [0, 1], or UINT8 as st
 (n, classes): `logits` and `probabilities`.
 """
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -43,18 +44,17 @@ def inference_routes(shelf: Shelf, limits: Limits) -> APIRouter:
         return {"ready": True}
 
     @router.post("/repository/index", summary="Every model and version")
-    async def index() -> list[dict[str, str]]:
-        registry = shelf.registry
+    def index() -> list[dict[str, str]]:
         return [
-            {"name": name, "version": str(version), "state": "READY", "reason": ""}
-            for name in registry.names()
-            for version in registry.versions(name)
+            {"name": model.name, "version": str(model.version), "state": "READY", "reason": ""}
+            for model in shelf.registry.everything()
         ]
 
     @router.get("/models/{name}", summary="Model metadata")
     @router.get("/models/{name}/versions/{version}", summary="Metadata of a version")
     async def metadata(name: str, version: str = "champion") -> dict[str, Any]:
-        return _metadata(shelf, (await shelf.predictor(name, version)))
+        predictor = await shelf.predictor(name, version)
+        return _metadata(predictor, await asyncio.to_thread(shelf.registry.versions, predictor.model.name))
 
     @router.get("/models/{name}/ready", summary="Is the model ready?")
     @router.get("/models/{name}/versions/{version}/ready", summary="Is the version ready?")
@@ -101,11 +101,11 @@ _EXAMPLE = {
 }
 
 
-def _metadata(shelf: Shelf, predictor: Predictor) -> dict[str, Any]:
+def _metadata(predictor: Predictor, versions: list[int]) -> dict[str, Any]:
     classes = len(predictor.model.class_names)
     return {
         "name": predictor.model.name,
-        "versions": [str(version) for version in shelf.registry.versions(predictor.model.name)],
+        "versions": [str(version) for version in versions],
         "platform": "atelier",
         "inputs": [{"name": "pixels", "datatype": "FP32", "shape": [-1, *predictor.input_shape]}],
         "outputs": [{"name": output, "datatype": "FP32", "shape": [-1, classes]} for output in OUTPUTS],

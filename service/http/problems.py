@@ -10,12 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ops.errors import OpsError
-from service.errors import AtelierError, Conflict, InvalidInput, NotFound
+from service.errors import AtelierError, Conflict, InvalidInput, NotFound, StorageError
 
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "something went wrong here; the server's log says what"
-STATUS = {InvalidInput: 422, NotFound: 404, Conflict: 409}
+AWAY = "the models can't be read or written now; the server's log says why"
+STATUS = {InvalidInput: 422, NotFound: 404, Conflict: 409, StorageError: 503}
+HIDDEN = {500: UNEXPECTED, 503: AWAY}
 
 
 class Refused(AtelierError):
@@ -37,14 +39,16 @@ def problem(path: str, status: int, detail: str, headers: dict[str, str] | None 
 
 
 def told(path: str, error: AtelierError | OpsError) -> Response:
-    """The answer for something that was expected to go wrong. A defect on this side doesn't tell where files lie."""
+    """The answer for something that was expected to go wrong. What is wrong here doesn't tell where files lie."""
     if isinstance(error, OpsError):
         return problem(path, 422, str(error))
-    status = error.status if isinstance(error, Refused) else STATUS.get(type(error), 500)
-    if status == 500:
+    if isinstance(error, Refused):
+        headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+        return problem(path, error.status, str(error), headers)
+    status = STATUS.get(type(error), 500)
+    if status in HIDDEN:
         log.error("%s: %s", path, error)
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
-    return problem(path, status, UNEXPECTED if status == 500 else str(error), headers)
+    return problem(path, status, HIDDEN.get(status, str(error)))
 
 
 def too_large(path: str, limit: int) -> Response:

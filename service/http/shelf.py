@@ -32,20 +32,28 @@ class Shelf:
         self._limits = limits
         self._ready: OrderedDict[tuple[str, int], Predictor] = OrderedDict()
         self._resolved: dict[tuple[str, str], tuple[float, Predictor]] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[Predictor]] = {}
         self._building = asyncio.Lock()
         self._waiting: dict[int, list[tuple[NDArray[np.uint8], asyncio.Future[Floats]]]] = {}
 
     async def predictor(self, name: str, version: str = "champion") -> Predictor:
-        """A version ready to answer, by number or alias. Raises NotFound or DataError."""
-        clock = asyncio.get_running_loop().time()
-        known = self._resolved.get((name, version))
-        if known and clock < known[0]:
+        """A version ready to answer, by number or alias. Raises NotFound, DataError or StorageError."""
+        asked = name, version
+        known = self._resolved.get(asked)
+        if known and asyncio.get_running_loop().time() < known[0]:
             return known[1]
-        model = self.registry.get(name, version)
-        predictor = await self._built(model)
+        if asked not in self._asking:
+            # One question for all who wait for its answer: the storage may be far away.
+            self._asking[asked] = asyncio.create_task(self._resolve(*asked))
+            self._asking[asked].add_done_callback(lambda _: self._asking.pop(asked))
+        return await asyncio.shield(self._asking[asked])
+
+    async def _resolve(self, name: str, version: str) -> Predictor:
+        until = asyncio.get_running_loop().time() + FRESH_S
+        predictor = await self._built(await asyncio.to_thread(self.registry.get, name, version))
         if len(self._resolved) > 64:
             self._resolved.clear()
-        self._resolved[name, version] = (clock + FRESH_S, predictor)
+        self._resolved[name, version] = (until, predictor)
         return predictor
 
     async def logits(self, predictor: Predictor, images: NDArray[np.uint8]) -> Floats:

@@ -1,5 +1,6 @@
 """What the API says of a model and of a run, as plain data."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,21 @@ from service.runs import RunFolder, all_runs
 
 def model_view(registry: Registry, model: ModelVersion) -> dict[str, Any]:
     """One version, with what lists show."""
+    return model_views(registry, [model])[0]
+
+
+def model_views(registry: Registry, models: Sequence[ModelVersion]) -> list[dict[str, Any]]:
+    """Several versions, with what lists show."""
+    aliases = registry.standing_for(models)
+    return [_view(model, aliases[model.label]) for model in models]
+
+
+def _view(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:
     base = f"/api/models/{model.name}/versions/{model.version}"
-    aliases = registry.aliases(model.name)
     return {
         "name": model.name,
         "version": model.version,
-        "aliases": [alias for alias, version in aliases.items() if version == model.version],
+        "aliases": aliases,
         "created": model.created,
         "dataset": model.dataset,
         "network": model.network,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -12,7 +13,7 @@ MOST_NUMBERED = 20
 """With more classes than this the cells carry no numbers."""
 
 
-def confusion_picture(counts: Sequence[Sequence[int]], class_names: Sequence[str], path: Path) -> None:
+def confusion_picture(counts: Sequence[Sequence[int]], class_names: Sequence[str], target: Path | BinaryIO) -> None:
     """Draw [true][predicted] counts; the colour is the share of the true class."""
     matrix = np.asarray(counts, np.float64)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -34,4 +35,4 @@ def confusion_picture(counts: Sequence[Sequence[int]], class_names: Sequence[str
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(length=0)
-    save(figure, path)
+    save(figure, target)

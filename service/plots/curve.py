@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from matplotlib.ticker import MaxNLocator
 
@@ -10,7 +10,7 @@ from service.colours import FAINT, INDIGO, INK, MADDER, OCHRE
 from service.plots.style import new_figure, plain, save
 
 
-def curve_picture(history: Sequence[dict[str, Any]], path: Path) -> None:
+def curve_picture(history: Sequence[dict[str, Any]], target: Path | BinaryIO) -> None:
     """Draw a run's epochs; each has `epoch` (from 1), `train_loss`, `train_accuracy`, and maybe `test_accuracy`."""
     figure = new_figure(7.2, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1))
@@ -32,7 +32,7 @@ def curve_picture(history: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_axisbelow(True)
         axes.set_xlabel("epoch", fontsize=9, color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    save(figure, path)
+    save(figure, target)
 
 
 def _line(axes: Any, x: list[float], y: list[float], color: str, label: str, form: str) -> None:

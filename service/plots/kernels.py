@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,7 +14,7 @@ COLUMNS = 8
 MOST = 96
 
 
-def kernels_picture(kernels: Sequence[Floats], path: Path) -> None:
+def kernels_picture(kernels: Sequence[Floats], target: Path | BinaryIO) -> None:
     """Draw kernels (h, w) side by side on one scale: blue adds, red takes away."""
     shown = list(kernels)[:MOST]
     columns = min(len(shown), COLUMNS)
@@ -24,4 +25,4 @@ def kernels_picture(kernels: Sequence[Floats], path: Path) -> None:
         axes.set_axis_off()
         if index < len(shown):
             axes.imshow(shown[index], cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
-    save(figure, path)
+    save(figure, target)

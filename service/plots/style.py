@@ -1,6 +1,7 @@
 """One look for all pictures."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -30,6 +31,6 @@ def plain(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=9, color=FAINT)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, target: Path | BinaryIO) -> None:
     """Write a PNG at 144 dots an inch."""
-    figure.savefig(path, dpi=144, format="png")
+    figure.savefig(target, dpi=144, format="png")

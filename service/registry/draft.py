@@ -1,12 +1,13 @@
 """What is published as a version of a model, and the files that it becomes."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from ops.engine import Floats
 from ops.network import Network
@@ -35,21 +36,22 @@ class Draft:
     lineage: dict[str, Any]
     tags: tuple[str, ...] = field(default=())
 
-    def write(self, folder: Path) -> None:
-        """Write every file of the version but the manifest and the model card."""
+    def files(self) -> dict[str, bytes]:
+        """Every file of the version but the manifest and the model card, by name."""
         # Here, because Matplotlib takes longer to import than the rest together, and a run needs it last.
         from service.plots import confusion_picture, curve_picture, kernels_picture
 
-        save_file(as_tensors(self.network, self.theta), folder / "weights.safetensors")
+        files = {"weights.safetensors": save(as_tensors(self.network, self.theta))}
         # A network with a layer that ONNX lacks is published all the same, without that one file.
         with suppress(InvalidInput):
-            (folder / "model.onnx").write_bytes(onnx_model(self.network, self.theta))
+            files["model.onnx"] = onnx_model(self.network, self.theta)
         for name, value in (("config", self.config), ("metrics", self.metrics), ("history", self.history)):
-            (folder / f"{name}.json").write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-        curve_picture(self.history, folder / "curve.png")
-        confusion_picture(self.metrics["test"]["confusion"], self.class_names, folder / "confusion.png")
+            files[f"{name}.json"] = (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+        files["curve.png"] = _png(curve_picture, self.history)
+        files["confusion.png"] = _png(confusion_picture, self.metrics["test"]["confusion"], self.class_names)
         if kernels := first_kernels(self.network, self.theta):
-            kernels_picture(kernels, folder / "kernels.png")
+            files["kernels.png"] = _png(kernels_picture, kernels)
+        return files
 
 
 def first_kernels(network: Network, theta: Floats) -> list[Floats]:
@@ -58,3 +60,9 @@ def first_kernels(network: Network, theta: Floats) -> list[Floats]:
         if view.ndim == 4:
             return list(view.reshape(-1, *view.shape[2:]))
     return []
+
+
+def _png(draw: Callable[..., None], *what: Any) -> bytes:
+    stream = BytesIO()
+    draw(*what, stream)
+    return stream.getvalue()

@@ -1,67 +1,68 @@
-"""The registry: `models/<name>/<version>/`, each published by one rename and never changed again.
+"""The registry: `<name>/<version>/`, each published whole and never changed again, in a folder or in object storage.
 
-The manifest is written last and lists every other file with its SHA-256; a folder without one is no version.
-Aliases are names that move: `champion -> 3`, in `models/<name>/aliases.json`.
+The manifest comes last and lists every other file with its SHA-256; a version without one isn't there.
+Aliases are names that move: `champion -> 3`, in `<name>/aliases.json`.
 """
 
-import fcntl
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from time import time
 from typing import Any
 
 from service.config import NAME
-from service.errors import AtelierError, Conflict, InvalidInput, NotFound
-from service.files import canonical_json, new_folder, replace_file
+from service.errors import Conflict, InvalidInput, NotFound
+from service.files import canonical_json
 from service.registry.card import model_card
 from service.registry.draft import Draft
 from service.registry.version import ModelVersion
+from service.storage import MANIFEST, open_storage
 
-DELETED = ".deleted-"
-"""What the folder of a deleted version is called, before its number."""
+ATTEMPTS = 100
+"""How often a number or an alias is tried for while others get in before. Each failure is somebody else's success."""
 
 
 class Registry:
-    """All models below one folder."""
+    """All models at one place: a folder, or an address of object storage (`Home.models`).
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Every method raises StorageError where that can't be reached, read or written.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self._storage = open_storage(place)
+        self._known: dict[str, ModelVersion] = {}
 
     def publish(self, name: str, draft: Draft) -> ModelVersion:
         """Publish a draft as the next version of a model; the first becomes its champion."""
-        with self._held(name):
-            version = max(self.versions(name) + self._deleted(name), default=0) + 1
-            try:
-                with new_folder(self._folder / name / str(version)) as folder:
-                    draft.write(folder)
-                    (folder / "README.md").write_text(model_card(name, version, draft))
-                    manifest = self._manifest(name, version, draft, folder)
-                    (folder / "manifest.json").write_text(canonical_json(manifest) + "\n")
-            except OSError as error:
-                raise AtelierError(f"{name} version {version} can't be written: {error.strerror or error}") from None
-            if "champion" not in self.aliases(name):
-                self._point(name, "champion", version)
+        version = self._publish_next(self._checked(name), draft)
+        self._change_aliases(name, lambda aliases: {"champion": min(self.versions(name), default=version), **aliases})
         return self.get(name, str(version))
 
     def get(self, name: str, version: str = "champion") -> ModelVersion:
         """One version, by number or alias. Raises NotFound."""
-        number = version if _is_number(version) else str(self.aliases(name).get(version, ""))
-        path = self._folder / self._checked(name) / number
+        self._checked(name)
+        number = version if _is_number(version) else self.aliases(name).get(version)
         try:
-            manifest = json.loads((path / "manifest.json").read_text()) if number else None
-        except OSError:
-            manifest = None
-        if manifest is None:
+            if number is None:
+                raise NotFound(version)
+            return self._read(f"{name}/{number}")
+        except NotFound:
             known = ", ".join(map(str, self.versions(name))) or "none"
-            raise NotFound(f"there is no version {version!r} of model {name!r} (versions: {known})")
-        tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags")}
-        return ModelVersion(**{**manifest, **tuples}, path=path)
+            raise NotFound(f"there is no version {version!r} of model {name!r} (versions: {known})") from None
+
+    def everything(self) -> list[ModelVersion]:
+        """Every version of every model, by name and number."""
+        found: dict[str, ModelVersion] = {}
+        for folder in self._storage.published():
+            if _is_number(folder.rpartition("/")[2]):
+                with suppress(NotFound):  # deleted since it was listed
+                    # A version never changes, so its manifest is read once for as long as it is there.
+                    found[folder] = self._known.get(folder) or self._read(folder)
+        self._known = found
+        return sorted(found.values(), key=lambda model: (model.name, model.version))
 
     def of_run(self, name: str, run: str) -> ModelVersion | None:
         """The version of a model that a run ended in, if it was published."""
@@ -70,31 +71,41 @@ class Registry:
 
     def names(self) -> list[str]:
         """Every model that has a version."""
-        if not self._folder.is_dir():
-            return []
-        return sorted(path.name for path in self._folder.iterdir() if path.is_dir() and self.versions(path.name))
+        found = (folder.split("/") for folder in self._storage.published())
+        return sorted({name for name, version in found if _is_number(version)})
 
     def versions(self, name: str) -> list[int]:
         """The versions of a model, oldest first; empty if there is none."""
-        folder = self._folder / self._checked(name)
-        if not folder.is_dir():
-            return []
-        return sorted(int(p.name) for p in folder.iterdir() if _is_number(p.name) and (p / "manifest.json").is_file())
+        found = (folder.rpartition("/")[2] for folder in self._storage.published(self._checked(name)))
+        return sorted(int(version) for version in found if _is_number(version))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Which alias stands for which version."""
-        path = self._folder / self._checked(name) / "aliases.json"
-        aliases: dict[str, int] = json.loads(path.read_text()) if path.is_file() else {}
-        return aliases
+        return self._aliases(name)[0]
+
+    def standing_for(self, models: Iterable[ModelVersion]) -> dict[str, list[str]]:
+        """The aliases of each version, by its label. Those of a model are read once for all its versions."""
+        models = list(models)
+        aliases = {name: self.aliases(name) for name in {model.name for model in models}}
+        return {
+            model.label: [alias for alias, version in aliases[model.name].items() if version == model.version]
+            for model in models
+        }
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Have an alias stand for a version from now on. Raises NotFound or InvalidInput."""
         if alias.isdigit() or not _matches(alias):
             raise InvalidInput(f"an alias must match {NAME} and not be a number, got {alias!r}")
-        self.get(name, str(version))  # before `_held` makes a folder for a name that isn't there
-        with self._held(name):
+        self.get(name, str(version))
+        before = self.aliases(name).get(alias)
+        self._change_aliases(name, lambda aliases: {**aliases, alias: version})
+        try:
+            # Once more: `delete` looks at the aliases after it, so of two at the same time one sees the other.
             self.get(name, str(version))
-            self._point(name, alias, version)
+        except NotFound:
+            rest = {} if before is None else {alias: before}
+            self._change_aliases(name, lambda aliases: {k: v for k, v in aliases.items() if k != alias} | rest)
+            raise
 
     def promote(self, name: str, alias: str, metric: str) -> ModelVersion:
         """Have an alias stand for the best version by a metric: the lowest of a loss, the highest of all else.
@@ -117,84 +128,100 @@ class Registry:
         Raises NotFound, or Conflict where an alias stands for it.
         """
         model = self.get(name, str(version))
-        with self._held(name):
-            standing = [alias for alias, number in self.aliases(name).items() if number == version]
-            if standing:
-                raise Conflict(f"{model.label} can't be deleted: {', '.join(standing)} stands for it")
-            model.path.rename(model.path.with_name(f"{DELETED}{version}"))
-            (self._folder / name / f"{DELETED}{version}").touch()
+        self._refuse_if_pointed_at(model)
+        self._storage.hide(f"{name}/{version}")
+        try:
+            self._refuse_if_pointed_at(model)
+        except Conflict:
+            self._storage.show(f"{name}/{version}")
+            raise
 
     def restore(self, name: str, version: int) -> ModelVersion:
         """Bring a deleted version back. Raises NotFound where it was purged or never deleted."""
-        with self._held(name):
-            folder = self._folder / name / f"{DELETED}{version}"
-            if not (folder / "manifest.json").is_file():
-                raise NotFound(f"{name} has no deleted version {version}")
-            folder.rename(folder.with_name(str(version)))
+        try:
+            self._storage.show(f"{self._checked(name)}/{version}")
+        except NotFound:
+            raise NotFound(f"{name} has no deleted version {version}") from None
         return self.get(name, str(version))
 
     def purge(self, grace_s: float = 7 * 86400) -> list[str]:
         """Remove the files of versions deleted longer ago than `grace_s`, in seconds; their names."""
-        gone = []
-        for folder in sorted(self._folder.glob(f"*/{DELETED}*")):
-            if time() - folder.stat().st_mtime >= grace_s and any(folder.iterdir()):
-                when = folder.stat().st_mtime
-                for path in [folder / "manifest.json", *folder.iterdir()]:
-                    path.unlink(missing_ok=True)
-                os.utime(folder, (when, when))
-                gone.append(f"{folder.parent.name}:{folder.name.removeprefix(DELETED)}")
-        return gone
+        return [folder.replace("/", ":") for folder in self._storage.erase(grace_s)]
 
-    def _deleted(self, name: str) -> list[int]:
-        return [int(path.name.removeprefix(DELETED)) for path in (self._folder / name).glob(f"{DELETED}*")]
+    def _publish_next(self, name: str, draft: Draft) -> int:
+        files = draft.files()
+        for _ in range(ATTEMPTS):
+            version = max((int(used) for used in self._storage.used(name) if _is_number(used)), default=0) + 1
+            with_card = {**files, "README.md": model_card(name, version, draft).encode()}
+            manifest = canonical_json(_manifest(name, version, draft, with_card)) + "\n"
+            with suppress(Conflict):  # another publisher has that number
+                self._storage.publish(f"{name}/{version}", {**with_card, MANIFEST: manifest.encode()})
+                return version
+        raise Conflict(f"{name} can't be published: others take every number first")
 
-    def _point(self, name: str, alias: str, version: int) -> None:
-        aliases = self.aliases(name) | {alias: version}
-        replace_file(self._folder / name / "aliases.json", lambda path: path.write_text(canonical_json(aliases) + "\n"))
+    def _read(self, folder: str) -> ModelVersion:
+        manifest = json.loads(self._storage.read(f"{folder}/{MANIFEST}").content)
+        tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags")}
+        return ModelVersion(**{**manifest, **tuples}, storage=self._storage)
+
+    def _aliases(self, name: str) -> tuple[dict[str, int], str | None]:
+        """The aliases, and the tag of the file they were read from; None where there is none."""
+        try:
+            stored = self._storage.read(f"{self._checked(name)}/aliases.json")
+        except NotFound:
+            return {}, None
+        return json.loads(stored.content), stored.tag
+
+    def _change_aliases(self, name: str, change: Callable[[dict[str, int]], dict[str, int]]) -> None:
+        """Replace the aliases by what `change` makes of them, whoever else does so at the same time."""
+        for _ in range(ATTEMPTS):
+            aliases, tag = self._aliases(name)
+            changed = change(aliases)
+            if changed == aliases:
+                return
+            with suppress(Conflict):  # another one was quicker, and what it wrote is to be kept
+                self._storage.write(f"{name}/aliases.json", (canonical_json(changed) + "\n").encode(), tag)
+                return
+        raise Conflict(f"the aliases of {name} can't be changed: others change them all the time")
+
+    def _refuse_if_pointed_at(self, model: ModelVersion) -> None:
+        if standing := self.standing_for([model])[model.label]:
+            raise Conflict(f"{model.label} can't be deleted: {', '.join(standing)} stands for it")
 
     def _checked(self, name: str) -> str:
         if not _matches(name):
             raise InvalidInput(f"a model's name must match {NAME}, got {name!r}")
         return name
 
-    @contextmanager
-    def _held(self, name: str) -> Iterator[None]:
-        """One publisher of a model at a time; readers never wait."""
-        folder = self._folder / self._checked(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
-    def _manifest(self, name: str, version: int, draft: Draft, folder: Path) -> dict[str, Any]:
-        files = {
-            path.name: {"sha256": sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size}
-            for path in sorted(folder.iterdir())
-        }
-        test, held = draft.metrics["test"], draft.metrics.get("validation")
-        return {
-            "name": name,
-            "version": version,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "dataset": draft.dataset,
-            "class_names": draft.class_names,
-            "network": {
-                "name": draft.network.name,
-                "input_shape": draft.network.input_shape,
-                "classes": len(draft.class_names),
-                "resize": draft.config["resize"],
-            },
-            "metrics": {
-                "train_loss": draft.metrics["train_loss"],
-                "train_accuracy": draft.metrics["train_accuracy"],
-                "test_loss": test["loss"],
-                "test_accuracy": test["accuracy"],
-                **{f"validation_{name}": held[name] for name in ("loss", "accuracy") if held},
-            },
-            "lineage": draft.lineage,
-            "tags": draft.tags,
-            "files": files,
-        }
+def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) -> dict[str, Any]:
+    test, held = draft.metrics["test"], draft.metrics.get("validation")
+    return {
+        "name": name,
+        "version": version,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dataset": draft.dataset,
+        "class_names": draft.class_names,
+        "network": {
+            "name": draft.network.name,
+            "input_shape": draft.network.input_shape,
+            "classes": len(draft.class_names),
+            "resize": draft.config["resize"],
+        },
+        "metrics": {
+            "train_loss": draft.metrics["train_loss"],
+            "train_accuracy": draft.metrics["train_accuracy"],
+            "test_loss": test["loss"],
+            "test_accuracy": test["accuracy"],
+            **{f"validation_{name}": held[name] for name in ("loss", "accuracy") if held},
+        },
+        "lineage": draft.lineage,
+        "tags": draft.tags,
+        "files": {
+            file: {"sha256": sha256(content).hexdigest(), "size": len(content)}
+            for file, content in sorted(files.items())
+        },
+    }
 
 
 def _matches(name: str) -> bool:

@@ -42,7 +42,7 @@ def find(registry: Registry, query: Query) -> Page:
         raise InvalidInput(f"sort must be one of {', '.join(SORTS)}, with or without a leading minus, got {key!r}")
     if not 1 <= query.limit <= LIMIT:
         raise InvalidInput(f"limit must be in [1, {LIMIT}], got {query.limit}")
-    found = sorted(_matching(everything(registry), query), key=lambda model: _place(model, key))
+    found = sorted(_matching(registry.everything(), query), key=lambda model: _place(model, key))
     if query.sort.startswith("-"):
         found.reverse()
     start = 0
@@ -56,11 +56,6 @@ def find(registry: Registry, query: Query) -> Page:
     items = tuple(found[start : start + query.limit])
     more = start + len(items) < len(found)
     return Page(items, len(found), _encode(items[-1].label) if more else "")
-
-
-def everything(registry: Registry) -> list[ModelVersion]:
-    """Every version of every model, by name and number."""
-    return [registry.get(name, str(version)) for name in registry.names() for version in registry.versions(name)]
 
 
 def _matching(models: Iterable[ModelVersion], query: Query) -> list[ModelVersion]:

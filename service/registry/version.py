@@ -1,9 +1,8 @@
 """One published version, as its manifest tells it, and its files, checked as they are read."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -14,6 +13,7 @@ from ops.engine import Floats
 from ops.network import Network
 from service.errors import DataError, NotFound
 from service.exports.weights import from_tensors
+from service.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,17 @@ class ModelVersion:
     lineage: dict[str, Any]
     tags: tuple[str, ...]
     files: dict[str, dict[str, Any]]
-    path: Path
+    storage: Storage = field(repr=False, compare=False)
 
     @property
     def label(self) -> str:
         """What people call it: `lenet:3`."""
         return f"{self.name}:{self.version}"
+
+    @property
+    def place(self) -> str:
+        """Where its files lie: a folder, or an address of object storage."""
+        return f"{self.storage.root}/{self.name}/{self.version}"
 
     def build_network(self) -> Network:
         """The network that the parameters belong to."""
@@ -52,7 +57,7 @@ class ModelVersion:
         try:
             tensors = load(self.read_file("weights.safetensors"))
         except safetensors.SafetensorError as error:
-            raise DataError(f"{self.path / 'weights.safetensors'} can't be read: {error}") from None
+            raise DataError(f"{self.place}/weights.safetensors can't be read: {error}") from None
         return from_tensors(self.build_network(), tensors)
 
     def read_json(self, name: str) -> Any:
@@ -61,13 +66,18 @@ class ModelVersion:
 
     def read_file(self, name: str) -> bytes:
         """A file's bytes. Raises NotFound for one that isn't the version's, DataError for one that was altered."""
+        digest = self.digest(name)
+        try:
+            content = self.storage.read(f"{self.name}/{self.version}/{name}").content
+        except NotFound:
+            raise DataError(f"{self.place}/{name} is missing, though the manifest lists it") from None
+        if sha256(content).hexdigest() != digest:
+            raise DataError(f"{self.place}/{name} is damaged: its SHA-256 is not the one in the manifest")
+        return content
+
+    def digest(self, name: str) -> str:
+        """The SHA-256 that the manifest states for a file. Raises NotFound for one that isn't the version's."""
         if name not in self.files:
             raise NotFound(f"{self.label} has no file {name!r} (files: {', '.join(self.files)})")
-        path = self.path / name
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path} can't be read: {error.strerror or error}") from None
-        if sha256(content).hexdigest() != self.files[name]["sha256"]:
-            raise DataError(f"{path} is damaged: its SHA-256 is not the one in the manifest")
-        return content
+        digest: str = self.files[name]["sha256"]
+        return digest

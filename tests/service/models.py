@@ -46,5 +46,5 @@ def with_accuracy(made: Draft, accuracy: float) -> Draft:
     return replace(made, metrics={**made.metrics, "test": {**made.metrics["test"], "accuracy": accuracy}})
 
 
-def publish(folder: Path, name: str = "lenet", made: Draft | None = None) -> ModelVersion:
-    return Registry(folder).publish(name, made or draft())
+def publish(place: Path | str, name: str = "lenet", made: Draft | None = None) -> ModelVersion:
+    return Registry(place).publish(name, made or draft())

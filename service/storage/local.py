@@ -1,0 +1,118 @@
+"""A folder on this machine, or on a file system that several machines share: publication is one rename."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from time import time
+
+from service.errors import Conflict, NotFound, StorageError
+from service.files import new_folder, replace_file
+from service.storage.contract import HIDDEN, MANIFEST, Stored
+
+
+class LocalStorage:
+    """A `Storage` in a folder. What is hidden is renamed; of what is erased an empty folder stays, for its name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = str(folder)
+        self._folder = folder
+
+    def read(self, key: str) -> Stored:
+        path = self._folder / key
+        with _told(key):
+            return _stored(path)
+
+    def write(self, key: str, content: bytes, replaces: str | None) -> None:
+        path = self._folder / key
+        with _told(key), _held(path.parent):
+            there = _stored(path).tag if path.is_file() else None
+            if there != replaces:
+                raise Conflict(f"{key} was changed by somebody else")
+            replace_file(path, lambda draft: draft.write_bytes(content))
+
+    def publish(self, folder: str, files: Mapping[str, bytes]) -> None:
+        target = self._folder / folder
+        with _told(folder), _held(target.parent):
+            if _hidden(target).exists():
+                raise Conflict(f"{folder} was used before")
+            try:
+                with new_folder(target) as draft:
+                    for name, content in files.items():
+                        (draft / name).write_bytes(content)
+            except FileExistsError:
+                raise Conflict(f"{folder} exists already") from None
+
+    def published(self, parent: str = "") -> list[str]:
+        parents = [self._folder / parent] if parent else _folders(self._folder)
+        found = [path for each in parents for path in _folders(each) if not path.name.startswith(".")]
+        return sorted(f"{path.parent.name}/{path.name}" for path in found if (path / MANIFEST).is_file())
+
+    def used(self, parent: str) -> list[str]:
+        return sorted(path.name.removeprefix(HIDDEN) for path in _folders(self._folder / parent))
+
+    def hide(self, folder: str) -> None:
+        target = self._folder / folder
+        if not (target / MANIFEST).is_file():
+            raise NotFound(f"{folder} isn't there")
+        with _told(folder), _held(target.parent):
+            os.utime(target)  # before the rename, so that `erase` never takes an older time for that of hiding
+            target.rename(_hidden(target))
+
+    def show(self, folder: str) -> None:
+        target = self._folder / folder
+        if not (_hidden(target) / MANIFEST).is_file():
+            raise NotFound(f"{folder} isn't hidden")
+        with _told(folder):
+            _hidden(target).rename(target)
+
+    def erase(self, grace_s: float) -> list[str]:
+        gone = []
+        for folder in sorted(self._folder.glob(f"*/{HIDDEN}*")):
+            with _told(folder.name):
+                if time() - folder.stat().st_mtime < grace_s or not any(folder.iterdir()):
+                    continue
+                for path in [folder / MANIFEST, *folder.iterdir()]:
+                    path.unlink(missing_ok=True)
+                gone.append(f"{folder.parent.name}/{folder.name.removeprefix(HIDDEN)}")
+        return gone
+
+
+def _hidden(folder: Path) -> Path:
+    return folder.with_name(f"{HIDDEN}{folder.name}")
+
+
+def _folders(parent: Path) -> list[Path]:
+    """Folders below one, hidden ones too; not the drafts that publishers are at work on."""
+    if not parent.is_dir():
+        return []
+    names = [path for path in parent.iterdir() if path.name.startswith(HIDDEN) or not path.name.startswith(".")]
+    return [path for path in names if path.is_dir()]
+
+
+def _stored(path: Path) -> Stored:
+    content = path.read_bytes()
+    return Stored(content, sha256(content).hexdigest())
+
+
+@contextmanager
+def _held(parent: Path) -> Iterator[None]:
+    """One writer below a parent at a time; readers never wait."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with (parent / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _told(key: str) -> Iterator[None]:
+    """Tell what the system refuses in one line."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"{key} isn't there") from None
+    except OSError as error:
+        where = error.filename or key
+        raise StorageError(f"{where} can't be read or written: {error.strerror or error}") from None

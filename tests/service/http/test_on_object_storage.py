@@ -1,0 +1,93 @@
+"""The whole service while its models lie in object storage, and where the storage goes away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.home import Home
+from service.http import shelf
+from tests.object_storage import KEYS, new_bucket, serving_objects
+from tests.service.http.serving import serving
+from tests.service.http.test_api import RANDOM, TOKEN, ask
+from tests.service.models import draft, publish
+
+FILES = "/api/models/lenet/versions/1/files"
+
+
+@pytest.fixture(scope="module")
+def far(object_storage: str, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose models lie in a bucket."""
+    home = Home(tmp_path_factory.mktemp("far"), new_bucket(object_storage, "served"))
+    home.prepare()
+    publish(home.models)
+    publish(home.models, made=draft(seed=1))
+    publish(home.models, "flat", draft("mlp", seed=1))
+    return home
+
+
+@pytest.fixture(scope="module")
+def http(far: Home) -> Iterator[httpx.Client]:
+    with serving(far, token=TOKEN) as client:
+        yield client
+
+
+def test_models_are_found_compared_and_shown(far: Home, http: httpx.Client) -> None:
+    assert {item["name"] for item in http.get("/api/models").json()["items"]} == {"lenet", "flat"}
+    assert http.get("/api/models/lenet").json() == {"name": "lenet", "versions": [1, 2], "aliases": {"champion": 1}}
+    assert len(http.get("/api/compare?model=lenet:1&model=flat").json()["models"]) == 2
+    assert len(http.post("/v2/repository/index").json()) == 3
+    assert http.get("/v2/models/lenet").json()["versions"] == ["1", "2"]
+    for path in ("/", "/models/lenet", "/compare", "/try"):
+        assert http.get(path).status_code == 200, path
+    assert not (far.root / "models").exists()
+
+
+def test_files_come_whole_in_parts_and_not_again(http: httpx.Client) -> None:
+    whole = http.get(f"{FILES}/weights.safetensors")
+    assert whole.headers["accept-ranges"] == "bytes"
+    part = http.get(f"{FILES}/weights.safetensors", headers={"range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    known = {"if-none-match": whole.headers["etag"]}
+    assert http.get(f"{FILES}/weights.safetensors", headers=known).status_code == 304
+    assert http.get(f"{FILES}/curve.png").headers["content-type"] == "image/png"
+    assert http.get(f"{FILES}/nothing").status_code == 404
+    assert http.get(f"{FILES}/.claim").status_code == 404
+
+
+@pytest.fixture
+def forgetful(far: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A server that asks the storage before each prediction."""
+    monkeypatch.setattr(shelf, "FRESH_S", 0.0)
+    with serving(far, token=TOKEN) as client:
+        yield client
+
+
+def test_an_alias_moves_and_a_version_goes(forgetful: httpx.Client) -> None:
+    http, headers = forgetful, {"authorization": f"Bearer {TOKEN}"}
+    assert ask(http, RANDOM[0].tolist()).json()["version"] == 1
+    assert http.put("/api/models/lenet/aliases/champion", json={"version": 2}, headers=headers).status_code == 200
+    assert ask(http, RANDOM[0].tolist()).json()["version"] == 2
+    assert http.delete("/api/models/lenet/versions/2", headers=headers).status_code == 409
+    assert http.put("/api/models/lenet/aliases/champion", json={"version": 1}, headers=headers).status_code == 200
+    assert http.delete("/api/models/lenet/versions/2", headers=headers).status_code == 204
+    assert http.get("/api/models/lenet/versions/2").status_code == 404
+
+
+def test_predictions_ask_the_storage_no_more_while_they_are_fresh_and_then_tell_that_it_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "FRESH_S", 60.0)
+    with serving_objects() as endpoint:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
+            monkeypatch.setenv(name, value)
+        home = Home(tmp_path, new_bucket(endpoint, "short-lived"))
+        publish(home.models)
+        with serving(home) as http:
+            assert ask(http, RANDOM.tolist()).status_code == 200
+            httpx.post(f"{endpoint}/moto-api/reset").raise_for_status()  # the bucket is gone
+            assert ask(http, RANDOM.tolist()).status_code == 200
+            away = http.get("/api/models")
+    assert (away.status_code, away.headers["content-type"]) == (503, "application/problem+json")
+    assert "short-lived" not in away.text

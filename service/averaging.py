@@ -152,7 +152,8 @@ def dispersion(whole: Partial, steps: int) -> float:
     apart, _ = _distances(whole)
     mean = whole.theta / whole.tally.examples
     length = float(np.sum(mean * mean))
-    return apart / (steps * length) if length > 0 else 0.0
+    # Whole processes may decide by this: twelve digits, so that a last bit of a library's sum makes no difference.
+    return float(f"{apart / (steps * length):.12g}") if length > 0 else 0.0
 
 
 def without_velocity(state: State) -> State:

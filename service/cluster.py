@@ -114,7 +114,7 @@ class Cluster:
 
     def _connect(self, seconds: float) -> Client:
         try:
-            client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct)
+            client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct or None)
         except OSError:
             raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
         self._workers = None

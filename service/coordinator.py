@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
 
+from distributed.client import ClosedClientError
+
 from service.averaging import State
 from service.cluster import RETURN_SECONDS, Cluster
 from service.course import Course
@@ -34,7 +36,7 @@ AVOID_SECONDS = 30.0
 """How long a worker that kept others waiting gets no tasks; twice as long each time that it does so again."""
 
 
-LAG = 4
+LAG_FACTOR = 4
 LAG_SECONDS = 0.5
 """A worker lags if its shard took so many times as long as it would have taken elsewhere, and so much longer."""
 
@@ -81,7 +83,7 @@ class _Watch:
         usual_s = quickest.example_s if apart else self.quickest_s
         self.quickest_s = min(self.quickest_s, quickest.example_s)
         late_s = (slowest.example_s - usual_s) * report.examples / report.round.shards
-        lags = slowest.example_s > LAG * usual_s and late_s > LAG_SECONDS
+        lags = slowest.example_s > LAG_FACTOR * usual_s and late_s > LAG_SECONDS
         return frozenset([slowest.worker]) if lags else frozenset()
 
     def suspect(self, workers: frozenset[str]) -> None:
@@ -100,10 +102,10 @@ def coordinate(
     where a round is disturbed again and again; whatever else a task raises comes through as it is.
     """
     state, following = start, first
-    watch, failures = _Watch(), 0
+    watch, failures, furthest = _Watch(), 0, -1
     while following is not None:
         cluster.worker_left.clear()
-        patience = watch.patience(cluster.workers, failures)
+        patience = watch.patience(_present(cluster), failures)
         pipeline = Pipeline(
             cluster, job, state, following, course, avoided=watch.avoided, warm=watch.warm, patience=patience
         )
@@ -111,7 +113,8 @@ def coordinate(
         reports = pipeline.reports()
         try:
             for report in reports:
-                failures = 0
+                if report.round.number > furthest:
+                    furthest, failures = report.round.number, 0
                 laggard = watch.laggard(report)
                 if laggard:
                     watch.suspect(laggard)
@@ -134,15 +137,23 @@ def coordinate(
                 ) from None
             watch.suspect(trouble.suspects)
             yield Disturbance(str(trouble), going_on_from, trouble.tasks)
-            _recover(cluster)
+            _recover(cluster, anew=trouble.unanswered)
         finally:
             reports.close()
 
 
-def _recover(cluster: Cluster) -> None:
-    """Have a scheduler and a worker again."""
+def _present(cluster: Cluster) -> list[str]:
+    """The workers there are; none where the scheduler went away this moment, which the pipeline will notice."""
     try:
-        if cluster.is_connected:
+        return cluster.workers
+    except (OSError, ClosedClientError):
+        return []
+
+
+def _recover(cluster: Cluster, *, anew: bool) -> None:
+    """Have a scheduler and a worker again, by a new connection where the old one can't be relied on."""
+    try:
+        if cluster.is_connected and not anew:
             cluster.wait_for_worker(RETURN_SECONDS)
         else:
             cluster.reconnect()

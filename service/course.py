@@ -31,9 +31,12 @@ class Course:
 
 def dispersions(entries: Iterable[Entry]) -> dict[int, float]:
     """What a round log says of the rounds whose shards were apart, by their numbers."""
-    return {entry["round"]: entry["dispersion"] for entry in entries if entry["kind"] == "round" and not entry["solo"]}
+    apart = (entry for entry in entries if entry["kind"] == "round" and not entry.get("solo", True))
+    return {entry["round"]: entry["dispersion"] for entry in apart}
 
 
-def logged_round(entry: Entry) -> Round:
-    """The round that a line of a log tells of."""
-    return Round(entry["round"], entry["epoch"], entry["first"], entry["last"], entry["shards"], entry["solo"])
+def logged_round(entry: Entry, plan: Plan) -> Round:
+    """The round that a line of a log tells of. Older logs don't say which rounds are solo, but the plan does."""
+    alone = entry["epoch"] * plan.steps_per_epoch + entry["first"] < plan.solo_steps
+    numbers = {"number": entry["round"], **{name: entry[name] for name in ("epoch", "first", "last", "shards")}}
+    return Round(**numbers, solo=entry.get("solo", alone))

@@ -39,6 +39,7 @@ class Crew:
     def muster(self) -> None:
         """Look who is there; have every worker that isn't known yet load the data and compile the engine."""
         everyone = self._cluster.workers
+        self._warm.intersection_update(everyone)
         nobody_is_ahead = not self._warm
         for worker in everyone:
             if worker not in self._warm and worker not in self._warming:
@@ -49,7 +50,8 @@ class Crew:
         others = [worker for worker in everyone if worker not in avoided]
         self._is_choosy = 0 < len(others) < len(everyone)
         welcome = others or everyone
-        self._welcome = [worker for worker in welcome if worker in self._warm | self._founders] or welcome
+        at_home = self._warm | self._founders
+        self._welcome = [worker for worker in welcome if worker in at_home] or welcome
 
     def places(self, keys: list[str]) -> dict[str, Any]:
         """Dask's annotations for some tasks: with which worker each had best be, counted round.

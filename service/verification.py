@@ -49,9 +49,9 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
         entry = logged.get(following.number)
         if entry is None or done.state is None:
             raise RunError(f"the log of run {folder.name} lacks round {following.number}")
-        if entry["examples"] != done.examples or logged_round(entry) != following:
+        if entry["examples"] != done.examples or logged_round(entry, job.plan) != following:
             raise RunError(
-                f"round {following.number} used {entry['examples']} examples in {logged_round(entry)}, "
+                f"round {following.number} used {entry['examples']} examples in {logged_round(entry, job.plan)}, "
                 f"planned were {done.examples} in {following}"
             )
         if only is None or following.number == only:
@@ -66,15 +66,13 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
 def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:
     """Whether the logged rounds of an epoch used every example exactly once; of one that isn't done, at most once."""
     seen = np.zeros(job.plan.examples, np.int64)
-    rounds = [logged_round(entry) for entry in folder.entries() if entry["kind"] == "round"]
-    steps = 0
+    logged = (logged_round(entry, job.plan) for entry in folder.entries() if entry["kind"] == "round")
+    rounds = [round_ for round_ in logged if round_.epoch == epoch]
     for round_ in rounds:
-        if round_.epoch == epoch:
-            steps += round_.last - round_.first
-            for shard in range(round_.shards):
-                np.add.at(seen, job.plan.batches(round_, shard)[0], 1)
-    wanted = seen == 1 if steps >= job.plan.steps_per_epoch else seen <= 1
-    return bool(wanted.all())
+        for shard in range(round_.shards):
+            np.add.at(seen, job.plan.batches(round_, shard)[0], 1)
+    is_done = any(round_.last == job.plan.steps_per_epoch for round_ in rounds)
+    return bool((seen == 1 if is_done else seen <= 1).all())
 
 
 def _nearest(folder: RunFolder, number: int) -> Checkpoint | None:

@@ -1,6 +1,7 @@
 """Runs computed again and held against their logs; forks; pauses."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 
 from service.config import configured
-from service.errors import Cancelled, InvalidInput, NotFound
+from service.errors import Cancelled, InvalidInput, NotFound, RunError
 from service.home import Home
 from service.origin import Origin
 from service.replay import replay
-from service.runs import RunFolder
+from service.runs import Entry, RunFolder
 from service.training import advance, begin, final_state, recorded_job, reopen
 from service.verification import examples_once, verify_run
 from tests.jobs import blobs_store, small
@@ -52,13 +53,40 @@ def test_a_forged_round_is_the_first_that_differs(home: Home, run: RunFolder):
     assert [verdict.same for verdict in verdicts] == [True] * 4 + [False]
 
 
+def test_a_round_of_other_steps_than_the_plan_s_is_told(home: Home, run: RunFolder):
+    forge(run, 4, first=5)
+    with pytest.raises(RunError, match=r"round 4 used .* planned were"):
+        list(verify_run(run, recorded_job(home, run)))
+    assert not examples_once(run, recorded_job(home, run), 1)
+
+
+def test_the_log_of_an_older_version_still_resumes_and_verifies(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    given = {"averaging": {"solo_share": 0.2}}
+    folder, job = begin(home, cluster_of(2), configured(small(**given)), "old")
+    entries = advance(cluster_of(2), folder, job)
+    while next(entries)["kind"] != "epoch":
+        pass
+    entries.close()
+    rewrite(folder, lambda entry: {k: v for k, v in entry.items() if k not in ("solo", "dispersion")})
+    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+        pass
+    assert all(verdict.same for verdict in verify_run(folder, job))
+    assert examples_once(folder, job, 0)
+    straight = trained(home, cluster_of(2), "straight", **given)
+    assert final_state(folder).state.digest == final_state(straight).state.digest
+
+
 def forge(run: RunFolder, number: int, **values) -> None:
     """Change a round in the log and mend the chain after it, as a careful forger would."""
+    rewrite(run, lambda entry: entry | (values if entry.get("round") == number and entry["kind"] == "round" else {}))
+
+
+def rewrite(run: RunFolder, change: Callable[[Entry], Entry]) -> None:
+    """Change the lines of a log, with a chain that is whole."""
     previous, lines = "0" * 64, []
     for line in run.log.read_text().splitlines():
-        entry = json.loads(line) | {"previous": previous}
-        if entry["kind"] == "round" and entry["round"] == number:
-            entry |= values
+        entry = change(json.loads(line)) | {"previous": previous}
         lines.append(json.dumps(entry, sort_keys=True, separators=(",", ":")) + "\n")
         previous = sha256(lines[-1].encode()).hexdigest()
     run.log.write_text("".join(lines))

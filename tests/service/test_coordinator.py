@@ -1,0 +1,59 @@
+"""What the coordinator makes of trouble, with pipelines that are played."""
+
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+import service.coordinator
+from service.cluster import Cluster
+from service.coordinator import ATTEMPTS, Disturbance, coordinate
+from service.course import Course
+from service.errors import ClusterError
+from service.flight import Disturbed, Pipeline
+from service.home import Home
+from service.replay import replay
+from tests.jobs import small_job
+
+
+class Played:
+    """A pipeline that reports the true rounds up to one that always fails; states come with every third alone."""
+
+    def __init__(self, *arguments: Any, **_: Any) -> None:
+        _, self._job, self._start, self._first, *_ = arguments
+
+    def reports(self):
+        for report in replay(self._job, self._start, self._first):
+            if report.round.number == 4:
+                raise Disturbed("a worker left", 1)
+            report = report if report.round.number % 3 == 0 else SimpleNamespace(**{**report.__dict__, "state": None})
+            yield report
+
+
+def test_a_round_that_always_fails_ends_the_run_though_rounds_before_it_are_done_again(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = small_job(home, tmp_path / "idx")
+    monkeypatch.setattr(service.coordinator, "Pipeline", Played)
+    monkeypatch.setattr(service.coordinator, "_recover", lambda *_, **__: None)
+    cluster = cast(Cluster, SimpleNamespace(workers=[], worker_left=SimpleNamespace(clear=lambda: None)))
+    seen: list[Any] = []
+    course = Course(job.plan, {})
+    watched = (
+        seen.append(each) for each in coordinate(cluster, job, job.initial_state(), job.plan.first_round(), course)
+    )
+    with pytest.raises(ClusterError, match="disturbed 7 times in a row"):
+        list(islice(watched, 100))
+    assert sum(isinstance(each, Disturbance) for each in seen) == ATTEMPTS
+    assert [each.round.number for each in seen if not isinstance(each, Disturbance)][:4] == [0, 1, 2, 3]
+
+
+def test_what_a_task_raises_by_itself_comes_through_as_it_is(home: Home, tmp_path: Path, cluster_of):
+    job = small_job(home, tmp_path / "idx")
+    cluster, start, first = cluster_of(2), job.initial_state(), job.plan.first_round()
+    (job.data.path / "train" / "images" / "c" / "0" / "0" / "0").unlink()
+    pipeline = Pipeline(cluster, job, start, first, Course(job.plan, {}), avoided=frozenset, warm=set(), patience=60)
+    with pytest.raises(Exception, match="is missing"):
+        next(pipeline.reports())

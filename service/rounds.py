@@ -84,22 +84,23 @@ def partial_sum(parts: Sequence[Contribution | Partial]) -> Partial:
 def report(job: Job, before: Before, with_state: bool) -> Report:
     """Sum up a round whose shards have handed in."""
     round_, _ = before
-    whole, state = _outcome(job, before)
-    tally = whole.tally
-    return Report(
-        round=round_,
-        examples=tally.examples,
-        loss=tally.loss / tally.examples,
-        accuracy=tally.correct / tally.examples,
-        digest=state.digest,
-        drift=drift(whole),
-        dispersion=dispersion(whole, round_.last - round_.first),
-        seconds=tally.seconds,
-        ended=tally.ended,
-        quickest=tally.quickest,
-        slowest=tally.slowest,
-        state=state if with_state else None,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # a training that diverges is told by its loss
+        whole, state = _outcome(job, before)
+        tally = whole.tally
+        return Report(
+            round=round_,
+            examples=tally.examples,
+            loss=tally.loss / tally.examples,
+            accuracy=tally.correct / tally.examples,
+            digest=state.digest,
+            drift=drift(whole),
+            dispersion=dispersion(whole, round_.last - round_.first),
+            seconds=tally.seconds,
+            ended=tally.ended,
+            quickest=tally.quickest,
+            slowest=tally.slowest,
+            state=state if with_state else None,
+        )
 
 
 def state_after(job: Job, before: Before) -> State:

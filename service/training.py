@@ -4,6 +4,7 @@ import platform
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
+from math import isfinite
 from time import monotonic, time
 from typing import Any
 
@@ -80,7 +81,8 @@ def advance(cluster: Cluster, folder: RunFolder, job: Job) -> Generator[Entry]:
     """Take a run from its newest checkpoint to its end, yielding each line of the log as it is written.
 
     Rounds that the log knows from before are compared with it instead of being written again. Raises Conflict where
-    another process works on the run, Cancelled where that was asked for, RunError where a round comes out different.
+    another process works on the run, Cancelled where that was asked for, RunError where a round comes out different
+    or its loss is no number any more.
     """
     with folder.held(), RoundLog(folder.log) as log:
         folder.clear_requests()
@@ -121,6 +123,11 @@ def _advance(
             if isinstance(report, Disturbance):
                 yield ledger.log.append("disturbed", **asdict(report))
                 continue
+            if not isfinite(report.loss):
+                raise RunError(
+                    f"run {folder.name} diverged: the loss of round {report.round.number} is {report.loss}; "
+                    f"train with a lower learning rate than {job.config.optimizer.lr:g}"
+                )
             digest = report.digest
             yield from ledger.round(report)
             epoch_done = _ends_epoch(job, report.round)

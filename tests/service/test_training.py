@@ -182,3 +182,12 @@ def test_a_full_disk_ends_the_run_in_one_line_and_room_lets_it_go_on(
     monkeypatch.setattr(checkpoints, "write", write)
     whole = train_run(home, cluster_of(2), "whole", configured(small()), lambda entry: None)
     assert train_run(home, cluster_of(2), "full", None, lambda entry: None).digest == whole.digest
+
+
+def test_a_training_that_diverges_ends_in_one_line_and_says_why(home: Home, tmp_path: Path, cluster_of):
+    small_job(home, tmp_path / "idx")
+    given = small(optimizer={"lr": 100.0, "weight_decay": 1.0}, epochs=9)  # every step multiplies by -99
+    folder, job = begin(home, cluster_of(2), configured(given), "diverges")
+    with pytest.raises(RunError, match=r"run diverges diverged: .* lower learning rate than 100"):
+        list(advance(cluster_of(2), folder, job))
+    assert folder.status() == "failed"

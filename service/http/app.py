@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import __version__
 from service.home import Home
 from service.http import problems
-from service.http.answers import PROBLEM, PROTOCOL_ERROR
+from service.http.answers.errors import PROBLEM, PROTOCOL_ERROR
+from service.http.answers.server import HEALTH, METRICS
 from service.http.api import model_routes
 from service.http.gallery import gallery_routes
 from service.http.hot import HotPath
@@ -55,11 +56,11 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     app.include_router(gallery_routes(home, shelf))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
-    @app.get("/health", tags=["server"], summary="Is the server well?")
+    @app.get("/health", tags=["server"], summary="Is the server well?", **HEALTH)
     def health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
-    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus", response_class=Response)
+    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus", response_class=Response, **METRICS)
     def metrics() -> Response:
         return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
 

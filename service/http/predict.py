@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from service.errors import InvalidInput
-from service.http.answers import PREDICTIONS
+from service.http.answers.predictions import PREDICTIONS
 from service.http.api import ModelName
 from service.http.bodies import json_object
 from service.http.limits import Limits
@@ -43,9 +43,7 @@ def predict_routes(shelf: Shelf, limits: Limits) -> APIRouter:
     """The one route."""
     router = APIRouter(prefix="/api", tags=["predict"])
 
-    @router.post(
-        "/models/{name}/predict", summary="Ask a model", responses=PREDICTIONS, openapi_extra={"requestBody": BODY}
-    )
+    @router.post("/models/{name}/predict", summary="Ask a model", **PREDICTIONS, openapi_extra={"requestBody": BODY})
     async def predict(
         request: Request,
         name: ModelName,

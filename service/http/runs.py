@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 
 from service.errors import NotFound
 from service.home import Home
+from service.http.answers import runs as answers
 from service.http.limits import Limits
 from service.http.problems import Refused
 from service.http.views import run_view, run_views
@@ -24,17 +25,17 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["runs"])
     streams = asyncio.Semaphore(limits.streams)
 
-    @router.get("/runs", summary="All runs, newest first")
+    @router.get("/runs", summary="All runs, newest first", **answers.RUNS)
     def runs(limit: Annotated[int, Query(ge=1, le=100)] = 50) -> dict[str, Any]:
         return {"items": run_views(home.runs, limit)}
 
-    @router.get("/runs/{run}", summary="A run: what was asked, and how each epoch went")
+    @router.get("/runs/{run}", summary="A run: what was asked, and how each epoch went", **answers.FULL_RUN)
     def one(run: str) -> dict[str, Any]:
         folder = open_run(home, run)
         epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
         return {**run_view(folder), "asked": folder.facts(), "history": epochs}
 
-    @router.get("/runs/{run}/rounds", summary="The rounds so far")
+    @router.get("/runs/{run}/rounds", summary="The rounds so far", **answers.ROUNDS)
     def rounds(
         run: str,
         after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
@@ -43,7 +44,12 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
         found = (e for e in open_run(home, run).entries() if e["kind"] == "round" and e["round"] > after)
         return {"items": [entry for entry, _ in zip(found, range(limit), strict=False)]}
 
-    @router.get("/runs/{run}/events", summary="The round log as it is written (server-sent events)")
+    @router.get(
+        "/runs/{run}/events",
+        summary="The round log as it is written (server-sent events)",
+        response_class=StreamingResponse,
+        **answers.EVENTS,
+    )
     async def events(request: Request, run: str) -> StreamingResponse:
         folder = open_run(home, run)
         if streams.locked():

@@ -65,7 +65,19 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
         return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     limited = LimitBody(HotPath(app, shelf, limits), limits)
-    return Meters(_Headers(limited), collected)
+    return _HeadAsGet(Meters(_Headers(limited), collected))
+
+
+class _HeadAsGet:
+    """ASGI middleware: HEAD is answered as GET is, and the server leaves the body out. A live page's has no end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].endswith("/events"):
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
 
 
 class _Headers:

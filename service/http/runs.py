@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.errors import NotFound
 from service.home import Home
 from service.http.answers import runs as answers
 from service.http.limits import Limits
-from service.http.problems import Refused
+from service.http.problems import problem
 from service.http.views import run_view, run_views
 from service.runs import RunFolder
 
@@ -52,19 +53,28 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
     )
     async def events(request: Request, run: str) -> StreamingResponse:
         folder = open_run(home, run)
-        if streams.locked():
-            raise Refused(503, f"{limits.streams} live pages are open already: try again later")
         last = request.headers.get("last-event-id", "")
         skip = int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else 0
 
-        async def guarded() -> AsyncIterator[str]:
-            async with streams:
-                async for text in follow(folder.log, skip):
-                    yield text
-
-        return StreamingResponse(guarded(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return _Live(streams, follow(folder.log, skip))
 
     return router
+
+
+class _Live(StreamingResponse):
+    """Events as long as there is room for another live page."""
+
+    def __init__(self, streams: asyncio.Semaphore, events: AsyncIterator[str]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._streams.locked():
+            refused = problem(scope["path"], 503, "too many live pages are open already: try again later")
+            await refused(scope, receive, send)
+            return
+        async with self._streams:
+            await super().__call__(scope, receive, send)
 
 
 def open_run(home: Home, run: str) -> RunFolder:

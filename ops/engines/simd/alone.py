@@ -18,11 +18,16 @@ from ops.engines.simd.contraction import add_products, new_sums, parts, tile_sha
 from ops.engines.simd.dense import UNROLL
 from ops.engines.simd.kernel import Kernel
 from ops.engines.simd.layout import Layout, Parameter, padded
-from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Resize
+from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Resize
 from ops.layers.activation import Activation
 
-FEW = 3
-"""So many examples are done one by one sooner than as a block, which computes all its lanes (measured)."""
+
+def few(layout: Layout) -> int:
+    """How many examples are sooner done one by one than as a block, which computes all its lanes (measured).
+
+    Filters that move by more than one column are done number by number, which takes as long as a block.
+    """
+    return 1 if any(map(_is_strided, layout.network.layers)) else max(1, layout.lanes // 5)
 
 
 def kernels(layout: Layout) -> list[Kernel]:
@@ -127,9 +132,9 @@ def _layer(layout: Layout, position: int) -> list[Kernel]:
         case Conv2D():
             plane, fused = conv.Plane.of(layer, shape), layout.fused(position)
             at = Where(x, y, places["weight"], places.get("bias"), fused)
-            if layer.stride[1] == 1:  # type: ignore[index]  # a pair since __post_init__
+            if not _is_strided(layer):
                 write = partial(convolve, plane=plane, at=at)
-            else:  # number by number
+            else:
                 lanes = 1
                 write = partial(
                     conv.forward, plane=plane, x=x, weight=at.weight, bias=at.bias,
@@ -151,6 +156,11 @@ def _layer(layout: Layout, position: int) -> list[Kernel]:
         case _:
             raise TypeError(f"no kernels for {layer}")
     return [Kernel(f"{name}.alone", write, lanes=lanes)]
+
+
+def _is_strided(layer: Layer) -> bool:
+    """Whether it is a convolution whose neighbours in a row don't lie side by side in the input."""
+    return isinstance(layer, Conv2D) and layer.stride[1] != 1  # type: ignore[index]  # a pair since __post_init__
 
 
 def _inside(code: Code, numbers: Vec, place: int, width: int) -> Vec:

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from ops.engines.simd.alone import FEW
+from ops.engines.simd.alone import few
 from ops.engines.simd.denormals import flush, restore
 from ops.engines.simd.draws import ACROSS, DOWN, EXAMPLES, FLIPS, LABELS
 from ops.engines.simd.kernel import Kernel
@@ -43,7 +43,7 @@ def program(plan: Plan) -> Callable[..., None]:
     channels, height, width = plan.network.input_shape
     size, augmented = channels * height * width, bool(plan.draw)
     classes, logits, share, rate = plan.network.classes, layout.values[-1], layout.share, layout.rate
-    total, dot, hit = layout.total, layout.dot, layout.hit
+    total, dot, hit, singles = layout.total, layout.dot, layout.hit, few(layout)
 
     @njit(error_model="numpy")
     def copy(pixels, target, images, source, flip, down, across):  # type: ignore[no-untyped-def]  # Numba infers them
@@ -104,7 +104,7 @@ def program(plan: Plan) -> Callable[..., None]:
             slot = 0
             for start in range(first, stop, lanes):
                 count = min(lanes, stop - start)
-                if not training and count <= FEW:
+                if not training and count <= singles:
                     for n in range(start, start + count):
                         one(pixels, images, np.int64(examples[n]) * size)
                         alone(memory, draws, pixels, 0)

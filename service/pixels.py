@@ -19,10 +19,10 @@ def pixels(value: Any, shape: tuple[int, int], limit: int) -> NDArray[np.uint8]:
         raise InvalidInput(f"pixels must be rows of numbers for one image, or a list of such images; {_wanted(shape)}")
     if not 1 <= len(images) <= limit:
         raise InvalidInput(f"pixels may hold 1 to {limit} images, got {len(images)}")
-    rows = list(chain.from_iterable(images)) if all(isinstance(image, list) for image in images) else []
-    if any(len(image) != shape[0] for image in images) or not all(
-        isinstance(row, list) and len(row) == shape[1] for row in rows
-    ):
+    if not all(isinstance(image, list) and len(image) == shape[0] for image in images):
+        raise InvalidInput(_wanted(shape))
+    rows = list(chain.from_iterable(images))
+    if not all(isinstance(row, list) and len(row) == shape[1] for row in rows):
         raise InvalidInput(_wanted(shape))
     return _bytes(rows).reshape(len(images), *shape)
 

@@ -1,5 +1,7 @@
 """Asking a model about an image."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -19,6 +21,9 @@ from service.registry import ModelVersion
 
 MAX_SIDE = 4096
 """The widest or highest picture that is looked at, in pixels."""
+
+MOST_PIXELS = 4 * MAX_SIDE**2
+"""What several pictures may come to: a second or so of decoding."""
 
 CLOSE = 1e-6
 """A pixel this close to k / 255 is the byte k: a few units in the last place of a float32."""
@@ -93,20 +98,42 @@ def picture(content: bytes, shape: tuple[int, int], *, invert: bool | None = Non
     invert: whether to swap dark and bright; None does so where the picture's border is bright.
     Raises InvalidInput for anything that is not such a picture.
     """
+    with _readable(), _opened(content) as image:
+        return _made(image, shape, invert)
+
+
+def pictures(contents: Sequence[bytes], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Several pictures as (n, h, w) uint8. Raises InvalidInput, also where they have more than `MOST_PIXELS` in all."""
+    with _readable(), ExitStack() as stack:
+        images = [stack.enter_context(_opened(content)) for content in contents]
+        if sum(image.width * image.height for image in images) > MOST_PIXELS:
+            raise InvalidInput(f"pictures must have at most {MOST_PIXELS:,} pixels in all")
+        return np.stack([_made(image, shape, None) for image in images])
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
     try:
-        with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as opened:
-            if max(opened.size) > MAX_SIDE:
-                raise InvalidInput(f"the picture must be at most {MAX_SIDE} pixels a side, got {opened.size}")
-            image: Image.Image = opened
-            if "A" in image.getbands() or "transparency" in image.info:
-                opaque = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
-            grey = image.convert("L").resize((shape[1], shape[0]), Image.Resampling.BOX)
+        yield
     except InvalidInput:
         raise
     except Exception as error:  # decoders raise what they like on bytes that aren't their own
         raise InvalidInput(f"this is not a PNG or JPEG picture that can be read: {error}") from None
-    pixels = np.asarray(grey, np.uint8)
+
+
+def _opened(content: bytes) -> Image.Image:
+    """A picture of which no more than its size has been read."""
+    image = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
+    if max(image.size) > MAX_SIDE:
+        raise InvalidInput(f"the picture must be at most {MAX_SIDE} pixels a side, got {image.size}")
+    return image
+
+
+def _made(image: Image.Image, shape: tuple[int, int], invert: bool | None) -> NDArray[np.uint8]:
+    if "A" in image.getbands() or "transparency" in image.info:
+        opaque = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+    pixels = np.asarray(image.convert("L").resize((shape[1], shape[0]), Image.Resampling.BOX), np.uint8)
     if invert is None:
         border = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
         invert = bool(np.median(border) > 127)

@@ -120,6 +120,8 @@ def _row(images: int, connections: int, ours: list[Load], theirs: list[Load]) ->
     if any(load.errors for load in ours + theirs):
         raise AtelierError("some answers were errors: the figures would mean nothing")
     mine, other = (median(load.requests_per_s for load in loads) for loads in (ours, theirs))
+    if not (mine and other):
+        raise AtelierError("a server answered nothing in most of its turns: the machine has too much else to do")
     spans = [
         f"{median(x.p50_ms for x in loads):.2f} / {median(x.p99_ms for x in loads):.2f}" for loads in (ours, theirs)
     ]

@@ -15,7 +15,7 @@ def serve(context: Context, host: str, port: int, token: str) -> None:
     """Answer questions about the models, in the browser and over HTTP."""
     import uvicorn
 
-    from service.http import create_app
+    from service.http import LimitHeads, create_app
 
     home = context.home
     home.prepare()
@@ -23,4 +23,13 @@ def serve(context: Context, host: str, port: int, token: str) -> None:
     apart = f", models of {home.models}" if home.elsewhere else ""
     click.echo(f"models and runs of {home.root}{apart} at http://{host}:{port}/  (Ctrl-C ends it)")
     app = create_app(home, token=token)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        http=LimitHeads,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from service.config import NAME
 from service.errors import InvalidInput
+from service.http.answers import models as answers
 from service.http.parts import in_parts
 from service.http.problems import Refused
 from service.http.views import model_view, model_views
@@ -39,7 +40,7 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
             raise Refused(401, "writing needs the header `Authorization: Bearer <token>`")
 
-    @router.get("/models", summary="Find versions")
+    @router.get("/models", summary="Find versions", **answers.FOUND)
     def find(
         dataset: Annotated[str, Query(max_length=64)] = "",
         min_accuracy: Annotated[float, Query(ge=0, le=1)] = 0,
@@ -53,16 +54,25 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
         page = search.find(registry, query)
         return {"items": model_views(registry, page.items), "total": page.total, "cursor": page.cursor}
 
-    @router.get("/models/{name}", summary="A model: its versions and aliases")
+    @router.get("/models/{name}", summary="A model: its versions and aliases", **answers.MODEL)
     def model(name: ModelName) -> dict[str, Any]:
         registry.get(name)
         return {"name": name, "versions": registry.versions(name), "aliases": registry.aliases(name)}
 
-    @router.get("/models/{name}/versions/{version}", summary="A version with metrics, configuration and history")
+    @router.get(
+        "/models/{name}/versions/{version}",
+        summary="A version with metrics, configuration and history",
+        **answers.FULL_VERSION,
+    )
     def version(name: ModelName, version: Version) -> dict[str, Any]:
         return full(registry.get(name, version))
 
-    @router.get("/models/{name}/versions/{version}/files/{file}", summary="Download a file", response_class=Response)
+    @router.get(
+        "/models/{name}/versions/{version}/files/{file}",
+        summary="Download a file",
+        response_class=Response,
+        **answers.FILE,
+    )
     def file(request: Request, name: ModelName, version: Version, file: str) -> Response:
         model = registry.get(name, version)
         tag = f'"{model.digest(file)}"'
@@ -75,16 +85,18 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
         kind = TYPES.get(PurePath(file).suffix, "application/octet-stream")
         return in_parts(request, model.read_file(file), kind, headers)
 
-    @router.get("/compare", summary="Versions side by side")
+    @router.get("/compare", summary="Versions side by side", **answers.COMPARED)
     def compare(model: Labels) -> dict[str, Any]:
         return {"models": [full(by_label(registry, label)) for label in model]}
 
-    @router.get("/models/{name}/aliases", summary="Which alias stands for which version")
+    @router.get("/models/{name}/aliases", summary="Which alias stands for which version", **answers.ALIASES)
     def aliases(name: ModelName) -> dict[str, int]:
         registry.get(name)
         return registry.aliases(name)
 
-    @router.put("/models/{name}/aliases/{alias}", summary="Point an alias", dependencies=[Depends(may_write)])
+    @router.put(
+        "/models/{name}/aliases/{alias}", summary="Point an alias", dependencies=[Depends(may_write)], **answers.POINTED
+    )
     def point(name: ModelName, alias: Annotated[str, Path(pattern=NAME)], body: Pointed) -> dict[str, Any]:
         registry.set_alias(name, alias, body.version)
         return {"name": name, "aliases": registry.aliases(name)}

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import __version__
 from service.home import Home
 from service.http import problems
-from service.http.answers import PROBLEM, PROTOCOL_ERROR
+from service.http.answers.errors import PROBLEM, PROTOCOL_ERROR
+from service.http.answers.server import HEALTH, METRICS
 from service.http.api import model_routes
 from service.http.gallery import gallery_routes
 from service.http.hot import HotPath
@@ -55,16 +56,28 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     app.include_router(gallery_routes(home, shelf))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
-    @app.get("/health", tags=["server"], summary="Is the server well?")
+    @app.get("/health", tags=["server"], summary="Is the server well?", **HEALTH)
     def health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
-    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus", response_class=Response)
+    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus", response_class=Response, **METRICS)
     def metrics() -> Response:
         return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     limited = LimitBody(HotPath(app, shelf, limits), limits)
-    return Meters(_Headers(limited), collected)
+    return _HeadAsGet(Meters(_Headers(limited), collected))
+
+
+class _HeadAsGet:
+    """ASGI middleware: HEAD is answered as GET is, and the server leaves the body out. A live page's has no end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].endswith("/events"):
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
 
 
 class _Headers:

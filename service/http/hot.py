@@ -4,6 +4,7 @@ That way takes longer than the prediction itself. The route of the same address 
 everything else: other bodies, other parameters, and requests that are wrong in any way but their pixels.
 """
 
+import logging
 import re
 from dataclasses import dataclass
 
@@ -14,9 +15,11 @@ from service.errors import AtelierError
 from service.http.bodies import json_object
 from service.http.limits import Limits
 from service.http.predict import answer
-from service.http.problems import told
+from service.http.problems import UNEXPECTED, problem, told
 from service.http.shelf import Shelf
 from service.pixels import pixels
+
+log = logging.getLogger(__name__)
 
 PATH = re.compile(r"/api/models/([a-z0-9][a-z0-9._-]{0,62}[a-z0-9]|[a-z0-9])/predict")
 QUERY = re.compile(rb"(?:version=([a-z0-9._-]{1,64}))?&?(?:top=([1-9][0-9]{0,2}))?")
@@ -49,11 +52,16 @@ class HotPath:
         scope["route"] = self._route
         try:
             predictor = await self._shelf.predictor(name, version)
-            body = (await receive())["body"]
-            images = pixels(json_object(body).get("pixels"), predictor.image_shape, self._limits.images)
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            images = pixels(json_object(message["body"]).get("pixels"), predictor.image_shape, self._limits.images)
             response = answer(predictor, predictor.ranked(await self._shelf.logits(predictor, images), top))
         except (AtelierError, OpsError) as error:
             response = told(scope["path"], error)
+        except Exception:
+            log.exception("%s", scope["path"])
+            response = problem(scope["path"], 500, UNEXPECTED)
         await response(scope, receive, send)
 
 

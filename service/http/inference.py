@@ -17,6 +17,7 @@ from ops.engine import Floats
 from service import __version__
 from service.errors import InvalidInput, NotFound
 from service.evaluation import softmax
+from service.http.answers import protocol as answers
 from service.http.bodies import json_object
 from service.http.limits import Limits
 from service.http.shelf import Shelf
@@ -31,38 +32,38 @@ def inference_routes(shelf: Shelf, limits: Limits) -> APIRouter:
     """All routes below `/v2`."""
     router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
-    @router.get("", summary="Server metadata")
+    @router.get("", summary="Server metadata", **answers.SERVER)
     async def server() -> dict[str, Any]:
         return {"name": "atelier", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]}
 
-    @router.get("/health/live", summary="Is the server alive?")
+    @router.get("/health/live", summary="Is the server alive?", **answers.LIVE)
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/health/ready", summary="Can the server answer?")
+    @router.get("/health/ready", summary="Can the server answer?", **answers.READY)
     async def ready() -> dict[str, bool]:
         return {"ready": True}
 
-    @router.post("/repository/index", summary="Every model and version")
+    @router.post("/repository/index", summary="Every model and version", **answers.INDEX)
     def index() -> list[dict[str, str]]:
         return [
             {"name": model.name, "version": str(model.version), "state": "READY", "reason": ""}
             for model in shelf.registry.everything()
         ]
 
-    @router.get("/models/{name}", summary="Model metadata")
-    @router.get("/models/{name}/versions/{version}", summary="Metadata of a version")
+    @router.get("/models/{name}", summary="Model metadata", **answers.METADATA)
+    @router.get("/models/{name}/versions/{version}", summary="Metadata of a version", **answers.METADATA)
     async def metadata(name: str, version: str = "champion") -> dict[str, Any]:
         predictor = await shelf.predictor(name, version)
         return _metadata(predictor, await asyncio.to_thread(shelf.registry.versions, predictor.model.name))
 
-    @router.get("/models/{name}/ready", summary="Is the model ready?")
-    @router.get("/models/{name}/versions/{version}/ready", summary="Is the version ready?")
+    @router.get("/models/{name}/ready", summary="Is the model ready?", **answers.MODEL_READY)
+    @router.get("/models/{name}/versions/{version}/ready", summary="Is the version ready?", **answers.MODEL_READY)
     async def model_ready(name: str, version: str = "champion") -> dict[str, Any]:
         return {"name": (await shelf.predictor(name, version)).model.name, "ready": True}
 
-    @router.get("/models/{name}/config", summary="Model configuration, as Triton tells it")
-    @router.get("/models/{name}/versions/{version}/config", summary="Configuration of a version")
+    @router.get("/models/{name}/config", summary="Model configuration, as Triton tells it", **answers.CONFIG)
+    @router.get("/models/{name}/versions/{version}/config", summary="Configuration of a version", **answers.CONFIG)
     async def config(name: str, version: str = "champion") -> dict[str, Any]:
         predictor = await shelf.predictor(name, version)
         classes = len(predictor.model.class_names)
@@ -77,9 +78,12 @@ def inference_routes(shelf: Shelf, limits: Limits) -> APIRouter:
 
     body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}}
 
-    @router.post("/models/{name}/infer", summary="Infer", openapi_extra={"requestBody": body})
+    @router.post("/models/{name}/infer", summary="Infer", **answers.INFERRED, openapi_extra={"requestBody": body})
     @router.post(
-        "/models/{name}/versions/{version}/infer", summary="Infer with a version", openapi_extra={"requestBody": body}
+        "/models/{name}/versions/{version}/infer",
+        summary="Infer with a version",
+        **answers.INFERRED,
+        openapi_extra={"requestBody": body},
     )
     async def infer(request: Request, name: str, version: str = "champion") -> Response:
         predictor = await shelf.predictor(name, version)

@@ -10,10 +10,12 @@ from service.http.problems import too_large, too_slow
 
 @dataclass(frozen=True)
 class Limits:
-    """body: bytes of a request. images: examples a request. read_s: seconds in which the body must have arrived.
-    predict_s: seconds that a prediction may take. streams: live pages at a time. models: kept ready at a time.
+    """head: bytes of a request's line and headers; what comes with them in one read isn't counted exactly.
+    body: bytes of a request. images: examples a request. read_s: seconds in which the head must have arrived, and
+    then the body. predict_s: seconds that a prediction may take. streams: live pages at a time. models: kept ready.
     """
 
+    head: int = 64 * 2**10
     body: int = 16 * 2**20
     images: int = 1024
     read_s: float = 20.0
@@ -34,7 +36,7 @@ class LimitBody:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+        if scope["type"] != "http" or (scope["method"] in ("GET", "HEAD") and not _has_body(scope)):
             await self._app(scope, receive, send)
             return
         body = bytearray()
@@ -58,6 +60,10 @@ class LimitBody:
             await too_slow(scope["path"], self._limits.read_s)(scope, receive, send)
             return
         await self._app(scope, _replay(bytes(body), receive), send)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
 
 def _declared(scope: Scope) -> int:

@@ -1,5 +1,6 @@
 """`POST /api/models/{name}/predict`: pictures or pixels in, classes and probabilities out."""
 
+import asyncio
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,14 +11,14 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from service.errors import InvalidInput
-from service.http.answers import PREDICTIONS
+from service.http.answers.predictions import PREDICTIONS
 from service.http.api import ModelName
 from service.http.bodies import json_object
 from service.http.limits import Limits
 from service.http.problems import Refused
 from service.http.shelf import Shelf
 from service.pixels import pixels
-from service.predict import Guess, Predictor, picture
+from service.predict import Guess, Predictor, pictures
 
 PICTURES = ("image/png", "image/jpeg")
 FILES = 64
@@ -43,9 +44,7 @@ def predict_routes(shelf: Shelf, limits: Limits) -> APIRouter:
     """The one route."""
     router = APIRouter(prefix="/api", tags=["predict"])
 
-    @router.post(
-        "/models/{name}/predict", summary="Ask a model", responses=PREDICTIONS, openapi_extra={"requestBody": BODY}
-    )
+    @router.post("/models/{name}/predict", summary="Ask a model", **PREDICTIONS, openapi_extra={"requestBody": BODY})
     async def predict(
         request: Request,
         name: ModelName,
@@ -73,11 +72,15 @@ async def _images(request: Request, predictor: Predictor, limits: Limits) -> NDA
         value = json_object(await request.body()).get("pixels")
         return pixels(value, predictor.image_shape, limits.images)
     if kind in PICTURES:
-        return picture(await request.body(), predictor.image_shape)[None]
+        return await _decoded([await request.body()], predictor)
     if kind == "multipart/form-data":
-        contents = await _files(request)
-        return np.stack([picture(content, predictor.image_shape) for content in contents])
+        return await _decoded(await _files(request), predictor)
     raise Refused(415, f"send application/json, {', '.join(PICTURES)} or multipart/form-data, not {kind[:60]!r}")
+
+
+async def _decoded(contents: list[bytes], predictor: Predictor) -> NDArray[np.uint8]:
+    """Pictures decoded beside the event loop: a large one takes a quarter of a second."""
+    return await asyncio.to_thread(pictures, contents, predictor.image_shape)
 
 
 async def _files(request: Request) -> list[Any]:

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.errors import NotFound
 from service.home import Home
+from service.http.answers import runs as answers
 from service.http.limits import Limits
-from service.http.problems import Refused
+from service.http.problems import problem
 from service.http.views import run_view, run_views
 from service.runs import RunFolder
 
@@ -24,17 +26,17 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["runs"])
     streams = asyncio.Semaphore(limits.streams)
 
-    @router.get("/runs", summary="All runs, newest first")
+    @router.get("/runs", summary="All runs, newest first", **answers.RUNS)
     def runs(limit: Annotated[int, Query(ge=1, le=100)] = 50) -> dict[str, Any]:
         return {"items": run_views(home.runs, limit)}
 
-    @router.get("/runs/{run}", summary="A run: what was asked, and how each epoch went")
+    @router.get("/runs/{run}", summary="A run: what was asked, and how each epoch went", **answers.FULL_RUN)
     def one(run: str) -> dict[str, Any]:
         folder = open_run(home, run)
         epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
         return {**run_view(folder), "asked": folder.facts(), "history": epochs}
 
-    @router.get("/runs/{run}/rounds", summary="The rounds so far")
+    @router.get("/runs/{run}/rounds", summary="The rounds so far", **answers.ROUNDS)
     def rounds(
         run: str,
         after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
@@ -43,22 +45,36 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
         found = (e for e in open_run(home, run).entries() if e["kind"] == "round" and e["round"] > after)
         return {"items": [entry for entry, _ in zip(found, range(limit), strict=False)]}
 
-    @router.get("/runs/{run}/events", summary="The round log as it is written (server-sent events)")
+    @router.get(
+        "/runs/{run}/events",
+        summary="The round log as it is written (server-sent events)",
+        response_class=StreamingResponse,
+        **answers.EVENTS,
+    )
     async def events(request: Request, run: str) -> StreamingResponse:
         folder = open_run(home, run)
-        if streams.locked():
-            raise Refused(503, f"{limits.streams} live pages are open already: try again later")
         last = request.headers.get("last-event-id", "")
         skip = int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else 0
 
-        async def guarded() -> AsyncIterator[str]:
-            async with streams:
-                async for text in follow(folder.log, skip):
-                    yield text
-
-        return StreamingResponse(guarded(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return _Live(streams, follow(folder.log, skip))
 
     return router
+
+
+class _Live(StreamingResponse):
+    """Events as long as there is room for another live page."""
+
+    def __init__(self, streams: asyncio.Semaphore, events: AsyncIterator[str]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._streams.locked():
+            refused = problem(scope["path"], 503, "too many live pages are open already: try again later")
+            await refused(scope, receive, send)
+            return
+        async with self._streams:
+            await super().__call__(scope, receive, send)
 
 
 def open_run(home: Home, run: str) -> RunFolder:

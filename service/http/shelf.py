@@ -85,7 +85,7 @@ class Shelf:
             raise Refused(503, f"the prediction took longer than {self._limits.predict_s:g} seconds") from None
 
     def _together(self, predictor: Predictor, images: NDArray[np.uint8]) -> "asyncio.Future[Floats]":
-        """Logits computed with those of all requests ready by now: the engine takes 16 for the price of one."""
+        """Logits computed with those of all requests ready by now: the engine takes 16 for the price of a few."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.setdefault(id(predictor), [])
         if not waiting:

@@ -7,7 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from service.home import Home
-from service.http import create_app
+from service.http import LimitHeads, create_app
 from tests.service.models import publish
 
 if __name__ == "__main__":
@@ -16,4 +16,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         publish(home.models)
-        uvicorn.run(create_app(home), port=parser.parse_args().port, log_level="warning", access_log=False)
+        port = parser.parse_args().port
+        uvicorn.run(create_app(home), port=port, http=LimitHeads, ws="none", log_level="warning", access_log=False)

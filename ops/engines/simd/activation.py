@@ -41,7 +41,7 @@ def slope(code: Code, layer: Activation | None, dy: Vec, y: Vec) -> Vec:
     raise TypeError(f"no vector form of {layer}")
 
 
-def forward(code: Code, layer: Activation, elements: int, x: int, y: int) -> None:
+def forward(code: Code, layer: Activation | None, elements: int, x: int, y: int) -> None:
     """y = f(x) for all of them; needed where the layer before can't apply it to its own results."""
     with code.loop(0, elements) as n:
         code.store(value(code, layer, code.load(n * code.lanes + x)), n * code.lanes + y)

@@ -102,8 +102,8 @@ class Sum:
 class Code:
     """One kernel in the making: a function of `ARGUMENTS` in an LLVM module."""
 
-    def __init__(self, module: ir.Module, name: str) -> None:
-        self.lanes = host().lanes
+    def __init__(self, module: ir.Module, name: str, lanes: int = 0) -> None:
+        self.lanes = lanes or host().lanes
         self.vector = ir.VectorType(FLOAT, self.lanes)
         self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), ARGUMENTS), name)
         self.function.linkage = "internal"
@@ -161,12 +161,15 @@ class Code:
         """The address of a float of the memory."""
         return self.builder.gep(self.memory, [self.long(place)])
 
-    def load(self, place: Place, base: ir.Value | None = None) -> Vec:
-        """The vector at a place of the memory (counted in floats), or so far beyond the address `base`."""
-        return Vec(self, self.builder.load(self._vector_at(place, base), align=4 * self.lanes))
+    def load(self, place: Place, base: ir.Value | None = None, *, whole: bool = True) -> Vec:
+        """The vector at a place of the memory (counted in floats), or so far beyond the address `base`.
 
-    def store(self, value: Vec, place: Place, base: ir.Value | None = None) -> None:
-        self.builder.store(value.value, self._vector_at(place, base), align=4 * self.lanes)
+        whole: whether the place is a multiple of the vector's width.
+        """
+        return Vec(self, self.builder.load(self._vector_at(place, base), align=4 * self.lanes if whole else 4))
+
+    def store(self, value: Vec, place: Place, base: ir.Value | None = None, *, whole: bool = True) -> None:
+        self.builder.store(value.value, self._vector_at(place, base), align=4 * self.lanes if whole else 4)
 
     def spread(self, place: Place, base: ir.Value | None = None) -> Vec:
         """One float of the memory, the same for all examples."""

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from ops.engines.simd.alone import few
 from ops.engines.simd.denormals import flush, restore
 from ops.engines.simd.draws import ACROSS, DOWN, EXAMPLES, FLIPS, LABELS
 from ops.engines.simd.kernel import Kernel
@@ -35,13 +36,14 @@ SIGNATURE = types.void(
 def program(plan: Plan) -> Callable[..., None]:
     """The function of `SIGNATURE` that runs a plan, for Numba to compile."""
     layout, lanes, length = plan.layout, plan.layout.lanes, plan.layout.pixels
-    draw, scale, forward, predict = map(_phase, (plan.draw, plan.scale, plan.forward, plan.predict))
+    draw, scale, forward = map(_phase, (plan.draw, plan.scale, plan.forward))
+    predict, alone = map(_phase, (plan.predict, plan.alone))
     loss, backward, panel = map(_phase, (plan.loss, plan.backward, plan.panel))
     clear, update = map(_phase, (plan.clear, plan.update))
     channels, height, width = plan.network.input_shape
     size, augmented = channels * height * width, bool(plan.draw)
     classes, logits, share, rate = plan.network.classes, layout.values[-1], layout.share, layout.rate
-    total, dot, hit = layout.total, layout.dot, layout.hit
+    total, dot, hit, singles = layout.total, layout.dot, layout.hit, few(layout)
 
     @njit(error_model="numpy")
     def copy(pixels, target, images, source, flip, down, across):  # type: ignore[no-untyped-def]  # Numba infers them
@@ -80,6 +82,12 @@ def program(plan: Plan) -> Callable[..., None]:
                 for n in range(size):
                     pixels[target + n] = images[source + n]
 
+    @njit(error_model="numpy")
+    def one(pixels, images, source):  # type: ignore[no-untyped-def]  # Numba infers them
+        """The bytes of an image by itself."""
+        for n in range(size):
+            pixels[n] = images[source + n]
+
     def run(  # type: ignore[no-untyped-def]  # Numba has SIGNATURE
         memory, draws, pixels, images, labels, examples, offsets, rates, steps, training, out, result
     ):
@@ -96,6 +104,13 @@ def program(plan: Plan) -> Callable[..., None]:
             slot = 0
             for start in range(first, stop, lanes):
                 count = min(lanes, stop - start)
+                if not training and count <= singles:
+                    for n in range(start, start + count):
+                        one(pixels, images, np.int64(examples[n]) * size)
+                        alone(memory, draws, pixels, 0)
+                        for c in range(classes):
+                            out[n * classes + c] = memory[logits + c]
+                    continue
                 for lane in range(lanes):
                     draws[EXAMPLES * lanes + lane] = examples[start + lane] if lane < count else 0
                     memory[share + lane] = 1 / (stop - first) if lane < count else 0

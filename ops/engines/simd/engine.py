@@ -86,6 +86,7 @@ class SimdEngine:
         memory = self._borrow()
         if memory.packed is not theta:
             layout.pack(theta, memory.floats, layout.theta)
+            layout.turn(memory.floats)
             memory.packed = None if theta.flags.writeable or theta.base is not None else theta
         examples, offsets = np.arange(count, dtype=np.int32), np.array([0, count], np.int32)
         self._call(memory, images, images, examples, offsets, memory.floats, 1, False, logits)

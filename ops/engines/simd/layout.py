@@ -8,6 +8,7 @@ Offsets are counted in floats and fixed when the engine is built, so that kernel
     gradients    of the loss for each layer's output, the same shape; in place where that can be
     lane sums    gradients of convolutions and biases, still apart for each lane
     rows         each dense layer's input once more, example by example: (panel * lanes, padded inputs)
+    turned       dense weights once more for single examples, (inputs, padded units)
 """
 
 from __future__ import annotations
@@ -97,6 +98,11 @@ class Layout:
             for position, (layer, shape) in enumerate(zip(network.layers, network.shapes[:-1], strict=True))
             if isinstance(layer, Dense)
         }
+        self.turned = {
+            position: self._take(parameter.columns * padded(parameter.rows))
+            for (position, _), parameter in self.parameters.items()
+            if self._is_dense_weight(parameter)
+        }
 
     @property
     def pixels(self) -> int:
@@ -124,6 +130,14 @@ class Layout:
             )
         for parameter, inner, outer in self._views(memory, start, vector):
             inner[:, : parameter.columns] = outer
+
+    def turn(self, memory: Floats) -> None:
+        """Copy the packed dense weights to where single examples find them."""
+        for position, start in self.turned.items():
+            weight = self.parameters[position, "weight"]
+            begin, stop = self.theta + weight.start, start + weight.columns * padded(weight.rows)
+            rows = memory[begin : begin + weight.rows * weight.stride].reshape(weight.rows, -1)
+            memory[start:stop].reshape(weight.columns, -1)[:, : weight.rows] = rows[:, : weight.columns].T
 
     def unpack(self, memory: Floats, start: int) -> Floats:
         """A flat parameter vector out of the memory."""

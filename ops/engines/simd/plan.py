@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 
-from ops.engines.simd import activation, conv, dense, draws, loss, pixels, pool, resize, update
+from ops.engines.simd import activation, alone, conv, dense, draws, loss, pixels, pool, resize, update
 from ops.engines.simd.code import Code, Place, Vec
 from ops.engines.simd.kernel import Kernel
 from ops.engines.simd.layout import Area, Layout
@@ -22,8 +22,8 @@ class Plan:
     """What happens to a block (or a step), kernel after kernel.
 
     draw: a block's random flips and shifts. scale: bytes to numbers. forward, predict: the way there in training and
-    without. loss. backward: the way back, as far as one block goes. panel: gradients of dense weights, for
-    several blocks. clear, update: before and after a step.
+    without. alone: that without a block, for one example. loss. backward: the way back, as far as one block goes.
+    panel: gradients of dense weights, for several blocks. clear, update: before and after a step.
     """
 
     network: Network
@@ -33,6 +33,7 @@ class Plan:
     scale: list[Kernel] = field(default_factory=list)
     forward: list[Kernel] = field(default_factory=list)
     predict: list[Kernel] = field(default_factory=list)
+    alone: list[Kernel] = field(default_factory=list)
     loss: list[Kernel] = field(default_factory=list)
     backward: list[Kernel] = field(default_factory=list)
     panel: list[Kernel] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Plan:
             kernels = self._forward(position, layer)
             self.forward += kernels
             self.predict += [self._copy(position)] if isinstance(layer, Dropout) else kernels
+        self.alone += alone.kernels(layout)
         self._loss()
         for position in reversed(range(layout.first, len(self.network.layers))):
             self._backward(position, self.network.layers[position])

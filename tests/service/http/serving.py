@@ -10,13 +10,14 @@ import httpx
 import uvicorn
 
 from service.home import Home
-from service.http import create_app
+from service.http import LimitHeads, Limits, create_app
 
 
 @contextmanager
 def serving(home: Home, **options: Any) -> Iterator[httpx.Client]:
     """A client of the service of this home, on a port of its own."""
-    config = uvicorn.Config(create_app(home, **options), port=0, log_level="critical", ws="none")
+    protocol = type("Limited", (LimitHeads,), {"limits": options.get("limits") or Limits()})
+    config = uvicorn.Config(create_app(home, **options), port=0, http=protocol, ws="none", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

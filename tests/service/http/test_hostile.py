@@ -1,7 +1,9 @@
 """Inputs that mean harm, by name, with the answer each gets; docs/http.md has the same table."""
 
+import json
 import socket
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,26 @@ PICTURES = {
 }
 
 
+def form(content: bytes, count: int) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [("file", ("a.png", content, "image/png"))] * count
+
+
+def test_pictures_of_too_many_pixels_in_all_are_refused_before_they_are_decoded(http: httpx.Client) -> None:
+    answer = http.post(PREDICT, files=form(png_of(4096, 4096, b""), 5))
+    assert (answer.status_code, "in all" in answer.text) == (422, True)
+
+
+def test_large_pictures_keep_nobody_waiting(http: httpx.Client) -> None:
+    files = form(png_of(4096, 4096, zlib.compress(bytes(4096 * 4097))), 4)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(http.post, PREDICT, files=files)
+        meanwhile = 0
+        while not asked.done():
+            meanwhile += http.get("/health").status_code == 200
+    assert asked.result().status_code == 200
+    assert meanwhile > 5  # one or two if they had to wait for the pictures
+
+
 @pytest.mark.parametrize("content", PICTURES.values(), ids=PICTURES.keys())
 def test_a_bad_picture_is_refused(http: httpx.Client, content: bytes) -> None:
     answer = http.post(PREDICT, content=content, headers={"content-type": "image/png"})
@@ -52,6 +74,9 @@ BODIES = {
     "a number beyond all": b'{"pixels": [[1e999]]}',
     "strings for numbers": str({"pixels": [["1"] * 28] * 28}).replace("'", '"').encode(),
     "no pixels": b"{}",
+    "an object for an image": json.dumps({"pixels": [IMAGE, {str(row): 0 for row in range(28)}]}).encode(),
+    "a number for an image": json.dumps({"pixels": [IMAGE, 5]}).encode(),
+    "very many lists": b'{"pixels": [' + b"[]," * 150_000 + b"[]]}",
     "too many images": str({"pixels": [IMAGE] * (LIMITS.images + 1)}).replace("'", '"').encode(),
 }
 

@@ -15,6 +15,7 @@ from ops.update import sgd_update
 from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
 from tests.ops.engines.simd.conftest import AVX2
 
+ON_X86 = pytest.mark.skipif(not host().x86, reason="the narrower vectors are those of older x86 processors")
 SIZES = (32, 16, 5, 0, 1, 40, 17, 90, *(20,) * 13)
 """21 steps: full and ragged blocks, more than a panel of them, and one step with no examples."""
 
@@ -72,7 +73,22 @@ def test_predictions_are_those_of_the_array_engine(name):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
-@pytest.mark.skipif(not host().x86, reason="the narrower vectors are those of older x86 processors")
+def assert_alone_is_as_in_company(network, recipe):
+    engine, theta = SimdEngine(network, recipe), replica(network).theta
+    images, _ = pictures(network)
+    engine.predict(np.full_like(theta, np.nan), images)  # leaves what nobody may read
+    together = engine.predict(theta, images)
+    for first, many in ((0, 1), (1, 3), (40, 17)):
+        alone = engine.predict(theta, images[first : first + many])
+        np.testing.assert_array_equal(alone, together[first : first + many])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_prediction_alone_has_the_bits_it_has_in_company(name):
+    assert_alone_is_as_in_company(NETWORKS[name], RECIPES[list(NETWORKS).index(name) % len(RECIPES)])
+
+
+@ON_X86
 @pytest.mark.parametrize("name", ["dense", "plain", "padded", "hanging average pools", "dropout", "resized"])
 def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
     network, recipe = NETWORKS[name], RECIPES[1]
@@ -90,6 +106,7 @@ def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
     np.testing.assert_allclose(narrow.replica.theta, wide.replica.theta, rtol=0, atol=5e-6)
     assert narrow.loss == pytest.approx(wide.loss, rel=1e-5)
     assert narrow.correct == wide.correct
+    assert_alone_is_as_in_company(network, recipe)
 
 
 def test_processors_without_fma_are_refused(pretend):

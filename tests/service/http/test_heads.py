@@ -1,0 +1,123 @@
+"""What means harm below HTTP's surface: heads, lengths and connections, written byte by byte."""
+
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.config import TrainConfig
+from service.home import Home
+from service.runs import RoundLog, RunFolder
+from tests.service.http.conftest import LIMITS
+from tests.service.http.serving import serving
+
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /api/models/lenet/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def talk(http: httpx.Client, *sent: bytes) -> bytes:
+    """All that the server says until it hangs up."""
+    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) as connection:
+        said = b""
+        try:
+            for part in sent:
+                connection.sendall(part)
+            while part := connection.recv(65536):
+                said += part
+        except ConnectionError:  # it hung up on what it didn't read
+            pass
+        return said
+
+
+def status(said: bytes) -> int:
+    return int(said.split()[1])
+
+
+UNCLEAR = {
+    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+    "a length and chunks": POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET,
+    "an unknown transfer coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunks that aren't the last coding": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "a space before the colon": POST + b"Content-Length : 2\r\n\r\n{}",
+    "a length with a sign": POST + b"Content-Length: +2\r\n\r\n{}",
+    "a length past all": POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+    "a chunk past all": POST + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n",
+    "NUL in the path": b"GET /he\0alth HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00",
+}
+
+
+@pytest.mark.parametrize("sent", UNCLEAR.values(), ids=UNCLEAR.keys())
+def test_a_request_that_could_be_read_in_two_ways_is_refused_and_ends_the_connection(
+    http: httpx.Client, sent: bytes
+) -> None:
+    said = talk(http, sent)
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert (status(said), said.count(b"HTTP/1.1")) == (400, 1)
+    assert b"content-type: application/problem+json" in head
+    assert json.loads(body)["status"] == 400
+
+
+def test_a_head_past_the_limit_is_refused(http: httpx.Client) -> None:
+    for sent in (GET + b"X: " + b"a" * 2**20, GET + b"a: b\r\n" * 10**5, b"GET /" + b"a" * 2**20):
+        said = talk(http, sent)
+        # Who goes on sending may lose the answer with the connection.
+        assert not said or status(said) in (400, 431)
+    assert status(talk(http, GET + b"X: " + b"a" * LIMITS.head)) == 431
+
+
+def test_what_trails_a_body_counts_as_its_head_does(http: httpx.Client) -> None:
+    body = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    said = talk(http, POST + body, b"X: " + b"a" * 2**20)
+    assert not said or status(said) == 431
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hea", GET])
+def test_a_head_that_does_not_arrive_is_not_waited_for(http: httpx.Client, sent: bytes) -> None:
+    assert status(talk(http, sent)) == 408
+
+
+def test_the_next_head_on_a_connection_is_not_waited_for_either(http: httpx.Client) -> None:
+    said = talk(http, GET + b"\r\n" + GET)
+    assert said.count(b"HTTP/1.1 200") == 1
+    assert said.count(b"HTTP/1.1 408") == 1
+
+
+def test_the_body_of_a_get_has_the_limits_of_others(http: httpx.Client) -> None:
+    assert status(talk(http, GET, b"Content-Length: 99999999\r\n\r\n")) == 413
+    assert status(talk(http, GET, b"Content-Length: 5\r\n\r\nhell")) == 408
+
+
+def test_requests_sent_at_once_are_answered_in_their_order(http: httpx.Client) -> None:
+    last = GET.replace(b"/health", b"/api/models/lenet") + b"Connection: close\r\n\r\n"
+    said = talk(http, (GET + b"\r\n") * 50 + last)
+    assert said.count(b"HTTP/1.1 200") == 51
+    assert said.endswith(http.get("/api/models/lenet").content)
+
+
+def test_head_is_answered_as_get_is_without_a_body(http: httpx.Client) -> None:
+    for path in ("/", "/health", "/v2", "/api/models/lenet/versions/1/files/model.onnx"):
+        there, here = http.get(path), http.head(path)
+        assert (here.status_code, here.content) == (200, b"")
+        assert here.headers["content-length"] == there.headers["content-length"]
+    assert http.head("/api/models/nobody").status_code == 404
+    assert http.head("/api/models/lenet/predict").status_code == 405
+
+
+def test_live_pages_past_the_limit_are_refused_also_when_all_come_at_once(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    folder = RunFolder.create(home.runs, "endless", TrainConfig(), None)
+    with RoundLog(folder.log) as log:
+        log.append("begin", rounds_done=0)
+    with serving(home, limits=replace(LIMITS, streams=2)) as http:
+        pages = [socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) for _ in range(12)]
+        for page in pages:
+            page.sendall(GET.replace(b"/health", b"/api/runs/endless/events") + b"\r\n")
+        answers = sorted(status(page.recv(65536)) for page in pages)
+        for page in pages:
+            page.close()
+        assert answers == [200] * 2 + [503] * 10

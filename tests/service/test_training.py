@@ -126,6 +126,18 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_
     assert final_state(folder).state.digest == undisturbed
 
 
+def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    cluster = cluster_of(1)
+    folder, job = begin(home, cluster, configured(small()), "run")
+    draft = folder.checkpoints / ".3-abcdefgh"
+    draft.mkdir()
+    (draft / "replica.safetensors").write_bytes(b"half of")
+    for _ in advance(cluster, folder, job):
+        pass
+    assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["3", "6"]
+
+
 def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
     cluster = cluster_of(1)

@@ -47,8 +47,7 @@ def _line(outcome: Outcome, expected: list[str], calm_s: float) -> str:
     told = ", ".join(f"{count} {part}" for part, count in sorted(outcome.disturbed.items()))
     return (
         f"seed {outcome.seed:>3}: {'same bits' if outcome.rounds == expected else 'OTHER BITS'}; {told}; "
-        f"{outcome.recomputed} tasks recomputed, {outcome.starts} coordinators, "
-        f"{outcome.wall_s:.1f} s, {outcome.wall_s - calm_s:.1f} of them lost"
+        f"{outcome.recomputed} tasks recomputed, {outcome.wall_s:.1f} s, {outcome.wall_s - calm_s:.1f} of them lost"
     )
 
 
@@ -59,13 +58,17 @@ def _sum_up(outcomes: list[Outcome], expected: list[str], calm_s: float) -> int:
     recomputed = sum(outcome.recomputed for outcome in outcomes)
     missing = sum(len(expected) - len(outcome.rounds) for outcome in outcomes)
     left_over = [name for outcome in outcomes for name in outcome.left_over]
-    bad = [o for o in outcomes if (o.rounds, o.digest) != (expected, expected[-1]) or o.left_over]
+    crashed = sum(outcome.crashed for outcome in outcomes)
+    longest = max(outcomes, key=lambda outcome: outcome.standstill_s)
+    bad = [o for o in outcomes if (o.rounds, o.digest) != (expected, expected[-1]) or o.left_over or o.crashed]
     print(
         f"\n{len(outcomes)} runs, {kills} kills: {', '.join(f'{disturbed[part]} {part}' for part in KILLS)}\n"
         f"on top: {disturbed['frozen worker']} workers frozen, {disturbed['new worker']} added, "
         f"of which {sum(outcome.joined for outcome in outcomes)} took tasks\n"
         f"{recomputed} tasks recomputed, {recomputed / max(kills, 1):.1f} a kill\n"
         f"{lost_s / max(kills, 1):.2f} s lost a kill, restarting what was killed and waiting for the frozen included\n"
+        f"longest time without a round: {longest.standstill_s:.1f} s, seed {longest.seed}\n"
+        f"coordinators that ended without being killed: {crashed or 'none'}\n"
         f"rounds lost: {missing or 'none'}\n"
         f"processes and temporary files left over: {'; '.join(left_over) or 'none'}\n"
         f"{len(outcomes) - len(bad)} passed, {len(bad)} failed"

@@ -66,6 +66,10 @@ class House:
         entries = self.entries()
         return bool(entries) and entries[-1]["kind"] == "end" and entries[-1]["outcome"] == "finished"
 
+    def is_working(self, process: int) -> bool:
+        """Whether that process is one of the workers and alive."""
+        return any(worker.pid == process and worker.poll() is None for worker in self._workers)
+
     def mend(self) -> None:
         """Start whatever is not running."""
         if self._scheduler is None or self._scheduler.poll() is not None:

@@ -4,6 +4,8 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 
 from service.home import Home
 from service.runs import Entry, RunFolder
@@ -34,6 +36,7 @@ class Outcome:
 
     rounds: the digest of each that was written down, in order. disturbed: what was really done to it.
     joined: the added workers that took tasks. recomputed: tasks that were begun more than once.
+    crashed: coordinators that ended without being killed. standstill_s: the longest time between two rounds.
     left_over: processes of the run, and temporary files, that were there when everything had ended.
     """
 
@@ -43,8 +46,9 @@ class Outcome:
     disturbed: Counter
     joined: int
     recomputed: int
-    starts: int
+    crashed: int
     wall_s: float
+    standstill_s: float
     left_over: list[str]
 
     @property
@@ -99,10 +103,16 @@ def storm(home: Home, run: str, given: dict, blows: list[Blow], *, seed: int, ro
         disturbed=house.disturbed,
         joined=len({event.process for event in events(house.folder)} & set(house.added)),
         recomputed=begun_again(events(house.folder)),
-        starts=house.starts,
+        crashed=house.starts - 1 - house.disturbed["coordinator"],
         wall_s=wall,
+        standstill_s=max(later - earlier for earlier, later in pairwise(times(house.entries()))),
         left_over=[f"process {process}: {command}" for process, command in alive.items()] + _temporary(house),
     )
+
+
+def times(entries: list[Entry]) -> list[float]:
+    """When each round was written down, in seconds since 1970."""
+    return [datetime.fromisoformat(entry["at"]).timestamp() for entry in entries if entry["kind"] == "round"]
 
 
 def _rounds(entries: list[Entry]) -> list[str]:

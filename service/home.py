@@ -9,7 +9,7 @@ from shutil import disk_usage
 from service.errors import AtelierError
 
 LEAST_FREE_BYTES = 32 << 20
-"""With less room than this nothing is begun: Prefect's own database would not come up, and say so late and at length."""
+"""With less room than this nothing is begun: Prefect's own database would not come up, and say so late and long."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from service.home import Home
 from service.replay import replay
+from tests.chaos.house import close_when_terminated
 from tests.chaos.storm import KILLS, Outcome, forecast, storm
 from tests.jobs import small, small_job
 
@@ -79,4 +80,5 @@ def _sum_up(outcomes: list[Outcome], expected: list[str], calm_s: float) -> int:
 
 
 if __name__ == "__main__":
+    close_when_terminated()
     sys.exit(main(*map(int, sys.argv[1:])))

@@ -20,7 +20,7 @@ from statistics import median
 from service.data import describe
 from service.home import Home
 from service.runs import Entry
-from tests.chaos.house import House, Part
+from tests.chaos.house import House, Part, close_when_terminated
 from tests.chaos.storm import KILLS, times
 from tests.chaos.witness import Event, events
 
@@ -177,4 +177,5 @@ def render(part: Part, costs: list[Cost]) -> str:
 
 
 if __name__ == "__main__":
+    close_when_terminated()
     main(*map(int, sys.argv[1:]))

@@ -168,6 +168,11 @@ class House:
             )
 
 
+def close_when_terminated() -> None:
+    """Have SIGTERM leave through every `finally`, so that no house outlives its keeper."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

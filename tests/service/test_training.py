@@ -24,7 +24,18 @@ def run(home: Home, cluster: Cluster, name: str, **given) -> RunFolder:
     return folder
 
 
-AVERAGING = [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_share": 0.35}]
+AVERAGING = {
+    "after every step": {"average_every": 1},
+    "after four steps": {"average_every": 4},
+    "in a tree of sums": {"shards": 10},
+    "after a solo start, with outer momentum": {"outer_momentum": 0.5, "solo_share": 0.35},
+}
+MORE_AVERAGING = {
+    "every step in a tree": {"shards": 10, "average_every": 1},
+    "more seldom by and by": {"first_average_every": 1, "average_every": 5},
+    "once an epoch": {"average_every": 10},
+    "velocities forgotten": {"average_every": 2, "velocity": "reset"},
+}
 
 
 @pytest.mark.parametrize("engine", ["array", "simd"])
@@ -33,8 +44,24 @@ AVERAGING = [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "
 def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(
     home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
 ):
-    given = {"averaging": averaging, "optimizer": {"momentum": momentum}, "engine": engine}
-    job = small_job(home, tmp_path / "idx", **given)
+    given = {"averaging": AVERAGING[averaging], "optimizer": {"momentum": momentum}, "engine": engine}
+    check_sizes(home, tmp_path, cluster_of, given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["array", "simd"])
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+@pytest.mark.parametrize("averaging", AVERAGING | MORE_AVERAGING)
+def test_so_it_does_with_convolutions_and_every_way_of_averaging(
+    home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
+):
+    ways = AVERAGING | MORE_AVERAGING
+    given = {"averaging": ways[averaging], "optimizer": {"momentum": momentum}, "engine": engine}
+    check_sizes(home, tmp_path, cluster_of, {**given, "model": "lenet", "resize": 28})
+
+
+def check_sizes(home: Home, folder: Path, cluster_of, given: dict) -> None:
+    job = small_job(home, folder / "idx", **given)
     *_, alone = replay(job, job.initial_state(), job.plan.first_round())
     digests = {n: final_state(run(home, cluster_of(n), f"w{n}", **given)).state.digest for n in (1, 2, 3, 4)}
     assert digests == dict.fromkeys((1, 2, 3, 4), alone.digest)

@@ -5,14 +5,15 @@ from os import strerror
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
-from service.cluster import Cluster, open_cluster
+from service.cluster import Cluster, open_cluster, settle_engine
 from service.config import ClusterConfig, configured
-from service.errors import Cancelled, Conflict, DataError, RunError
+from service.errors import Cancelled, ClusterError, Conflict, DataError, RunError
 from service.home import Home
 from service.pipeline import train_run
 from service.replay import replay
-from service.runs import RunFolder, checkpoints
+from service.runs import RoundLog, RunFolder, checkpoints
 from service.training import advance, begin, final_state, reopen
 from tests.jobs import blobs_store, small, small_job
 
@@ -165,6 +166,35 @@ def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_p
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["3", "6"]
 
 
+def test_a_round_that_comes_out_different_from_the_log_is_refused(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    cluster = cluster_of(1)
+    folder, job = begin(home, cluster, configured(small()), "run")
+    with RoundLog(folder.log) as log:
+        log.append("round", round=0, epoch=0, digest="f" * 64)
+    with pytest.raises(
+        RunError, match=r"round 0 came out as \w{12}, but the log has f{12}: the hardware, the libraries"
+    ):
+        list(advance(cluster, folder, job))
+    assert folder.status() == "failed"
+
+
+def test_workers_that_do_not_see_the_data_are_told(home: Home, tmp_path: Path, cluster_of):
+    job = small_job(home, tmp_path / "idx")
+    elsewhere = tmp_path / "elsewhere.zarr"
+    with pytest.raises(ClusterError, match=r"worker tcp://\S+ can't see .*elsewhere.zarr: give all workers the same"):
+        settle_engine(cluster_of(1), job.config, job.network, job.recipe, elsewhere)
+
+
+def test_a_scheduler_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.cluster.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("service.cluster.RETURN_SECONDS", 1)
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as local:
+        cluster = Cluster(local.scheduler_address)
+    with pytest.raises(ClusterError, match="went away and did not come back within 1 s; `atelier runs resume`"):
+        cluster.reconnect()
+
+
 def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, cluster_of):
     blobs_store(home, tmp_path / "idx")
     cluster = cluster_of(1)
@@ -186,10 +216,6 @@ def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path:
 
 
 def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch):
-    from distributed import LocalCluster
-
-    from service.errors import ClusterError
-
     with (
         pytest.raises(ClusterError, match="no Dask scheduler answers"),
         open_cluster(ClusterConfig(scheduler="tcp://127.0.0.1:9")),

@@ -11,7 +11,7 @@ from service.cluster import Cluster, open_cluster, settle_engine
 from service.config import ClusterConfig, configured
 from service.errors import Cancelled, ClusterError, Conflict, DataError, RunError
 from service.home import Home
-from service.pipeline import train_run
+from service.pipeline import evaluate_run, train_run
 from service.replay import replay
 from service.runs import RoundLog, RunFolder, checkpoints
 from service.training import advance, begin, final_state, reopen
@@ -152,6 +152,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_
     for _ in entries:
         pass
     assert final_state(folder).state.digest == undisturbed
+    assert set(evaluate_run(home, cluster, "run")) == {0, 1, 2}
+    (folder.checkpoints / "3" / "cursor.json").unlink()
+    assert set(evaluate_run(home, cluster, "run")) == {1, 2}
 
 
 def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_path: Path, cluster_of):

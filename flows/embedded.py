@@ -6,6 +6,8 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.errors import AtelierError
+
 EMBEDDED = {
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
@@ -58,17 +60,25 @@ def prefect_server(home: Path) -> Iterator[None]:
         if os.environ.get("PREFECT_API_URL"):
             yield
         else:
-            with _own_server():
+            with _own_server(home / "prefect"):
                 yield
     except TerminationSignal:
         raise KeyboardInterrupt from None
 
 
 @contextmanager
-def _own_server() -> Iterator[None]:
+def _own_server(folder: Path) -> Iterator[None]:
+    """Raises AtelierError where the server doesn't start."""
     from prefect.server.api.server import SubprocessASGIServer
 
-    with SubprocessASGIServer() as server:
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except RuntimeError:
+        raise AtelierError(
+            f"Prefect's embedded server does not start: is there room on the disk for {folder}, and can it be written?"
+        ) from None
+    with server:
         if server.server_process is None:
             raise AssertionError("a server that has started has a process")
         with _guard(server.server_process.pid):

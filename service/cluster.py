@@ -69,8 +69,11 @@ class Cluster:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the scheduler is there, as far as is known."""
-        return bool(self.client.status == "running")
+        """Whether the scheduler is there, as far as is known, on the connection that tells of workers.
+
+        Dask makes a lost connection anew by itself, but there nobody would hear of workers any more.
+        """
+        return bool(self.client.status == "running" and self.client.scheduler_comm is self._heard_on)
 
     def silent_workers(self) -> frozenset[str]:
         """The workers whose last heartbeat is much older than the newest there was."""
@@ -119,6 +122,7 @@ class Cluster:
             raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
         self._workers = None
         client.subscribe_topic("all", self._listen)
+        self._heard_on = client.scheduler_comm
         if logging.getLogger("service").isEnabledFor(logging.INFO):
             client.forward_logging("service", level=logging.INFO)
             client.forward_logging("distributed.worker", level=logging.WARNING)

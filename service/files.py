@@ -54,6 +54,15 @@ def replace_file(target: Path, write: Callable[[Path], Any]) -> None:
         raise
 
 
+def clear_drafts(folder: Path) -> None:
+    """Remove what processes left in a folder that died while they wrote; for who alone writes there now."""
+    for draft in folder.glob(".*-*"):
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
+            draft.unlink(missing_ok=True)
+
+
 def flush(path: Path) -> None:
     """Make sure that a file's content, or a folder's entries, are on the disk."""
     handle = os.open(path, os.O_RDONLY)

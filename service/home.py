@@ -3,9 +3,14 @@
 import os
 import re
 from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
+from shutil import disk_usage
 
 from service.errors import AtelierError, InvalidInput
+
+LEAST_FREE_BYTES = 32 << 20
+"""With less room than this nothing is begun: Prefect's own database would not come up, and say so late and long."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,15 @@ class Home:
         return self.data / f"{dataset}.zarr"
 
     def prepare(self) -> None:
-        """Make the folders. Raises AtelierError where they can't be made or written to."""
+        """Make the folders. Raises AtelierError where they can't be made or written to, or there is hardly any room."""
         try:
             models = [self.models] if isinstance(self.models, Path) else []
             for folder in (self.data, self.runs, *models, self.sweeps, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, "Permission denied", str(folder))
+            if disk_usage(self.root).free < LEAST_FREE_BYTES:
+                raise OSError(ENOSPC, os.strerror(ENOSPC), str(self.root))
         except OSError as error:
             raise AtelierError(
                 f"can't write to {error.filename or self.root}: {error.strerror}; set ATELIER_HOME to another folder"

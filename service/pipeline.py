@@ -1,10 +1,11 @@
 """The whole job in stages, each a plain function; the flows call these and add nothing but a view on them."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from errno import EDQUOT, ENOSPC
 
+from ops.engine import Floats
 from service.cluster import Cluster
 from service.config import TrainConfig
 from service.data import describe
@@ -102,21 +103,21 @@ def evaluate_run(home: Home, cluster: Cluster, run: str) -> dict[int, Evaluation
     """Evaluate a run after each epoch whose checkpoint was kept, on the cluster; the last is the trained model."""
     folder = RunFolder.open(home.runs, run)
     job = reopen(home, cluster, folder)
-    kept = set(checkpoints.numbers(folder.checkpoints))
     asked = {
-        entry["epoch"]: cluster.client.submit(
-            evaluate,
-            job,
-            checkpoints.read(folder.checkpoints / str(entry["rounds_done"])).state.replica.theta,
-            key=f"evaluate-{run}-{entry['epoch']}",
-            pure=False,
-        )
-        for entry in history(folder)
-        if entry["rounds_done"] in kept
+        epoch: cluster.client.submit(evaluate, job, theta, key=f"evaluate-{run}-{epoch}", pure=False)
+        for epoch, theta in _kept(folder)
     }
     if not asked:
         raise RunError(f"run {run} has no checkpoint to evaluate yet")
     return dict(zip(asked, cluster.client.gather(list(asked.values())), strict=True))
+
+
+def _kept(folder: RunFolder) -> Iterator[tuple[int, Floats]]:
+    """The parameters after each epoch, where a whole checkpoint of them is left."""
+    for entry in history(folder):
+        with suppress(RunError):
+            checkpoint = checkpoints.read(folder.checkpoints / str(entry["rounds_done"]))
+            yield entry["epoch"], checkpoint.state.replica.theta
 
 
 def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:

@@ -14,7 +14,7 @@ from service.registry import Registry
 
 
 def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
-    """Raise what the training would fail with later: InvalidInput, OpsError, ClusterError or StorageError.
+    """Raise what the training would fail with later: InvalidInput, OpsError, ClusterError, DataError or StorageError.
 
     Data that are yet to be ingested, or a store that will be built anew, are not looked into.
     """
@@ -24,9 +24,11 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
     try:
         data = describe(home.store(config.dataset))
     except DataError:
-        if config.dataset not in KNOWN:
-            raise cannot_be_fetched(config.dataset) from None
-        return
+        if config.dataset in KNOWN:
+            return
+        if home.store(config.dataset).exists():
+            raise
+        raise cannot_be_fetched(config.dataset) from None
     plan_for(config, data.train)
     network = network_for(config, data)
     if not cluster.scheduler:

@@ -16,6 +16,7 @@ from service.coordinator import Disturbance, coordinate
 from service.course import Course, dispersions
 from service.data import describe
 from service.errors import AtelierError, Cancelled, RunError
+from service.files import clear_drafts
 from service.home import Home
 from service.job import Job, network_for, recipe_for
 from service.origin import FRESH, Origin
@@ -86,6 +87,7 @@ def advance(cluster: Cluster, folder: RunFolder, job: Job) -> Generator[Entry]:
     """
     with folder.held(), RoundLog(folder.log) as log:
         folder.clear_requests()
+        clear_drafts(folder.checkpoints)
         ledger = _Ledger(folder, log)
         checkpoint = ledger.newest_checkpoint(job)
         if ledger.finished:

@@ -1,12 +1,14 @@
 """Rounds on fleets of workers that nobody has at hand: a simulation, event by event, from measured costs.
 
 What is modelled, after what Dask does: one scheduler that handles one message after another; workers that run one
-task at a time and first fetch what it needs; a holder that serves ten fetches at a time and turns others away for
-0.15 s, while everyone who has fetched becomes a holder too; uplinks shared by the fetches that they serve; sums in
-the fixed tree of `service.averaging`; and steps whose time scatters. What is not: lost packets, a network that is
-narrower in the middle than at its edges, disturbances.
+task at a time, of those dealt out to them in turn, and first fetch what they need; a holder that serves ten fetches at
+a time and turns others away for 0.15 s, while everyone who has fetched becomes a holder too; uplinks shared by the
+fetches that they serve; sums in the fixed tree of `service.averaging`; and steps whose time scatters. What is not:
+lost packets, a network that is narrower in the middle than at its edges, disturbances, and tasks that an idle worker
+takes from a busy one.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -27,13 +29,22 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Fleet:
-    """What is asked: so many workers, one shard each. bandwidth in bytes/s, latency in seconds, each way."""
+    """What is asked. examples_a_step: of each shard. bandwidth in bytes/s, latency in seconds, each way.
+
+    shards: over all workers; 0 is one for each.
+    """
 
     workers: int
     average_every: int
     examples_a_step: int = 64
     bandwidth: float = 1.25e9
     latency: float = 2e-4
+    shards: int = 0
+
+    @property
+    def parts(self) -> int:
+        """How many shards there are."""
+        return self.shards or self.workers
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,8 @@ def forecast(costs: Costs, fleet: Fleet, seed: int = 0) -> Forecast:
         workers=fleet.workers,
         average_every=fleet.average_every,
         round_s=fmean(r.now for r in rounds),
-        steps_s=fmean(r.steps.mean() for r in rounds),
-        slowest_s=fmean(r.steps.max() for r in rounds),
+        steps_s=fmean(r.busy.mean() for r in rounds),
+        slowest_s=fmean(r.busy.max() for r in rounds),
         broadcast_s=fmean(r.received for r in rounds),
         sums_s=fmean(r.now - r.stepped for r in rounds),
         scheduler_s=fmean(r.scheduler_busy for r in rounds),
@@ -109,13 +120,16 @@ class _Round:
         self._serving = np.zeros(fleet.workers, np.int64)
         mean = fleet.average_every * fleet.examples_a_step * costs.step_s
         sigma = np.sqrt(np.log1p(costs.step_spread**2))
-        self.steps = mean * rng.lognormal(-(sigma**2) / 2, sigma, fleet.workers)
+        self._steps = mean * rng.lognormal(-(sigma**2) / 2, sigma, fleet.parts)
+        self.busy = np.bincount(np.arange(fleet.parts) % fleet.workers, self._steps)
+        self._waiting: list[deque[int]] = [deque() for _ in range(fleet.workers)]
+        self._idle: set[int] = set()
         self._missing: dict[tuple[int, int], int] = {}
 
     def play(self) -> "_Round":
         """Let everything happen."""
-        for worker in range(self._fleet.workers):
-            self._scheduled(lambda worker=worker: self._fetch_state(worker))  # type: ignore[misc]  # default argument
+        for shard in range(self._fleet.parts):
+            self._scheduled(lambda shard=shard: self._dealt(shard))  # type: ignore[misc]  # default argument
         while self._events:
             self.now, _, event = heappop(self._events)
             event()
@@ -131,10 +145,19 @@ class _Round:
         self.scheduler_busy += cost
         heappush(self._events, (self._scheduler_free + self._fleet.latency, next(self._order), event))
 
+    def _dealt(self, shard: int) -> None:
+        """A worker learns of a shard; of its first, that it needs the state."""
+        worker = shard % self._fleet.workers
+        self._waiting[worker].append(shard)
+        if shard < self._fleet.workers:
+            self._fetch_state(worker)
+        elif worker in self._idle:
+            self._next(worker)
+
     def _fetch_state(self, worker: int) -> None:
         holder = self._holders[self._rng.integers(len(self._holders))]
         if worker == holder:
-            self._begin(worker)
+            self._received(worker)
         elif self._serving[holder] >= SERVED:
             self._after(BUSY_S, lambda: self._fetch_state(worker))
         else:
@@ -146,15 +169,25 @@ class _Round:
     def _fetched(self, worker: int, holder: int) -> None:
         self._serving[holder] -= 1
         self._holders.append(worker)
-        self._begin(worker)
+        self._received(worker)
 
-    def _begin(self, worker: int) -> None:
+    def _received(self, worker: int) -> None:
         self.received = max(self.received, self.now)
-        self._after(self._costs.worker_s + self.steps[worker], lambda: self._stepped(worker))
+        self._next(worker)
 
-    def _stepped(self, worker: int) -> None:
+    def _next(self, worker: int) -> None:
+        """A worker that has the state and no task takes up the next."""
+        self._idle.discard(worker)
+        if not self._waiting[worker]:
+            self._idle.add(worker)
+            return
+        shard = self._waiting[worker].popleft()
+        self._after(self._costs.worker_s + self._steps[shard], lambda: self._stepped(worker, shard))
+
+    def _stepped(self, worker: int, shard: int) -> None:
         self.stepped = max(self.stepped, self.now)
-        self._scheduled(lambda: self._handed_in(0, worker, self._fleet.workers))
+        self._scheduled(lambda: self._handed_in(0, shard, self._fleet.parts))
+        self._next(worker)
 
     def _handed_in(self, level: int, place: int, parts: int) -> None:
         """A part of the tree's `level` is done; the eighth of its group lets their sum begin."""

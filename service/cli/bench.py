@@ -157,7 +157,8 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
     help="May be repeated.",
 )
 @click.option("--average-every", type=click.IntRange(1), default=118, show_default=True, help="Steps a round.")
-@click.option("--examples-a-step", type=click.IntRange(1), default=64, show_default=True, help="Of each worker.")
+@click.option("--shards", type=click.IntRange(0), default=0, help="Over all workers; 0 is one for each.")
+@click.option("--examples-a-step", type=click.IntRange(1), default=64, show_default=True, help="Of each shard.")
 @click.option("--gbit", type=click.FloatRange(0.1), default=10.0, show_default=True, help="A worker's network, Gbit/s.")
 @as_json_option
 @click.pass_obj
@@ -166,16 +167,20 @@ def fleet(
     model: str,
     workers: tuple[int, ...],
     average_every: int,
+    shards: int,
     examples_a_step: int,
     gbit: float,
     as_json: bool,
 ) -> None:
-    """Forecast rounds on large fleets from costs that are measured here, and the H that keeps overhead within 5 %."""
+    """Forecast rounds on large fleets from costs that are measured here, and the H that keeps overhead within 5 %.
+
+    With --shards, rounds of many shards on few workers, which `atelier bench rounds` can measure beside it.
+    """
     from service.bench.costs import measure_costs
     from service.bench.fleet import Fleet, forecast, render, sparsest_within
 
     context.pipelines.ingest(context.home, "fashion-mnist", None)
     costs = measure_costs(context.home, configured({"model": model}), examples_a_step)
-    fleets = [Fleet(count, average_every, examples_a_step, gbit * 1e9 / 8) for count in workers]
+    fleets = [Fleet(count, average_every, examples_a_step, gbit * 1e9 / 8, shards=shards) for count in workers]
     told = [answer for asked in fleets for answer in (forecast(costs, asked), sparsest_within(costs, asked))]
     show({"costs": asdict(costs), "forecasts": [asdict(one) for one in told]}, render(costs, told), as_json)

@@ -27,7 +27,7 @@ def runs() -> None:
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """All runs, newest first."""
-    found = [_summary(folder) for folder in all_runs(context.home.runs)]
+    found = [_listed(folder) for folder in all_runs(context.home.runs)]
     lines = [
         f"{run['run']:<24}{run['status']:<13}{run['model']:<14}"
         f"{run['epochs_done']:>4} of {run['epochs']:<4}"
@@ -117,6 +117,15 @@ def _ask(context: Context, run: str, what: Literal["cancel", "pause"]) -> None:
         raise RunError(f"run {run} is not running: it is {folder.status()}")
     folder.request(what)
     click.echo(f"asked for: run {run} stops after the round at hand")
+
+
+def _listed(folder: RunFolder) -> dict[str, Any]:
+    """The summary of a run, or that its files are damaged, which shall not hide the others."""
+    try:
+        return _summary(folder)
+    except RunError:
+        nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
+        return {"run": folder.name, "status": "damaged", **nothing}
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def _ingest(home: Home, dataset: str, source: Path | None, progress: Say) -> Dat
     if isinstance(present, DatasetInfo) and source is None:
         return present
     if isinstance(present, DataError):
+        if source is None and dataset not in KNOWN:
+            raise DataError(f"{present}; bring it in again with `atelier ingest --dataset {dataset} --source FOLDER`")
         progress(f"building the store anew: {present}")
     files = find_files(home, dataset, source, progress)
     train, test = _group(files, "train", dataset), _group(files, "t10k", dataset)

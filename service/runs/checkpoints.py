@@ -1,6 +1,7 @@
 """Checkpoints: the state after a round and where in the run that is, published by rename and checked when read."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -25,10 +26,14 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Publish a checkpoint as `folder/<rounds done>/`; one that is there already stays as it is."""
+    """Publish a checkpoint as `folder/<rounds done>/`; one that is there already stays, unless it is damaged."""
     target = folder / str(checkpoint.round.number + 1)
     if target.exists():
-        return target
+        try:
+            read(target)
+            return target
+        except RunError:
+            shutil.rmtree(target)
     state = checkpoint.state
     tensors = save({"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer})
     cursor = {

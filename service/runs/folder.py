@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from service.averaging import State
-from service.config import TrainConfig
+from service.config import TrainConfig, explain
 from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
 from service.runs import checkpoints
@@ -82,13 +84,18 @@ class RunFolder:
         """What config.json says: the configuration and what was found when the run began."""
         try:
             facts: dict[str, Any] = json.loads((self.path / "config.json").read_text())
+            if not isinstance(facts, dict):
+                raise ValueError("it is no JSON object")
         except ValueError as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from None
         return facts
 
     def config(self) -> TrainConfig:
-        """The configuration that the run was started with."""
-        return TrainConfig.model_validate(self.facts()["config"])
+        """The configuration that the run was started with. Raises RunError where it is damaged."""
+        try:
+            return TrainConfig.model_validate(self.facts().get("config"))
+        except ValidationError as error:
+            raise RunError(f"{self.path / 'config.json'} is damaged: {explain(error)}") from None
 
     def entries(self) -> Iterator[Entry]:
         """The round log from the beginning. Raises RunError where its chain is broken."""

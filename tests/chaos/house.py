@@ -15,17 +15,20 @@ from typing import Literal
 from service.files import canonical_json
 from service.home import Home
 from service.runs import Entry, RunFolder
+from tests.chaos.processes import is_stopped, survivors
 
 Part = Literal["worker", "scheduler", "coordinator", "frozen worker", "new worker"]
 
 ROOT = Path(__file__).parents[2]
+FAREWELL_SECONDS = 10
 
 
 @dataclass
 class House:
     """Keeps one scheduler, some workers and the coordinator of one run alive, as a supervisor would.
 
-    killed counts what was disturbed, and `mend` brings back what is missing.
+    disturbed counts what was done to them, `mend` brings back what is missing. added: process ids of the workers that
+    came on top.
     """
 
     home: Home
@@ -33,12 +36,21 @@ class House:
     given: dict
     workers: int
     port: int = field(default_factory=lambda: _free_port())
-    killed: Counter = field(default_factory=Counter)
+    disturbed: Counter = field(default_factory=Counter)
     starts: int = 0
+    added: list[int] = field(default_factory=list)
     _scheduler: subprocess.Popen | None = None
     _coordinator: subprocess.Popen | None = None
     _workers: list[subprocess.Popen] = field(default_factory=list)
     _frozen: list[tuple[subprocess.Popen, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        (self.folder / "tmp").mkdir(parents=True)
+
+    @property
+    def folder(self) -> Path:
+        """Where the processes work: what they print, what their tasks were, and their temporary files."""
+        return self.home.root / "house" / self.run
 
     @property
     def address(self) -> str:
@@ -54,25 +66,23 @@ class House:
         entries = self.entries()
         return bool(entries) and entries[-1]["kind"] == "end" and entries[-1]["outcome"] == "finished"
 
+    def is_working(self, process: int) -> bool:
+        """Whether that process is one of the workers and alive."""
+        return any(worker.pid == process and worker.poll() is None for worker in self._workers)
+
     def mend(self) -> None:
         """Start whatever is not running."""
         if self._scheduler is None or self._scheduler.poll() is not None:
-            self._scheduler = _start(
-                self.home,
-                "distributed.cli.dask_scheduler",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(self.port),
-                "--no-dashboard",
+            self._scheduler = self._start(
+                "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"
             )
         self._workers = [worker for worker in self._workers if worker.poll() is None]
         while len(self._workers) < self.workers:
             self._workers.append(self._new_worker())
         if (self._coordinator is None or self._coordinator.poll() is not None) and not self.finished:
             self.starts += 1
-            self._coordinator = _start(
-                self.home, "tests.chaos.coordinator", self.run, self.address, canonical_json(self.given)
+            self._coordinator = self._start(
+                "tests.chaos.coordinator", self.run, self.address, canonical_json(self.given)
             )
         for worker, until in list(self._frozen):
             if time.monotonic() > until:
@@ -80,63 +90,87 @@ class House:
                 if worker.poll() is None:
                     worker.send_signal(signal.SIGCONT)
 
-    def disturb(self, part: Part, rng: random.Random) -> None:
-        """Kill, freeze or add a part of the given kind, if there is one."""
+    def disturb(self, part: Part, rng: random.Random) -> bool:
+        """Kill, freeze or add a part of the given kind; False, and not counted, where that could not be done."""
         if part == "new worker":
             self._workers.append(self._new_worker())
+            self.added.append(self._workers[-1].pid)
+            done = True
         elif part == "frozen worker":
-            worker = rng.choice(self._workers)
-            worker.send_signal(signal.SIGSTOP)
-            self._frozen.append((worker, time.monotonic() + rng.uniform(1, 6)))
+            done = self._freeze(rng)
         else:
-            victim = {
-                "worker": rng.choice(self._workers),
-                "scheduler": self._scheduler,
-                "coordinator": self._coordinator,
-            }[part]
-            if victim is None or victim.poll() is not None:
-                return
-            victim.kill()
-            victim.wait()
-        self.killed[part] += 1
+            done = self._kill(part, rng)
+        self.disturbed[part] += done
+        return done
 
-    def close(self) -> list[int]:
-        """End everything; returns the process ids that were still there afterwards."""
-        parts = [self._coordinator, *self._workers, self._scheduler]
+    def close(self) -> dict[int, str]:
+        """Ask everything to end, and end what doesn't; returns the processes of this home that are left even so."""
+        parts = [part for part in (self._coordinator, *self._workers, self._scheduler) if part and part.poll() is None]
         for part in parts:
-            if part is not None and part.poll() is None:
+            part.send_signal(signal.SIGCONT)
+            part.terminate()
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        for part in parts:
+            try:
+                part.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
                 part.kill()
-        for part in parts:
-            if part is not None:
                 part.wait()
-        return [part.pid for part in parts if part is not None and part.poll() is None]
+        return survivors(self.home.root)
+
+    def _kill(self, part: Part, rng: random.Random) -> bool:
+        victim = {
+            "worker": rng.choice(self._workers),
+            "scheduler": self._scheduler,
+            "coordinator": self._coordinator,
+        }[part]
+        if victim is None:
+            return False
+        victim.kill()
+        return victim.wait() == -signal.SIGKILL  # anything else: it had ended by itself
+
+    def _freeze(self, rng: random.Random) -> bool:
+        frozen = [worker for worker, _ in self._frozen]
+        moving = [worker for worker in self._workers if worker not in frozen]
+        if not moving:
+            return False
+        worker = rng.choice(moving)
+        worker.send_signal(signal.SIGSTOP)
+        self._frozen.append((worker, time.monotonic() + rng.uniform(1, 6)))
+        time.sleep(0.01)  # signals arrive at their own pace
+        return is_stopped(worker.pid)
 
     def _new_worker(self) -> subprocess.Popen:
-        return _start(
-            self.home,
+        return self._start(
             "distributed.cli.dask_worker",
             *(self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60"),
+            *("--preload", "tests.chaos.witness"),
         )
 
+    def _start(self, module: str, *words: str) -> subprocess.Popen:
+        environment = {
+            **os.environ,
+            "ATELIER_HOME": str(self.home.root),
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(self.folder / "tmp"),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        with (self.folder / f"{module.rpartition('.')[2]}.out").open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *words],
+                env=environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
 
-def _start(home: Home, module: str, *words: str) -> subprocess.Popen:
-    environment = {
-        **os.environ,
-        "ATELIER_HOME": str(home.root),
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    with (home.root / f"{module.rpartition('.')[2]}.out").open("ab") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *words],
-            env=environment,
-            cwd=home.root,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+
+def close_when_terminated() -> None:
+    """Have SIGTERM leave through every `finally`, so that no house outlives its keeper."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _free_port() -> int:

@@ -1,37 +1,65 @@
 """Whatever dies, the bits are the same. `make chaos` runs the long form and prints what it cost."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-
-import pytest
 
 from service.home import Home
 from service.replay import replay
-from tests.chaos.storm import storm
+from tests.chaos.processes import survivors
+from tests.chaos.storm import Blow, forecast, storm
+from tests.chaos.witness import Event, begun_again
 from tests.jobs import small, small_job
 
 # rounds of some 50 ms, enough of them that a storm of a few seconds falls within the run
-LONG = {"epochs": 12, "train": 1500, "model": "lenet", "resize": 28, "averaging": {"shards": 4, "average_every": 6}}
+LONG = {"epochs": 12, "model": "lenet", "resize": 28, "averaging": {"shards": 4, "average_every": 6}}
+
+EVERY_PART = [
+    Blow("worker", 1, 0.5),
+    Blow("new worker", 4, 0),
+    Blow("coordinator", 9, 0.3),
+    Blow("frozen worker", 9, 0.6),
+    Blow("scheduler", 9, 0.8),
+    Blow("worker", 0, 12),
+]
 
 
-def calm_digest(home: Home, folder: Path, **given) -> str:
-    job = small_job(home, folder, **given)
-    *_, last = replay(job, job.initial_state(), job.plan.first_round())
-    return last.digest
+def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=1500, **LONG)
+    calm = [report.digest for report in replay(job, job.initial_state(), job.plan.first_round())]
+    outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=240)
+    assert outcome.rounds == calm
+    assert outcome.digest == calm[-1]
+    assert outcome.kills == 4
+    assert outcome.recomputed > 0
+    assert outcome.left_over == []
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path, seed: int):
-    calm = calm_digest(home, tmp_path / "idx", **LONG)
-    given = small(**{name: value for name, value in LONG.items() if name != "train"})
-    outcome = storm(
-        home,
-        "storm",
-        given,
-        seed=seed,
-        kills=6,
-        parts=("worker", "scheduler", "coordinator", "frozen worker", "new worker"),
-        limit=240,
-    )
-    assert sum(outcome.killed.values()) >= 3
-    assert (outcome.digest, outcome.left_over) == (calm, [])
-    assert outcome.rounds == 12 * 8
+def test_a_seed_tells_a_storm_with_so_many_kills_and_more_on_top():
+    storms = [forecast(seed, 6) for seed in range(20)]
+    assert storms == [forecast(seed, 6) for seed in range(20)]
+    assert len({tuple(blows) for blows in storms}) == 20
+    for blows in storms:
+        assert sum(blow.part in ("worker", "scheduler", "coordinator") for blow in blows) == 6
+        assert {"frozen worker", "new worker"} <= {blow.part for blow in blows}
+
+
+def test_a_process_that_outlives_its_run_is_found(tmp_path: Path):
+    environment = {**os.environ, "ATELIER_HOME": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment) as process:
+        assert list(survivors(tmp_path)) == [process.pid]
+        process.kill()
+    assert survivors(tmp_path) == {}
+
+
+def test_only_a_task_that_began_before_is_recomputed():
+    seen = [
+        Event(1.0, 7, "executing", "round-aaaa-3-0"),
+        Event(1.1, 7, "executing", "round-aaaa-3-1"),
+        Event(1.2, 7, "memory", "round-aaaa-3-1"),
+        Event(1.3, 8, "executing", "round-bbbb-3-1"),
+        Event(1.4, 8, "executing", "warm-bbbb-worker"),
+        Event(1.5, 9, "executing", "warm-bbbb-worker"),
+    ]
+    assert begun_again(seen) == 1

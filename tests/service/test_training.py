@@ -5,14 +5,15 @@ from os import strerror
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
-from service.cluster import Cluster, open_cluster
+from service.cluster import Cluster, open_cluster, settle_engine
 from service.config import ClusterConfig, configured
-from service.errors import Cancelled, Conflict, DataError, RunError
+from service.errors import Cancelled, ClusterError, Conflict, DataError, RunError
 from service.home import Home
-from service.pipeline import train_run
+from service.pipeline import evaluate_run, train_run
 from service.replay import replay
-from service.runs import RunFolder, checkpoints
+from service.runs import RoundLog, RunFolder, checkpoints
 from service.training import advance, begin, final_state, reopen
 from tests.jobs import blobs_store, small, small_job
 
@@ -24,7 +25,18 @@ def run(home: Home, cluster: Cluster, name: str, **given) -> RunFolder:
     return folder
 
 
-AVERAGING = [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "solo_share": 0.35}]
+AVERAGING = {
+    "after every step": {"average_every": 1},
+    "after four steps": {"average_every": 4},
+    "in a tree of sums": {"shards": 10},
+    "after a solo start, with outer momentum": {"outer_momentum": 0.5, "solo_share": 0.35},
+}
+MORE_AVERAGING = {
+    "every step in a tree": {"shards": 10, "average_every": 1},
+    "more seldom by and by": {"first_average_every": 1, "average_every": 5},
+    "once an epoch": {"average_every": 10},
+    "velocities forgotten": {"average_every": 2, "velocity": "reset"},
+}
 
 
 @pytest.mark.parametrize("engine", ["array", "simd"])
@@ -33,8 +45,24 @@ AVERAGING = [{}, {"average_every": 1}, {"shards": 10}, {"outer_momentum": 0.5, "
 def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(
     home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
 ):
-    given = {"averaging": averaging, "optimizer": {"momentum": momentum}, "engine": engine}
-    job = small_job(home, tmp_path / "idx", **given)
+    given = {"averaging": AVERAGING[averaging], "optimizer": {"momentum": momentum}, "engine": engine}
+    check_sizes(home, tmp_path, cluster_of, given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["array", "simd"])
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+@pytest.mark.parametrize("averaging", AVERAGING | MORE_AVERAGING)
+def test_so_it_does_with_convolutions_and_every_way_of_averaging(
+    home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
+):
+    ways = AVERAGING | MORE_AVERAGING
+    given = {"averaging": ways[averaging], "optimizer": {"momentum": momentum}, "engine": engine}
+    check_sizes(home, tmp_path, cluster_of, {**given, "model": "lenet", "resize": 28})
+
+
+def check_sizes(home: Home, folder: Path, cluster_of, given: dict) -> None:
+    job = small_job(home, folder / "idx", **given)
     *_, alone = replay(job, job.initial_state(), job.plan.first_round())
     digests = {n: final_state(run(home, cluster_of(n), f"w{n}", **given)).state.digest for n in (1, 2, 3, 4)}
     assert digests == dict.fromkeys((1, 2, 3, 4), alone.digest)
@@ -124,6 +152,50 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_
     for _ in entries:
         pass
     assert final_state(folder).state.digest == undisturbed
+    assert set(evaluate_run(home, cluster, "run")) == {0, 1, 2}
+    (folder.checkpoints / "3" / "cursor.json").unlink()
+    assert set(evaluate_run(home, cluster, "run")) == {1, 2}
+
+
+def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    cluster = cluster_of(1)
+    folder, job = begin(home, cluster, configured(small()), "run")
+    draft = folder.checkpoints / ".3-abcdefgh"
+    draft.mkdir()
+    (draft / "replica.safetensors").write_bytes(b"half of")
+    for _ in advance(cluster, folder, job):
+        pass
+    assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["3", "6"]
+
+
+def test_a_round_that_comes_out_different_from_the_log_is_refused(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    cluster = cluster_of(1)
+    folder, job = begin(home, cluster, configured(small()), "run")
+    with RoundLog(folder.log) as log:
+        log.append("round", round=0, epoch=0, digest="f" * 64)
+    with pytest.raises(
+        RunError, match=r"round 0 came out as \w{12}, but the log has f{12}: the hardware, the libraries"
+    ):
+        list(advance(cluster, folder, job))
+    assert folder.status() == "failed"
+
+
+def test_workers_that_do_not_see_the_data_are_told(home: Home, tmp_path: Path, cluster_of):
+    job = small_job(home, tmp_path / "idx")
+    elsewhere = tmp_path / "elsewhere.zarr"
+    with pytest.raises(ClusterError, match=r"worker tcp://\S+ can't see .*elsewhere.zarr: give all workers the same"):
+        settle_engine(cluster_of(1), job.config, job.network, job.recipe, elsewhere)
+
+
+def test_a_scheduler_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.cluster.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("service.cluster.RETURN_SECONDS", 1)
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as local:
+        cluster = Cluster(local.scheduler_address)
+    with pytest.raises(ClusterError, match="went away and did not come back within 1 s; `atelier runs resume`"):
+        cluster.reconnect()
 
 
 def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, cluster_of):
@@ -147,10 +219,6 @@ def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path:
 
 
 def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch):
-    from distributed import LocalCluster
-
-    from service.errors import ClusterError
-
     with (
         pytest.raises(ClusterError, match="no Dask scheduler answers"),
         open_cluster(ClusterConfig(scheduler="tcp://127.0.0.1:9")),

@@ -2,10 +2,11 @@
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from time import sleep
+from time import monotonic, sleep
 
 from distributed import Nanny
 
@@ -77,6 +78,26 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
         assert warm == {old, new}
         cluster.client.sync(joining.close)
     assert digests == [report.digest for report in replay(job, start, first)][1:]
+
+
+def test_a_connection_that_dask_made_anew_is_replaced_by_one_that_hears_of_workers():
+    with open_cluster(ClusterConfig(workers=1)) as cluster:
+        client, lost = cluster.client, cluster.client.scheduler_comm
+        client.loop.add_callback(lost.comm.abort)
+        until(lambda: client.scheduler_comm not in (None, lost) and client.status == "running")
+        assert not cluster.is_connected
+        cluster.reconnect()
+        assert cluster.is_connected
+        (worker,) = cluster.workers
+        os.kill(process_of(cluster, worker), signal.SIGKILL)
+        assert cluster.worker_left.wait(10)
+
+
+def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = monotonic() + seconds
+    while not is_so():
+        assert monotonic() < deadline
+        sleep(0.01)
 
 
 async def _join(address: str) -> Nanny:

@@ -27,6 +27,24 @@ def test_a_fleet_without_costs_spends_its_rounds_in_steps():
     assert told.coordination_share == pytest.approx(0)
 
 
+def test_a_worker_takes_its_shards_one_after_another():
+    told = forecast(replace(FREE, worker_s=1e-3), replace(IDEAL, workers=2, shards=65))
+    assert told.slowest_s == pytest.approx(33 * 100 * 10 * 1e-5)
+    assert told.round_s == pytest.approx(33 * (100 * 10 * 1e-5 + 1e-3) + 3 * 1e-3)  # 65, 9, 2, 1: three levels of sums
+
+
+def test_a_worker_that_has_to_wait_for_shards_takes_each_as_it_comes():
+    # two messages a task, half a millisecond each: 64 to deal the shards out, and a worker needs no time for one
+    told = forecast(replace(FREE, control_s=1e-3, step_s=0), replace(IDEAL, workers=2, shards=64))
+    assert told.scheduler_s == pytest.approx((64 + 8 + 1) * 1e-3)
+    assert told.round_s >= told.scheduler_s - 64 * 0.5e-3
+
+
+def test_many_shards_even_out_what_scatters():
+    few, many = (forecast(replace(FREE, step_spread=0.2), replace(IDEAL, workers=4, shards=k)) for k in (4, 256))
+    assert few.slowest_s / few.steps_s - 1 > 3 * (many.slowest_s / many.steps_s - 1)
+
+
 def test_the_scheduler_handles_two_messages_a_task_one_after_another():
     # 64 shards, 8 sums of their results and one of these: two messages each
     told = forecast(replace(FREE, control_s=1e-3, step_s=0), IDEAL)

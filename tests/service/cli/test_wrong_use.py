@@ -108,3 +108,17 @@ def test_a_read_only_home_is_told(tmp_path: Path):
     done = atelier("ingest", home=home)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "can't write to" in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["{", "[]", "{}", '{"config": {"epochs": -1}}'])
+def test_a_damaged_run_is_told_and_hides_no_other(home: Home, capsys, asked: str):
+    (home.runs / "spoiled").mkdir(parents=True)
+    (home.runs / "spoiled" / "config.json").write_text(asked)
+    for words, status in ((["runs", "show", "spoiled"], 1), (["runs", "list"], None)):
+        with pytest.raises(SystemExit) as left:
+            command(NOTHING_RUNS, words)
+        assert left.value.code == status
+    told = capsys.readouterr()
+    assert "config.json is damaged" in told.err
+    assert told.err.count("\n") == 1, told.err
+    assert told.out.splitlines()[1].split()[:2] == ["spoiled", "damaged"]

@@ -217,6 +217,13 @@ def test_a_spoiled_store_is_noticed_and_built_anew(home: Home, source: Path, spo
     assert verify(info.path) == info
 
 
+def test_a_spoiled_store_of_data_that_only_the_user_has_is_told(home: Home, source: Path):
+    ingest(home, dataset="blobs", source=source)
+    (home.store("blobs") / "train" / "images" / "c" / "0" / "0" / "0").unlink()
+    with pytest.raises(DataError, match=r"c/0/0/0 is missing; bring it in again with `atelier ingest --dataset blobs"):
+        ingest(home, dataset="blobs")
+
+
 def test_a_store_of_other_data_is_not_read(home: Home, source: Path):
     info = ingest(home, dataset="blobs", source=source)
     with pytest.raises(DataError, match="not 000000000000 as expected"):

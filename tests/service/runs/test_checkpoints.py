@@ -50,3 +50,12 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, checkpoint: Checkpoint,
         path.write_bytes(content)
     with pytest.raises(RunError):
         checkpoints.read(tmp_path / "7")
+
+
+def test_a_damaged_checkpoint_is_written_anew_and_a_whole_one_is_left(tmp_path: Path, checkpoint: Checkpoint):
+    path = checkpoints.write(tmp_path, checkpoint)
+    before = (path / "cursor.json").stat().st_mtime_ns
+    checkpoints.write(tmp_path, checkpoint)
+    assert (path / "cursor.json").stat().st_mtime_ns == before
+    (path / "replica.safetensors").write_bytes(b"damaged")
+    assert asdict(checkpoints.read(checkpoints.write(tmp_path, checkpoint)).round) == asdict(checkpoint.round)

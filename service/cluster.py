@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -27,6 +28,9 @@ SILENCE_SECONDS = 5.0
 
 RETURN_SECONDS = 60
 """How long a scheduler or the last worker that went away has to come back before a run gives up."""
+
+LISTENS = "atelier-listens"
+"""The event by which a client learns that it hears of events."""
 
 QUIET = {
     "distributed.worker.memory.terminate": False,
@@ -121,16 +125,23 @@ class Cluster:
         except OSError:
             raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
         self._workers = None
-        client.subscribe_topic("all", self._listen)
+        hears = Event()
+        client.subscribe_topic("all", partial(self._listen, client.id, hears))
+        deadline = monotonic() + seconds
+        while not hears.wait(0.02) and monotonic() < deadline:
+            # Nobody says when a subscription begins, and a worker that left before would be missed.
+            client.log_event("all", {"action": LISTENS, "client": client.id})
         self._heard_on = client.scheduler_comm
         if logging.getLogger("service").isEnabledFor(logging.INFO):
             client.forward_logging("service", level=logging.INFO)
             client.forward_logging("distributed.worker", level=logging.WARNING)
         return client
 
-    def _listen(self, event: tuple[float, Any]) -> None:
+    def _listen(self, client: str, hears: Event, event: tuple[float, Any]) -> None:
         _, message = event
         action = message.get("action") if isinstance(message, dict) else None
+        if action == LISTENS and message["client"] == client:
+            hears.set()
         if action in ("add-worker", "remove-worker"):
             self._workers = None
         if action == "remove-worker":

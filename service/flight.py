@@ -60,12 +60,13 @@ class Disturbed(Exception):
 class _Flight:
     """A round that was submitted.
 
-    tasks: all that was submitted for it. inputs: for the key of each of them, the keys of the results that it takes.
+    tasks: all that was submitted for it, those that take nothing from each other together. inputs: for the key of
+    each of them, the keys of the results that it takes.
     asked: those whose results the coordinator fetches. answers: these results, on their way from the start.
     """
 
     round: Round
-    tasks: list[Future] = field(default_factory=list)
+    tasks: list[list[Future]] = field(default_factory=list)
     inputs: dict[str, list[str]] = field(default_factory=dict)
     asked: list[Future] = field(default_factory=list)
     answers: Promise[list[Any]] = field(default_factory=Promise)
@@ -175,7 +176,7 @@ class Pipeline:
             tasks = self._cluster.client.map(
                 function, *zip(*arguments, strict=True), key=keys, pure=False, retries=2, priority=0 if urgent else -1
             )
-        flight.tasks += tasks
+        flight.tasks.append(tasks)
         return tasks
 
     def _is_light(self, round_: Round) -> bool:
@@ -234,7 +235,7 @@ class Pipeline:
             raise self._disturbed("the scheduler was lost", unanswered=True) from None
 
     def _disturbed(self, what: str, suspects: frozenset[str] = frozenset(), *, unanswered: bool = False) -> Disturbed:
-        tasks = sum(len(flight.tasks) for flight in self._flights)
+        tasks = sum(len(together) for flight in self._flights for together in flight.tasks)
         return Disturbed(what, tasks, suspects, unanswered=unanswered)
 
     def _suspects(self) -> frozenset[str]:
@@ -264,15 +265,17 @@ class Pipeline:
     def _let_go(self) -> None:
         """Have the scheduler forget every round that is still on its way.
 
-        The fetching of answers is not cancelled: it ends by itself when the tasks are, and cancelled within one turn of
-        the client's loop it would leave the client waiting for an answer for ever (distributed 2026.8, `_gather`).
+        Tasks go after those that take their results: of others Dask's scheduler finds some that it gave up already, and
+        breaks off (distributed 2026.8, `stimulus_cancel`). The fetching of answers is not cancelled: it ends by itself
+        when the tasks are, and cancelled within one turn of the client's loop it would leave the client waiting for an
+        answer for ever (`Client._gather`).
         """
-        futures = [future for flight in self._flights for future in flight.tasks]
-        futures += self._crew.warming
+        submitted = [together for flight in self._flights for together in flight.tasks]
         self._flights.clear()
-        if futures and self._cluster.is_connected:
-            with suppress(OSError, TimeoutError, CancelledError):
-                self._cluster.client.cancel(futures, force=True)
+        with suppress(OSError, TimeoutError, CancelledError, ClosedClientError):
+            for together in [self._crew.warming, *reversed(submitted)]:
+                if together and self._cluster.is_connected:
+                    self._cluster.client.cancel(together)
 
 
 def _given(state: State) -> State:

@@ -6,9 +6,12 @@ from flows.logs import worker_logs
 from flows.settings import task
 from service.cluster import open_cluster
 from service.config import ClusterConfig
+from service.data import describe
 from service.evaluation import Evaluation
 from service.home import Home
+from service.job import leaves_python_free
 from service.pipeline import evaluate_run
+from service.runs import RunFolder
 
 LOCAL = ClusterConfig()
 
@@ -21,5 +24,8 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
         run: The run's name, as the gallery lists it.
         cluster: Where the work is done.
     """
-    with worker_logs(), open_cluster(cluster) as opened:
-        return task(evaluate_run)(Home.from_environment(), opened, run)
+    home = Home.from_environment()
+    config = RunFolder.open(home.runs, run).config()
+    threads = leaves_python_free(config, describe(home.store(config.dataset)))
+    with worker_logs(), open_cluster(cluster, threads=threads) as opened:
+        return task(evaluate_run)(home, opened, run)

@@ -15,6 +15,7 @@ from service.cluster import open_cluster
 from service.config import ClusterConfig
 from service.errors import SweepError
 from service.home import Home
+from service.job import leaves_python_free
 from service.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
 
 LOCAL = ClusterConfig()
@@ -36,10 +37,10 @@ def sweep_flow(
     home.prepare()
     trials = sweep.plan()
     folder = SweepFolder.begin(home.sweeps / run_name(name), sweep)
-    for dataset in sorted({trial.config.dataset for trial in trials}):
-        ingest_flow(dataset)
+    data = {dataset: ingest_flow(dataset) for dataset in sorted({trial.config.dataset for trial in trials})}
+    threads = all(leaves_python_free(trial.config, data[trial.config.dataset]) for trial in trials)
     done, stop, one = folder.results(), Event(), task(run_trial)
-    with worker_logs(), open_cluster(cluster) as opened, _runner(parallel) as runner:
+    with worker_logs(), open_cluster(cluster, threads=threads) as opened, _runner(parallel) as runner:
         given = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
         asked: list[PrefectFuture[Result]] = [
             runner.submit(one, {**given, "trial": trial}) for trial in trials if trial.number not in done

@@ -10,6 +10,7 @@ from service.cluster import open_cluster
 from service.config import ClusterConfig, TrainConfig, configured
 from service.data import ingest
 from service.home import Home
+from service.job import leaves_python_free
 from service.origin import Origin
 from service.pipeline import Published, evaluate_run, history, publish_run, train_run
 from service.plan import plan_for
@@ -53,7 +54,7 @@ def train_flow(
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
     before = history(RunFolder.open(home.runs, run)) if begun else []
     view = TrainingView(run, plan_for(asked, data.train), before)
-    with worker_logs(), open_cluster(cluster) as opened:
+    with worker_logs(), open_cluster(cluster, threads=leaves_python_free(asked, data)) as opened:
         trained = task(train_run)(home, opened, run, None if begun else asked, view, Origin(fork, init))
         evaluations = task(evaluate_run)(home, opened, run)
     published = task(publish_run)(home, trained, evaluations)

@@ -1,4 +1,4 @@
-"""A Dask cluster to work on: one that runs already, or a local one of single-threaded processes."""
+"""A Dask cluster to work on: one that runs already, or a local one, of processes or of threads of this process."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from threadpoolctl import threadpool_limits
 
 from ops.engines import Choice, choose
 from ops.errors import Unsupported
@@ -70,6 +71,11 @@ class Cluster:
         if known is None:
             known = self._workers = sorted(self.client.nthreads())
         return known
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the workers are threads of this process."""
+        return self.address.startswith("inproc://")
 
     @property
     def is_connected(self) -> bool:
@@ -132,7 +138,7 @@ class Cluster:
             # Nobody says when a subscription begins, and a worker that left before would be missed.
             client.log_event("all", {"action": LISTENS, "client": client.id})
         self._heard_on = client.scheduler_comm
-        if logging.getLogger("service").isEnabledFor(logging.INFO):
+        if not self.is_here and logging.getLogger("service").isEnabledFor(logging.INFO):
             client.forward_logging("service", level=logging.INFO)
             client.forward_logging("distributed.worker", level=logging.WARNING)
         return client
@@ -149,18 +155,23 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(config: ClusterConfig) -> Iterator[Cluster]:
+def open_cluster(config: ClusterConfig, *, threads: bool = False) -> Iterator[Cluster]:
     """The cluster that is asked for; a local one ends with the block.
 
+    threads: whether a local one's workers had best be threads, where the configuration leaves it open.
     Raises ClusterError where the scheduler doesn't answer or has no workers.
     """
+    threads = config.worker_type == "threads" or (threads and config.worker_type == "auto")
     with dask.config.set(QUIET):
         if config.scheduler:
             with connected(config.scheduler) as cluster:
                 yield cluster
             return
         with (
+            # Processes are started with one thread for BLAS, which its bits depend on.
+            threadpool_limits(1 if threads else None, user_api="blas"),
             LocalCluster(
+                processes=not threads,
                 n_workers=config.workers or os.cpu_count() or 1,
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",

@@ -137,7 +137,10 @@ class ClusterConfig(_Frozen):
     scheduler: str = _field(
         "", 0, "Address of a running Dask scheduler; empty starts a local cluster.", pattern=r"^$|^(tcp|tls)://\S+:\d+$"
     )
-    workers: int = _field(0, 1, "Worker processes of a local cluster; 0 is one for each core.", ge=0, le=256)
+    workers: int = _field(0, 1, "Workers of a local cluster; 0 is one for each core.", ge=0, le=256)
+    worker_type: Literal["auto", "threads", "processes"] = _field(
+        "auto", 2, "What a local cluster's workers are; auto: threads where the engine leaves Python to the others."
+    )
 
 
 def explain(error: ValidationError) -> InvalidInput:

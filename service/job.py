@@ -4,13 +4,15 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from ops import zoo
 from ops.engine import Engine, Replica
-from ops.engines import Choice, build
+from ops.engines import Choice, build, choose
+from ops.errors import OpsError
 from ops.network import Network
 from ops.recipe import Recipe
 from service.averaging import State
@@ -71,19 +73,35 @@ def recipe_for(config: TrainConfig) -> Recipe:
     )
 
 
+def leaves_python_free(config: TrainConfig, data: DatasetInfo) -> bool:
+    """Whether the engine that this machine would take for a training computes without Python's lock.
+
+    False too where no engine can run it, which is told where it is run.
+    """
+    try:
+        found = choose(network_for(config, data), recipe_for(config), engine=config.engine, device=config.device)
+    except OpsError:
+        return False
+    return found.engine == "simd"
+
+
 @lru_cache(maxsize=2)
 def engine_of(job: Job) -> Engine:
     """This process's engine for a job."""
-    return _engine(job.choice, job.network, job.recipe)
+    with _building:
+        return _engine(job.choice, job.network, job.recipe)
 
 
 @lru_cache(maxsize=2)
 def training_data(job: Job) -> Any:
     """The training examples, verified and brought to where the engine runs."""
-    return _data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+    with _building:
+        return _data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
 
 
-# Jobs that differ in their learning rate, say, share an engine and its data.
+# Jobs that differ in their learning rate, say, share an engine and its data; and so do workers that are threads, of
+# which the first builds them while the others wait.
+_building = Lock()
 
 
 @lru_cache(maxsize=2)

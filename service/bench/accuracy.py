@@ -11,6 +11,7 @@ from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, TrainConfig, configured
 from service.data import describe
 from service.home import Home
+from service.job import leaves_python_free
 from service.pipeline import evaluate_run
 
 WAYS = ("atelier", "torch_eager", "torch_compiled")
@@ -60,10 +61,8 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     courses: dict[str, list[Course]] = {way: [] for way in WAYS}
     words = (str(data.path), network, str(epochs))
     # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
-    with (
-        peer("service.bench.torch_race", *words) as ask,
-        open_cluster(ClusterConfig(workers=os.cpu_count() or 1)) as cluster,
-    ):
+    local, threads = ClusterConfig(workers=os.cpu_count() or 1), leaves_python_free(config, data)
+    with peer("service.bench.torch_race", *words) as ask, open_cluster(local, threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):
             courses["atelier"].append(_course(home, cluster, config.model_copy(update={"seed": seed})))

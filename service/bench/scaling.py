@@ -9,6 +9,7 @@ from service.cluster import open_cluster
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
+from service.job import leaves_python_free
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
 
     There are as many shards as the most workers, for every number of them, so that all do the same work.
     """
-    examples = describe(home.store(config.dataset)).train * config.epochs
+    data = describe(home.store(config.dataset))
+    examples, threads = data.train * config.epochs, leaves_python_free(config, data)
     seconds: dict[int, list[float]] = {count: [] for count in workers}
     steps: dict[int, list[float]] = {count: [] for count in workers}
     overheads: dict[int, list[float]] = {count: [] for count in workers}
     for _ in range(repetitions):
         for count in workers:
-            with open_cluster(ClusterConfig(workers=count)) as cluster:
+            with open_cluster(ClusterConfig(workers=count), threads=threads) as cluster:
                 timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
                 took, folder = timed_run(home, cluster, config)
             seconds[count].append(took)

@@ -14,7 +14,7 @@ from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, TrainConfig, configured
 from service.data import DatasetInfo, describe
 from service.home import Home
-from service.job import network_for
+from service.job import leaves_python_free, network_for
 from service.runs import RunFolder, new_run_id
 from service.training import advance, begin
 
@@ -64,7 +64,8 @@ def measure_training(
     ceilings: list[float] = []
     # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
     words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
-    with peer("service.bench.torch_peer", *words) as ask, open_cluster(ClusterConfig(workers=cores)) as cluster:
+    local, threads = ClusterConfig(workers=cores), leaves_python_free(config, data)
+    with peer("service.bench.torch_peer", *words) as ask, open_cluster(local, threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):

@@ -1,5 +1,7 @@
 """Measure a run on the test examples."""
 
+from functools import partial
+
 from prefect import flow
 
 from flows.logs import worker_logs
@@ -26,6 +28,6 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
     """
     home = Home.from_environment()
     config = RunFolder.open(home.runs, run).config()
-    threads = leaves_python_free(config, describe(home.store(config.dataset)))
+    threads = partial(leaves_python_free, config, describe(home.store(config.dataset)))
     with worker_logs(), open_cluster(cluster, threads=threads) as opened:
         return task(evaluate_run)(home, opened, run)

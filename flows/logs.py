@@ -14,7 +14,8 @@ FORWARDED = ("service", "distributed.worker")
 def worker_logs() -> Iterator[None]:
     """Bring the records that workers forward to this process into the flow run's log, while the block lasts.
 
-    They arrive in a thread of the Dask client's, which knows of no flow run: the handler does.
+    They arrive in threads that know of no flow run (the Dask client's, or those of workers that are threads): the
+    handler does.
     """
     run_log = get_run_logger()
     if not run_log.isEnabledFor(logging.INFO):

@@ -38,7 +38,10 @@ def sweep_flow(
     trials = sweep.plan()
     folder = SweepFolder.begin(home.sweeps / run_name(name), sweep)
     data = {dataset: ingest_flow(dataset) for dataset in sorted({trial.config.dataset for trial in trials})}
-    threads = all(leaves_python_free(trial.config, data[trial.config.dataset]) for trial in trials)
+
+    def threads() -> bool:
+        return all(leaves_python_free(trial.config, data[trial.config.dataset]) for trial in trials)
+
     done, stop, one = folder.results(), Event(), task(run_trial)
     with worker_logs(), open_cluster(cluster, threads=threads) as opened, _runner(parallel) as runner:
         given = {"home": home, "address": opened.address, "folder": folder, "stop": stop}

@@ -1,5 +1,7 @@
 """The main job: data, rounds, evaluation, a model in the registry."""
 
+from functools import partial
+
 from prefect import flow, get_run_logger
 
 from flows.artifacts import TrainingView, show_report
@@ -54,7 +56,7 @@ def train_flow(
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
     before = history(RunFolder.open(home.runs, run)) if begun else []
     view = TrainingView(run, plan_for(asked, data.train), before)
-    with worker_logs(), open_cluster(cluster, threads=leaves_python_free(asked, data)) as opened:
+    with worker_logs(), open_cluster(cluster, threads=partial(leaves_python_free, asked, data)) as opened:
         trained = task(train_run)(home, opened, run, None if begun else asked, view, Origin(fork, init))
         evaluations = task(evaluate_run)(home, opened, run)
     published = task(publish_run)(home, trained, evaluations)

@@ -117,7 +117,7 @@ class Atelier:
         self._ask("PUT", f"/api/models/{name}/aliases/{alias}", json={"version": version})
 
     def runs(self) -> list[dict[str, Any]]:
-        """All runs, newest first."""
+        """The newest runs, at most 50; those with damaged files are left out."""
         items: list[dict[str, Any]] = self._ask("GET", "/api/runs").json()["items"]
         return items
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.client import ClosedClientError
 from threadpoolctl import threadpool_limits
 
 from ops.engines import Choice, choose
@@ -61,15 +62,18 @@ class Cluster:
         self.worker_left = Event()
         self._direct = direct
         self._workers: list[str] | None = None
+        self._changes = 0
         self.address = address
         self.client = self._connect(CONNECT_SECONDS)
 
     @property
     def workers(self) -> list[str]:
         """Addresses of the workers there are now; the scheduler is asked only when one came or left."""
-        known = self._workers
+        known, seen = self._workers, self._changes
         if known is None:
-            known = self._workers = sorted(self.client.nthreads())
+            known = sorted(self.client.nthreads())
+            if seen == self._changes:  # else somebody came or left since the answer
+                self._workers = known
         return known
 
     @property
@@ -126,22 +130,33 @@ class Cluster:
             self.client.close(timeout=2)
 
     def _connect(self, seconds: float) -> Client:
+        silence = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
         try:
             client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct or None)
         except OSError:
-            raise ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s") from None
+            raise silence from None
+        try:
+            self._subscribe(client, seconds)
+        except (OSError, ClosedClientError):
+            client.close(timeout=2)
+            raise silence from None
         self._workers = None
-        hears = Event()
-        client.subscribe_topic("all", partial(self._listen, client.id, hears))
-        deadline = monotonic() + seconds
-        while not hears.wait(0.02) and monotonic() < deadline:
-            # Nobody says when a subscription begins, and a worker that left before would be missed.
-            client.log_event("all", {"action": LISTENS, "client": client.id})
         self._heard_on = client.scheduler_comm
         if not self.is_here and logging.getLogger("service").isEnabledFor(logging.INFO):
             client.forward_logging("service", level=logging.INFO)
             client.forward_logging("distributed.worker", level=logging.WARNING)
         return client
+
+    def _subscribe(self, client: Client, seconds: float) -> None:
+        """Hear of workers from now on. Raises OSError where that doesn't begin in time."""
+        hears = Event()
+        client.subscribe_topic("all", partial(self._listen, client.id, hears))
+        deadline = monotonic() + seconds
+        while not hears.wait(0.02):
+            if monotonic() > deadline:
+                raise TimeoutError
+            # Nobody says when a subscription begins, and a worker that left before would be missed.
+            client.log_event("all", {"action": LISTENS, "client": client.id})
 
     def _listen(self, client: str, hears: Event, event: tuple[float, Any]) -> None:
         _, message = event
@@ -150,30 +165,34 @@ class Cluster:
             hears.set()
         if action in ("add-worker", "remove-worker"):
             self._workers = None
+            self._changes += 1
         if action == "remove-worker":
             self.worker_left.set()
 
 
 @contextmanager
-def open_cluster(config: ClusterConfig, *, threads: bool = False) -> Iterator[Cluster]:
+def open_cluster(config: ClusterConfig, *, threads: Callable[[], bool] = bool) -> Iterator[Cluster]:
     """The cluster that is asked for; a local one ends with the block.
 
-    threads: whether a local one's workers had best be threads, where the configuration leaves it open.
+    threads: says whether a local one's workers had best be threads, where the configuration leaves it open.
     Raises ClusterError where the scheduler doesn't answer or has no workers.
     """
-    threads = config.worker_type == "threads" or (threads and config.worker_type == "auto")
     with dask.config.set(QUIET):
         if config.scheduler:
             with connected(config.scheduler) as cluster:
                 yield cluster
             return
+        are_threads = threads() if config.worker_type == "auto" else config.worker_type == "threads"
         with (
             # Processes are started with one thread for BLAS, which its bits depend on.
-            threadpool_limits(1 if threads else None, user_api="blas"),
+            threadpool_limits(1 if are_threads else None, user_api="blas"),
             LocalCluster(
-                processes=not threads,
+                processes=not are_threads,
                 n_workers=config.workers or os.cpu_count() or 1,
                 threads_per_worker=1,
+                memory_limit=0
+                if are_threads
+                else "auto",  # each thread would be held to its share of what all of them take
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL + 1,
             ) as local,

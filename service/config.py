@@ -54,12 +54,16 @@ class AveragingConfig(_Frozen):
     outer_lr: float = _field(1.0, 3, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
     outer_momentum: float = _field(0.8, 4, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
     first_average_every: int = _field(
-        0, 5, "The same for the first round, moving to --average-every by the end; 0: constant.", ge=0, le=1_000_000
+        0,
+        5,
+        "Steps before the first average, moving to --average-every by the end; 0: always --average-every.",
+        ge=0,
+        le=1_000_000,
     )
     target_dispersion: float = _field(
         0.0,
         6,
-        "Have H follow the replicas' dispersion a step; --average-every is right for this one. 0: H stays.",
+        "Let H follow how fast the replicas disperse: at this dispersion a step it is --average-every; 0: H stays.",
         ge=0,
         le=1,
     )
@@ -90,6 +94,9 @@ class TrainConfig(_Frozen):
     device: Literal["auto", "cpu", "cuda"] = _field("auto", 11, "Where the steps run.")
     holdout: int = _field(
         0, 12, "Training examples kept out, from the end, to choose settings by; 0 keeps none.", ge=0, le=1_000_000_000
+    )
+    tags: str = _field(
+        "", 13, "Words to find the model by, with commas between them.", pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$"
     )
 
     @property
@@ -139,7 +146,9 @@ class ClusterConfig(_Frozen):
     )
     workers: int = _field(0, 1, "Workers of a local cluster; 0 is one for each core.", ge=0, le=256)
     worker_type: Literal["auto", "threads", "processes"] = _field(
-        "auto", 2, "What a local cluster's workers are; auto: threads where the engine leaves Python to the others."
+        "auto",
+        2,
+        "What a local cluster's workers are, of one process or of their own; auto: threads with the engine simd.",
     )
 
 

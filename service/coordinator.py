@@ -36,8 +36,8 @@ AVOID_SECONDS = 30.0
 """How long a worker that kept others waiting gets no tasks; twice as long each time that it does so again."""
 
 
-LAG_FACTOR = 4
-LAG_SECONDS = 0.5
+SLOW_FACTOR = 4
+SLOW_SECONDS = 0.5
 """A worker lags if its shard took so many times as long as it would have taken elsewhere, and so much longer."""
 
 
@@ -83,7 +83,7 @@ class _Watch:
         usual_s = quickest.example_s if apart else self.quickest_s
         self.quickest_s = min(self.quickest_s, quickest.example_s)
         late_s = (slowest.example_s - usual_s) * report.examples / report.round.shards
-        lags = slowest.example_s > LAG_FACTOR * usual_s and late_s > LAG_SECONDS
+        lags = slowest.example_s > SLOW_FACTOR * usual_s and late_s > SLOW_SECONDS
         return frozenset([slowest.worker]) if lags else frozenset()
 
     def suspect(self, workers: frozenset[str]) -> None:

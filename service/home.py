@@ -1,4 +1,4 @@
-"""Where things lie on disk. The environment is read here, once, and handed down as a value."""
+"""Where things lie on disk, as the environment says, handed down as a value."""
 
 import os
 import re

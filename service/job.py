@@ -17,7 +17,7 @@ from ops.network import Network
 from ops.recipe import Recipe
 from service.averaging import State
 from service.config import TrainConfig
-from service.data import DatasetInfo, read
+from service.data import Arrays, DatasetInfo, read
 from service.plan import Plan, plan_for
 
 log = logging.getLogger(__name__)
@@ -85,14 +85,14 @@ def leaves_python_free(config: TrainConfig, data: DatasetInfo) -> bool:
     return found.engine == "simd"
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def engine_of(job: Job) -> Engine:
     """This process's engine for a job."""
     with _building:
         return _engine(job.choice, job.network, job.recipe)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def training_data(job: Job) -> Any:
     """The training examples, verified and brought to where the engine runs."""
     with _building:
@@ -104,14 +104,19 @@ def training_data(job: Job) -> Any:
 _building = Lock()
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _engine(choice: Choice, network: Network, recipe: Recipe) -> Engine:
     return build(choice, network, recipe)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _data(choice: Choice, network: Network, recipe: Recipe, path: Path, digest: str) -> Any:
-    images, labels = read(path, "train", digest)
+    images, labels = _examples(path, digest)
     loaded = _engine(choice, network, recipe).load(images, labels)
     log.info("%d examples of %s are loaded for %s on %s", len(labels), path.name, choice.engine, choice.device)
     return loaded
+
+
+@lru_cache(maxsize=2)
+def _examples(path: Path, digest: str) -> Arrays:
+    return read(path, "train", digest)

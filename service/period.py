@@ -3,7 +3,7 @@
 from math import sqrt
 
 REACH = 4
-"""How many times longer or shorter than asked for a following H makes a round at the most."""
+"""By what factor an H that follows the dispersion may be longer or shorter than --average-every, at most."""
 
 
 def geometric(first: int, last: int, share: float) -> int:

@@ -153,6 +153,7 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
             "engine": facts["engine"],
             "versions": facts["versions"],
         },
+        tags=tuple(filter(None, config.tags.split(","))),
     )
     model = registry.of_run(config.published_name, trained.run) or registry.publish(config.published_name, draft)
     registry.promote(model.name, "champion", "test_accuracy")

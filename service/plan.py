@@ -1,4 +1,5 @@
-"""Which examples, in which order, each shard takes in each round: a pure function of the configuration.
+"""Which examples, in which order, each shard takes in each round: pure functions of the configuration, and of the
+dispersion where H follows it.
 
 An epoch is one shuffle of all examples, cut into steps of `batch_size`. Every step's batch is split over the
 shards in order, so that averaging after every step is the same as one process taking the whole batch. A round is
@@ -44,7 +45,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """All rounds of a run, as a value. Build one with `plan_for`."""
+    """What the rounds of a run follow from, as a value. Build one with `plan_for`."""
 
     examples: int
     epochs: int
@@ -152,7 +153,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
     )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def shuffle(seed: int, epoch: int, examples: int) -> NDArray[np.int32]:
     """The order in which an epoch visits the examples: (examples,) int32, read-only."""
     order = generator(seed, "order", epoch).permutation(examples).astype(np.int32)

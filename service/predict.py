@@ -1,7 +1,7 @@
 """Asking a model about an image."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -104,11 +104,9 @@ def picture(content: bytes, shape: tuple[int, int], *, invert: bool | None = Non
 
 def pictures(contents: Sequence[bytes], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Several pictures as (n, h, w) uint8. Raises InvalidInput, also where they have more than `MOST_PIXELS` in all."""
-    with _readable(), ExitStack() as stack:
-        images = [stack.enter_context(_opened(content)) for content in contents]
-        if sum(image.width * image.height for image in images) > MOST_PIXELS:
-            raise InvalidInput(f"pictures must have at most {MOST_PIXELS:,} pixels in all")
-        return np.stack([_made(image, shape, None) for image in images])
+    if sum(map(_pixels, contents)) > MOST_PIXELS:
+        raise InvalidInput(f"pictures must have at most {MOST_PIXELS:,} pixels in all")
+    return np.stack([picture(content, shape) for content in contents])
 
 
 @contextmanager
@@ -119,6 +117,11 @@ def _readable() -> Iterator[None]:
         raise
     except Exception as error:  # decoders raise what they like on bytes that aren't their own
         raise InvalidInput(f"this is not a PNG or JPEG picture that can be read: {error}") from None
+
+
+def _pixels(content: bytes) -> int:
+    with _readable(), _opened(content) as image:
+        return image.width * image.height
 
 
 def _opened(content: bytes) -> Image.Image:

@@ -1,8 +1,12 @@
-"""What runs on the workers: pure functions, from values to values, that can be run again anywhere."""
+"""What rounds are made of: pure functions, from values to values, that can be run again anywhere.
+
+They run on the workers; `report` also where the coordinator sums up by itself.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from time import perf_counter, time
 
 import numpy as np
@@ -135,11 +139,17 @@ def _outcome(job: Job, before: Before) -> tuple[Partial, State]:
     """
     round_, parts = before
     small = job.network.size <= KEPT_PARAMETERS
-    joined = _joined if small else _joined.__wrapped__
-    return joined(tuple(parts), job.config.averaging, round_.solo)
+    if not small:
+        return _joined.__wrapped__(tuple(parts), job.config.averaging, round_.solo)
+    with _joining:
+        return _joined(tuple(parts), job.config.averaging, round_.solo)
 
 
-@lru_cache(maxsize=1)
+_joining = Lock()
+"""Workers that are threads ask for the same at the same time: the others wait for the first."""
+
+
+@lru_cache(maxsize=8)
 def _joined(parts: tuple[Contribution | Partial, ...], averaging: AveragingConfig, solo: bool) -> tuple[Partial, State]:
     whole = fold(parts)
     return whole, join(whole, averaging, solo=solo)

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, median
 
 from service.bench.peer import peer
@@ -16,7 +17,7 @@ from service.pipeline import evaluate_run
 
 WAYS = ("atelier", "torch_eager", "torch_compiled")
 
-Course = list[tuple[float, float]]
+Progress = list[tuple[float, float]]
 """`(seconds of training so far, test accuracy)` after each epoch."""
 
 
@@ -58,33 +59,33 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     """
     config = configured({"model": network, "epochs": epochs})
     data = describe(home.store(config.dataset))
-    courses: dict[str, list[Course]] = {way: [] for way in WAYS}
+    taken: dict[str, list[Progress]] = {way: [] for way in WAYS}
     words = (str(data.path), network, str(epochs))
-    # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
-    local, threads = ClusterConfig(workers=os.cpu_count() or 1), leaves_python_free(config, data)
+    # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
+    local, threads = ClusterConfig(workers=os.cpu_count() or 1), partial(leaves_python_free, config, data)
     with peer("service.bench.torch_race", *words) as ask, open_cluster(local, threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):
-            courses["atelier"].append(_course(home, cluster, config.model_copy(update={"seed": seed})))
+            taken["atelier"].append(_progress(home, cluster, config.model_copy(update={"seed": seed})))
             for way in ("eager", "compiled"):
-                courses[f"torch_{way}"].append([(s, a) for s, a in json.loads(ask(f"{way} {seed}"))])
-    contenders = tuple(contender(way, courses[way], target) for way in WAYS)
+                taken[f"torch_{way}"].append([(s, a) for s, a in json.loads(ask(f"{way} {seed}"))])
+    contenders = tuple(contender(way, taken[way], target) for way in WAYS)
     ours, *theirs = (found.seconds for found in contenders)
     best = min((seconds for seconds in theirs if seconds is not None), default=None)
     ratio = best / ours if best is not None and ours is not None else None
     return AccuracyReport(network, target, epochs, seeds, contenders, ratio)
 
 
-def contender(way: str, courses: list[Course], target: float) -> Contender:
+def contender(way: str, taken: list[Progress], target: float) -> Contender:
     """Sum up the trainings of one contender."""
-    times = [next((s for s, accuracy in course if accuracy >= target), None) for course in courses]
+    times = [next((s for s, accuracy in course if accuracy >= target), None) for course in taken]
     reached = sorted(s for s in times if s is not None)
-    late = len(courses) - len(reached)
+    late = len(taken) - len(reached)
     return Contender(
         way=way,
         seconds=median([*reached, *[float("inf")] * late]) if late < len(reached) else None,
-        total_s=median(course[-1][0] for course in courses),
-        accuracy=fmean(course[-1][1] for course in courses),
+        total_s=median(course[-1][0] for course in taken),
+        accuracy=fmean(course[-1][1] for course in taken),
         reached=len(reached),
     )
 
@@ -105,7 +106,7 @@ def render(report: AccuracyReport) -> str:
     return "\n".join(lines)
 
 
-def _course(home: Home, cluster: Cluster, config: TrainConfig) -> Course:
+def _progress(home: Home, cluster: Cluster, config: TrainConfig) -> Progress:
     _, folder = timed_run(home, cluster, config)
     evaluations = evaluate_run(home, cluster, folder.name)
     course, seconds = [], 0.0

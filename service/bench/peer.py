@@ -35,7 +35,7 @@ def peer(program: str, *words: str) -> Iterator[Callable[[str], str]]:
         if not answer:
             _, said = process.communicate()
             last = (said.strip().splitlines() or ["it said nothing"])[-1]
-            raise AtelierError(f"PyTorch, the peer to compare with, did not run: {last}")
+            raise AtelierError(f"PyTorch, the peer to compare with, did not run (pip install torch): {last}")
         return answer
 
     try:

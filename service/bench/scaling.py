@@ -1,6 +1,7 @@
 """What more workers bring, and where the rest goes."""
 
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from service.bench.rounds import round_costs
@@ -35,7 +36,7 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
     There are as many shards as the most workers, for every number of them, so that all do the same work.
     """
     data = describe(home.store(config.dataset))
-    examples, threads = data.train * config.epochs, leaves_python_free(config, data)
+    examples, threads = data.train * config.epochs, partial(leaves_python_free, config, data)
     seconds: dict[int, list[float]] = {count: [] for count in workers}
     steps: dict[int, list[float]] = {count: [] for count in workers}
     overheads: dict[int, list[float]] = {count: [] for count in workers}

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -62,9 +63,9 @@ def measure_training(
     )
     seconds: dict[str, list[float]] = {"atelier": [], "eager": [], "compiled": []}
     ceilings: list[float] = []
-    # The peer first: a local cluster leaves settings of its workers (one thread, eager trimming) in the environment.
+    # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
-    local, threads = ClusterConfig(workers=cores), leaves_python_free(config, data)
+    local, threads = ClusterConfig(workers=cores), partial(leaves_python_free, config, data)
     with peer("service.bench.torch_peer", *words) as ask, open_cluster(local, threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()

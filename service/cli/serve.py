@@ -14,6 +14,7 @@ from service.registry import Registry
 def serve(context: Context, host: str, port: int, token: str) -> None:
     """Answer questions about the models, in the browser and over HTTP."""
     import uvicorn
+    from threadpoolctl import threadpool_limits
 
     from service.http import LimitHeads, create_app
 
@@ -23,13 +24,14 @@ def serve(context: Context, host: str, port: int, token: str) -> None:
     apart = f", models of {home.models}" if home.elsewhere else ""
     click.echo(f"models and runs of {home.root}{apart} at http://{host}:{port}/  (Ctrl-C ends it)")
     app = create_app(home, token=token)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        http=LimitHeads,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    with threadpool_limits(1, user_api="blas"):  # predictions at the same time would set it for each other
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            http=LimitHeads,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )

@@ -21,7 +21,9 @@ from service.runs import RunFolder, new_run_id
 @options_of(TrainConfig, presets=True)
 @options_of(ClusterConfig)
 @click.option("--resume", metavar="RUN", help="Continue this run instead of starting one.")
-@click.option("--fork", metavar="RUN[:N]", help="Start from another run's newest checkpoint, or from its Nth.")
+@click.option(
+    "--fork", metavar="RUN[:N]", help="Start from another run's newest checkpoint, or from the one after N rounds."
+)
 @click.option("--init", metavar="FILE|MODEL", help="Start from the weights of a safetensors file, or of a model.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""The application put together: limits outside, meters next, then the routes."""
+"""The application put together: HEAD as GET, meters, headers, limits, the short way to a prediction, routes."""
 
 from pathlib import Path
 

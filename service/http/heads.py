@@ -30,7 +30,8 @@ class LimitHeads(HttpToolsProtocol):
         super().data_received(data)
         if self._loose > self.limits.head:
             self._refuse(431, f"the head of a request may have {self.limits.head} bytes")
-        elif self._reading_head:
+        elif self._reading_head or (self._loose and self.cycle is not None and self.cycle.response_complete):
+            # A blank line after an answer begins no request for the parser, and stops uvicorn's own clock.
             self._start_clock()
 
     def on_message_begin(self) -> None:

@@ -5,6 +5,8 @@ Every model has one input, `pixels` (n, c, h, w): FP32 in [0, 1], or UINT8 as st
 """
 
 import asyncio
+from itertools import chain
+from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
@@ -134,20 +136,20 @@ def _input(asked: dict[str, Any], tail: bytes, wanted: tuple[int, ...], limit: i
         raise InvalidInput("inputs must be a list of one tensor, named 'pixels'")
     tensor = inputs[0]
     if tensor.get("name") != "pixels":
-        raise InvalidInput(f"the input is named 'pixels', got {str(tensor.get('name'))[:40]!r}")
+        raise InvalidInput(f"the input is named 'pixels', got {brief(tensor.get('name'))}")
     datatype, shape = tensor.get("datatype"), tensor.get("shape")
     if not (isinstance(datatype, str) and datatype in DTYPES):
-        raise InvalidInput(f"datatype must be one of {', '.join(DTYPES)}, got {str(datatype)[:40]!r}")
-    if not (isinstance(shape, list) and all(type(size) is int for size in shape) and len(shape) == 1 + len(wanted)):
-        raise InvalidInput(f"shape must be [n, {', '.join(map(str, wanted))}], got {str(shape)[:80]}")
+        raise InvalidInput(f"datatype must be one of {', '.join(DTYPES)}, got {brief(datatype)}")
+    if not (isinstance(shape, list) and len(shape) == 1 + len(wanted) and all(type(size) is int for size in shape)):
+        raise InvalidInput(f"shape must be [n, {', '.join(map(str, wanted))}], got {brief(shape)}")
     if tuple(shape[1:]) != wanted:
-        raise InvalidInput(f"shape must be [n, {', '.join(map(str, wanted))}], got {str(shape)[:80]}")
+        raise InvalidInput(f"shape must be [n, {', '.join(map(str, wanted))}], got {brief(shape)}")
     if not 1 <= shape[0] <= limit:
         raise InvalidInput(f"a request may have 1 to {limit} images, got {shape[0]}")
     parameters = tensor.get("parameters") or {}
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
-    flat = _numbers(tensor.get("data"), datatype) if size is None else _binary(tail, size, datatype)
     count = int(np.prod(shape))
+    flat = _numbers(tensor.get("data"), datatype, count) if size is None else _binary(tail, size, datatype)
     if flat.size != count:
         raise InvalidInput(f"shape {shape} needs {count} numbers, got {flat.size}")
     return flat.reshape(shape)
@@ -156,19 +158,24 @@ def _input(asked: dict[str, Any], tail: bytes, wanted: tuple[int, ...], limit: i
 def _binary(tail: bytes, size: Any, datatype: str) -> NDArray[Any]:
     dtype = np.dtype(DTYPES[datatype]).newbyteorder("<")
     if type(size) is not int or size != len(tail) or size % dtype.itemsize:
-        raise InvalidInput(f"binary_data_size must be the {len(tail)} bytes after the JSON, got {str(size)[:20]}")
+        raise InvalidInput(f"binary_data_size must be the {len(tail)} bytes after the JSON, got {brief(size)}")
     return _finite(np.frombuffer(tail, dtype))
 
 
-def _numbers(data: Any, datatype: str) -> NDArray[Any]:
+def _numbers(data: Any, datatype: str, count: int) -> NDArray[Any]:
+    """So many numbers, flat or nested; looked at before anything is made of them."""
     if not isinstance(data, list):
         raise InvalidInput("data must be a list of numbers, or binary_data_size be given")
     try:
+        while data and isinstance(data[0], list):
+            data = list(chain.from_iterable(data))
+        if len(data) != count:
+            raise InvalidInput(f"the shape needs {count} numbers, got {len(data)}")
+        if not set(map(type, data)) <= {int, float}:
+            raise TypeError
         array = np.array(data)
-    except (ValueError, OverflowError):
+    except (TypeError, OverflowError):
         raise InvalidInput("data must be a list of numbers, flat or nested evenly") from None
-    if array.dtype.kind not in "iuf":
-        raise InvalidInput("data must be a list of numbers, flat or nested evenly")
     if datatype == "UINT8" and not (array.dtype.kind in "iu" and ((array >= 0) & (array <= 255)).all()):
         raise InvalidInput("data of datatype UINT8 must be whole numbers in [0, 255]")
     with np.errstate(over="ignore"):
@@ -214,7 +221,7 @@ def _asked_outputs(asked: dict[str, Any], binary: bool) -> list[tuple[str, bool]
     for output in outputs:
         name, parameters = output.get("name"), output.get("parameters")
         if name not in OUTPUTS:
-            raise NotFound(f"there is no output {str(name)[:40]!r} (outputs: {', '.join(OUTPUTS)})")
+            raise NotFound(f"there is no output {brief(name)} (outputs: {', '.join(OUTPUTS)})")
         parameters = parameters if isinstance(parameters, dict) else {}
         if parameters.get("classification"):
             raise InvalidInput("the classification extension is not offered: ask for 'probabilities'")

@@ -10,9 +10,10 @@ from service.http.problems import too_large, too_slow
 
 @dataclass(frozen=True)
 class Limits:
-    """head: bytes of a request's line and headers; what comes with them in one read isn't counted exactly.
-    body: bytes of a request. images: examples a request. read_s: seconds in which the head must have arrived, and
-    then the body. predict_s: seconds that a prediction may take. streams: live pages at a time. models: kept ready.
+    """head: bytes of a request's line and headers, where what comes with them in one read isn't counted exactly; and
+    of a body without pixels. body: bytes of one with pixels. images: examples a request. read_s: seconds in which
+    the head must have arrived, and then the body. predict_s: seconds that a prediction may take. streams: live pages
+    at a time. models: kept ready.
     """
 
     head: int = 64 * 2**10
@@ -39,10 +40,12 @@ class LimitBody:
         if scope["type"] != "http" or (scope["method"] in ("GET", "HEAD") and not _has_body(scope)):
             await self._app(scope, receive, send)
             return
+        # Only what has pictures or pixels needs room: other bodies are taken apart before a token is looked at.
+        most = self._limits.body if scope["path"].endswith(("/predict", "/infer")) else self._limits.head
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.read_s):
-                more = _declared(scope) <= self._limits.body
+                more = _declared(scope) <= most
                 if not more:
                     raise _TooLarge
                 while more:
@@ -51,10 +54,10 @@ class LimitBody:
                         return
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
-                    if len(body) > self._limits.body:
+                    if len(body) > most:
                         raise _TooLarge
         except _TooLarge:
-            await too_large(scope["path"], self._limits.body)(scope, receive, send)
+            await too_large(scope["path"], most)(scope, receive, send)
             return
         except TimeoutError:
             await too_slow(scope["path"], self._limits.read_s)(scope, receive, send)

@@ -1,6 +1,5 @@
 """`POST /api/models/{name}/predict`: pictures or pixels in, classes and probabilities out."""
 
-import asyncio
 from typing import Annotated, Any
 
 import numpy as np
@@ -52,7 +51,7 @@ def predict_routes(shelf: Shelf, limits: Limits) -> APIRouter:
         top: Annotated[int, Query(ge=1, le=1000, description="How many classes to tell.")] = 3,
     ) -> Response:
         predictor = await shelf.predictor(name, version)
-        images = await _images(request, predictor, limits)
+        images = await _images(request, predictor, shelf, limits)
         return answer(predictor, predictor.ranked(await shelf.logits(predictor, images), top))
 
     return router
@@ -66,21 +65,16 @@ def answer(predictor: Predictor, ranked: list[list[Guess]]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-async def _images(request: Request, predictor: Predictor, limits: Limits) -> NDArray[np.uint8]:
+async def _images(request: Request, predictor: Predictor, shelf: Shelf, limits: Limits) -> NDArray[np.uint8]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         value = json_object(await request.body()).get("pixels")
         return pixels(value, predictor.image_shape, limits.images)
     if kind in PICTURES:
-        return await _decoded([await request.body()], predictor)
+        return await shelf.beside(pictures, [await request.body()], predictor.image_shape)
     if kind == "multipart/form-data":
-        return await _decoded(await _files(request), predictor)
+        return await shelf.beside(pictures, await _files(request), predictor.image_shape)
     raise Refused(415, f"send application/json, {', '.join(PICTURES)} or multipart/form-data, not {kind[:60]!r}")
-
-
-async def _decoded(contents: list[bytes], predictor: Predictor) -> NDArray[np.uint8]:
-    """Pictures decoded beside the event loop: a large one takes a quarter of a second."""
-    return await asyncio.to_thread(pictures, contents, predictor.image_shape)
 
 
 async def _files(request: Request) -> list[Any]:

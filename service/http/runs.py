@@ -26,7 +26,7 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["runs"])
     streams = asyncio.Semaphore(limits.streams)
 
-    @router.get("/runs", summary="All runs, newest first", **answers.RUNS)
+    @router.get("/runs", summary="The newest runs, at most `limit`", **answers.RUNS)
     def runs(limit: Annotated[int, Query(ge=1, le=100)] = 50) -> dict[str, Any]:
         return {"items": run_views(home.runs, limit)}
 

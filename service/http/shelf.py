@@ -1,8 +1,10 @@
 """Models ready to answer: the few that were asked last are kept with their engines built."""
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,7 @@ class Shelf:
         self._resolved: dict[tuple[str, str], tuple[float, Predictor]] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[Predictor]] = {}
         self._building = asyncio.Lock()
+        self._workers = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="predict")
         self._waiting: dict[int, list[tuple[NDArray[np.uint8], asyncio.Future[Floats]]]] = {}
 
     async def predictor(self, name: str, version: str = "champion") -> Predictor:
@@ -65,7 +68,7 @@ class Shelf:
             return await self._together(predictor, images)
         if predictor.flops * len(images) <= QUICK:
             return predictor.logits(images)
-        return await self._beside(predictor.logits, images)
+        return await self.beside(predictor.logits, images)
 
     async def logits_of_floats(self, predictor: Predictor, x_nchw: Floats) -> Floats:
         """Logits of pixels that were divided by 255 already; those that aren't whole bytes take a slower way.
@@ -75,12 +78,17 @@ class Shelf:
         images = whole_bytes(x_nchw)
         if images is not None:
             return await self.logits(predictor, images)
-        return await self._beside(predictor.logits_of_floats, x_nchw)
+        return await self.beside(predictor.logits_of_floats, x_nchw)
 
-    async def _beside(self, predict: Callable[[NDArray[Any]], Floats], images: NDArray[Any]) -> Floats:
-        """Predict in a thread, beside the event loop."""
+    async def beside(self, function: Callable[..., NDArray[Any]], *given: Any) -> NDArray[Any]:
+        """Work for the processor, done beside the event loop; as much at a time as there are cores.
+
+        In threads of its own: what is late goes on, and must not keep those who only ask the registry.
+        Raises Refused (503) where it takes longer than the limit.
+        """
         try:
-            return await asyncio.wait_for(asyncio.to_thread(predict, images), self._limits.predict_s)
+            asked = asyncio.get_running_loop().run_in_executor(self._workers, function, *given)
+            return await asyncio.wait_for(asked, self._limits.predict_s)
         except TimeoutError:
             raise Refused(503, f"the prediction took longer than {self._limits.predict_s:g} seconds") from None
 

@@ -66,8 +66,7 @@ class Registry:
 
     def of_run(self, name: str, run: str) -> ModelVersion | None:
         """The version of a model that a run ended in, if it was published."""
-        versions = (self.get(name, str(version)) for version in reversed(self.versions(name)))
-        return next((version for version in versions if version.lineage.get("run") == run), None)
+        return next((model for model in reversed(self._each(name)) if model.lineage.get("run") == run), None)
 
     def names(self) -> list[str]:
         """Every model that has a version."""
@@ -112,7 +111,7 @@ class Registry:
 
         Of equals the oldest wins. Raises NotFound or InvalidInput.
         """
-        found = [self.get(name, str(version)) for version in self.versions(name)]
+        found = self._each(name)
         if not found:
             raise NotFound(f"there is no model {name!r}")
         if any(metric not in model.metrics for model in found):
@@ -147,6 +146,14 @@ class Registry:
     def purge(self, grace_s: float = 7 * 86400) -> list[str]:
         """Remove the files of versions deleted longer ago than `grace_s`, in seconds; their names."""
         return [folder.replace("/", ":") for folder in self._storage.erase(grace_s)]
+
+    def _each(self, name: str) -> list[ModelVersion]:
+        """The versions of a model, oldest first."""
+        found = []
+        for version in self.versions(name):
+            with suppress(NotFound):  # deleted since it was listed
+                found.append(self._read(f"{name}/{version}"))
+        return found
 
     def _publish_next(self, name: str, draft: Draft) -> int:
         files = draft.files()

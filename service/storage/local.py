@@ -46,33 +46,35 @@ class LocalStorage:
                 raise Conflict(f"{folder} exists already") from None
 
     def published(self, parent: str = "") -> list[str]:
-        parents = [self._folder / parent] if parent else _folders(self._folder)
-        found = [path for each in parents for path in _folders(each) if not path.name.startswith(".")]
-        return sorted(f"{path.parent.name}/{path.name}" for path in found if (path / MANIFEST).is_file())
+        with _told(parent):
+            parents = [self._folder / parent] if parent else _folders(self._folder)
+            found = [path for each in parents for path in _folders(each) if not path.name.startswith(".")]
+            return sorted(f"{path.parent.name}/{path.name}" for path in found if (path / MANIFEST).is_file())
 
     def used(self, parent: str) -> list[str]:
-        return sorted(path.name.removeprefix(HIDDEN) for path in _folders(self._folder / parent))
+        with _told(parent):
+            return sorted(path.name.removeprefix(HIDDEN) for path in _folders(self._folder / parent))
 
     def hide(self, folder: str) -> None:
         target = self._folder / folder
-        if not (target / MANIFEST).is_file():
-            raise NotFound(f"{folder} isn't there")
-        with _told(folder), _held(target.parent):
+        with _told(folder), _held(target.parent, make=False):
+            if not (target / MANIFEST).is_file():
+                raise NotFound(f"{folder} isn't there")
             os.utime(target)  # before the rename, so that `erase` never takes an older time for that of hiding
             target.rename(_hidden(target))
 
     def show(self, folder: str) -> None:
         target = self._folder / folder
-        if not (_hidden(target) / MANIFEST).is_file():
-            raise NotFound(f"{folder} isn't hidden")
-        with _told(folder):
+        with _told(folder), _held(target.parent, make=False):
+            if not (_hidden(target) / MANIFEST).is_file():
+                raise NotFound(f"{folder} isn't hidden")
             _hidden(target).rename(target)
 
     def erase(self, grace_s: float) -> list[str]:
         gone = []
         for folder in sorted(self._folder.glob(f"*/{HIDDEN}*")):
-            with _told(folder.name):
-                if time() - folder.stat().st_mtime < grace_s or not any(folder.iterdir()):
+            with _told(folder.name), _held(folder.parent):
+                if not folder.is_dir() or time() - folder.stat().st_mtime < grace_s or not any(folder.iterdir()):
                     continue
                 for path in [folder / MANIFEST, *folder.iterdir()]:
                     path.unlink(missing_ok=True)
@@ -98,9 +100,10 @@ def _stored(path: Path) -> Stored:
 
 
 @contextmanager
-def _held(parent: Path) -> Iterator[None]:
-    """One writer below a parent at a time; readers never wait."""
-    parent.mkdir(parents=True, exist_ok=True)
+def _held(parent: Path, *, make: bool = True) -> Iterator[None]:
+    """One writer below a parent at a time; readers never wait. make: the parent too, if it isn't there."""
+    if make:
+        parent.mkdir(parents=True, exist_ok=True)
     with (parent / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

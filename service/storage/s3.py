@@ -114,9 +114,10 @@ class S3Storage:
             return {each["path"]: each["last_modified"] for each in self._store.list(prefix).collect()}
 
     def _manifests(self, prefix: str = "") -> dict[str, datetime]:
-        """The folders with a manifest, hidden ones too, and when that was written."""
+        """The folders with a manifest, hidden ones too, and when that was written; what lies deeper is not ours."""
         end = f"/{MANIFEST}"
-        return {key.removesuffix(end): when for key, when in self._keys(prefix).items() if key.endswith(end)}
+        found = {key: when for key, when in self._keys(prefix).items() if key.endswith(end) and key.count("/") == 2}
+        return {key.removesuffix(end): when for key, when in found.items()}
 
     @contextmanager
     def _told(self, key: str = "") -> Iterator[None]:

@@ -137,8 +137,10 @@ class House:
         worker = rng.choice(moving)
         worker.send_signal(signal.SIGSTOP)
         self._frozen.append((worker, time.monotonic() + rng.uniform(1, 6)))
-        time.sleep(0.01)  # signals arrive at their own pace
-        return is_stopped(worker.pid)
+        deadline = time.monotonic() + 1
+        while not (stopped := is_stopped(worker.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)  # signals arrive at their own pace
+        return stopped
 
     def _new_worker(self) -> subprocess.Popen:
         return self._start(

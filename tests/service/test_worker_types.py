@@ -27,6 +27,9 @@ def test_threads_end_in_the_bits_of_a_process_alone(home: Home, tmp_path: Path, 
     *_, alone = replay(job, job.initial_state(), job.plan.first_round())
     with open_cluster(THREADS) as cluster:
         assert cluster.is_here
+        # each would be held to its share of what the whole process takes
+        limits = cluster.client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
+        assert set(limits.values()) == {None}
         assert len(cluster.workers) == 2
         folder, job = begin(home, cluster, configured(small(**given)), "run")
         assert {entry["kind"] for entry in advance(cluster, folder, job)} == {"begin", "round", "epoch", "end"}
@@ -78,5 +81,5 @@ def test_threads_are_for_engines_that_leave_python_free(home: Home, tmp_path: Pa
     assert not leaves_python_free(job.config, data)
     assert leaves_python_free(job.config.model_copy(update={"engine": "auto"}), data)
     assert not leaves_python_free(job.config.model_copy(update={"engine": "cuda"}), data)
-    with open_cluster(ClusterConfig(workers=1, worker_type="processes"), threads=True) as cluster:
+    with open_cluster(ClusterConfig(workers=1, worker_type="processes"), threads=lambda: True) as cluster:
         assert not cluster.is_here

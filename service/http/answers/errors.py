@@ -24,7 +24,8 @@ class ProtocolError(Answer):
 
 def _error(schema: type[BaseModel], media_type: str, example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     content = {media_type: {"schema": schema.model_json_schema(), "example": example}}
-    return {"4XX": {"description": "The request can't be answered", "content": content}}
+    told = {"4XX": "The request can't be answered", "5XX": "The service can't answer now"}
+    return {code: {"description": text, "content": content} for code, text in told.items()}
 
 
 PROBLEM = _error(

@@ -86,6 +86,17 @@ def test_the_next_head_on_a_connection_is_not_waited_for_either(http: httpx.Clie
     assert said.count(b"HTTP/1.1 408") == 1
 
 
+def test_a_blank_line_after_an_answer_keeps_no_connection(http: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) as connection:
+        connection.sendall(GET + b"\r\n")
+        assert status(connection.recv(65536)) == 200
+        connection.sendall(b"\n")
+        rest = b""
+        while part := connection.recv(65536):
+            rest += part
+    assert not rest or status(rest) == 408
+
+
 def test_the_body_of_a_get_has_the_limits_of_others(http: httpx.Client) -> None:
     assert status(talk(http, GET, b"Content-Length: 99999999\r\n\r\n")) == 413
     assert status(talk(http, GET, b"Content-Length: 5\r\n\r\nhell")) == 408

@@ -101,6 +101,9 @@ TENSORS = {
     "numbers that float32 can't hold": tensor(data=[1e300] * 784),
     "another input": tensor(name="images"),
     "no data": tensor(data=None),
+    "long words among numbers": tensor(data=["a" * 1000, *[0] * 783]),
+    "many numbers, few asked for": tensor(data=[0] * 300_000),
+    "truth for numbers": tensor(data=[True] * 784),
     "ragged data": tensor(data=[[0], [0, 0]]),
     "a binary size of nothing": tensor(parameters={"binary_data_size": 3136}),
     "no inputs": {},
@@ -164,3 +167,9 @@ def test_nothing_of_this_machine_is_told_when_something_breaks(tmp_path: Path) -
         answer = http.get("/api/models/lenet/versions/1")
         assert answer.status_code == 500
         assert str(tmp_path) not in answer.text
+
+
+def test_a_body_without_pixels_has_little_room(http: httpx.Client) -> None:
+    body = b"[" + b"[]," * 30_000 + b"[]]"
+    headers = {"content-type": "application/json"}
+    assert http.put("/api/models/lenet/aliases/staging", content=body, headers=headers).status_code == 413

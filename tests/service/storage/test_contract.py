@@ -55,6 +55,13 @@ def test_what_isnt_there_is_not_found(storage: Storage) -> None:
     )
 
 
+def test_what_others_keep_deeper_is_left_alone(storage: Storage) -> None:
+    storage.write(f"models/lenet/3/{MANIFEST}", b"{}", None)
+    storage.write(f"models/lenet/.deleted-4/{MANIFEST}", b"{}", None)
+    assert (storage.published(), storage.erase(0)) == ([], [])
+    assert storage.read(f"models/lenet/3/{MANIFEST}").content == b"{}"
+
+
 def test_a_folder_is_published_once(storage: Storage) -> None:
     storage.publish("lenet/1", FILES)
     assert {name: storage.read(f"lenet/1/{name}").content for name in FILES} == FILES

@@ -6,6 +6,9 @@ from pathlib import Path
 from service.colours import FAINT, INDIGO, INK, MADDER, OCHRE
 from service.plots.style import new_figure, plain, save
 
+APART = 0.012
+"""By what part of their place lines are shifted, so that bars don't hide each other."""
+
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -17,7 +20,19 @@ def study_picture(lines: Mapping[str, Sequence[tuple[int, float, float]]], title
     for index, (label, points) in enumerate(lines.items()):
         color, dash = (INDIGO, MADDER, OCHRE, INK)[index % 4], DASHES[index // 4 % len(DASHES)]
         shards, means, spreads = zip(*points, strict=True)
-        axes.errorbar(shards, means, spreads, color=color, linestyle=dash, marker="o", markersize=3.5, label=label)
+        aside = 1 + APART * (index - len(lines) / 2)
+        axes.errorbar(
+            [aside * number for number in shards],
+            means,
+            spreads,
+            color=color,
+            linestyle=dash,
+            linewidth=1.2,
+            elinewidth=0.6,
+            marker="o",
+            markersize=3,
+            label=label,
+        )
     axes.set_xscale("log", base=2)
     ticks = sorted({point[0] for points in lines.values() for point in points})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])

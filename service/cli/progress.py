@@ -13,6 +13,7 @@ from service.errors import AtelierError
 from service.home import Home
 from service.plan import Plan, plan_for
 from service.runs import Entry, RunFolder
+from service.runs.log import new_lines
 
 POLL_SECONDS = 0.1
 
@@ -65,7 +66,7 @@ def _epoch_line(entry: Entry) -> str:
 
 def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
     """New lines of the run's log as they appear, each with the run's plan."""
-    seen, plan = 0, None
+    position, plan = 0, None
     while True:
         finishing = stop.is_set()
         try:
@@ -74,13 +75,12 @@ def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
                 config = folder.config()
                 examples = describe(home.store(config.dataset)).train
                 plan = plan_for(config, examples)
-            lines = list(folder.entries())
+            lines, position = new_lines(folder.log, position)
         except AtelierError:
             lines = []
         if plan is not None:
-            for entry in lines[seen:]:
+            for entry in lines:
                 yield entry, plan
-            seen = max(seen, len(lines))
         if finishing:
             return
         stop.wait(POLL_SECONDS)

@@ -62,6 +62,23 @@ def entries(path: Path) -> Iterator[Entry]:
         yield json.loads(line)
 
 
+def new_lines(path: Path, position: int) -> tuple[list[Entry], int]:
+    """The whole lines of a log behind a position in bytes, and the position behind them; their chain is not checked.
+
+    Raises RunError where a line is no JSON.
+    """
+    if not path.exists():
+        return [], position
+    with path.open("rb") as file:
+        file.seek(position)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    try:
+        return [json.loads(line) for line in whole.splitlines()], position + len(whole)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}") from None
+
+
 def _whole_lines(path: Path) -> Iterator[bytes]:
     if not path.exists():
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import RunError
-from service.runs.log import RoundLog, entries
+from service.runs.log import RoundLog, entries, new_lines
 
 
 @pytest.fixture
@@ -22,6 +22,21 @@ def test_each_line_carries_the_hash_of_the_one_before(path: Path):
     assert json.loads(lines[0])["previous"] == "0" * 64
     assert json.loads(lines[2])["previous"] == sha256(lines[1]).hexdigest()
     assert [entry["round"] for entry in entries(path)] == [0, 1, 2]
+
+
+def test_new_lines_come_once_and_whole(path: Path):
+    first, position = new_lines(path, 0)
+    assert [entry["round"] for entry in first] == [0, 1, 2]
+    with path.open("ab") as file:
+        file.write(b'{"kind":"rou')
+    assert new_lines(path, position) == ([], position)
+    with path.open("ab") as file:
+        file.write(b'nd","round":3}\n')
+    later, position = new_lines(path, position)
+    assert [entry["round"] for entry in later] == [3]
+    path.write_bytes(path.read_bytes() + b"spoiled\n")
+    with pytest.raises(RunError, match="damaged"):
+        new_lines(path, position)
 
 
 @pytest.mark.parametrize("torn", [b'{"kind":"rou', b"{}", b"\x00\x00\x00"])

@@ -13,13 +13,11 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.context import FlowRunContext
 
+from flows.settings import least_seconds
 from service.plan import Plan
 from service.report import markdown_curve
 from service.runs import Entry
 from service.sweep import Result, results_table
-
-LEAST_SECONDS = 1.0
-"""Between two updates of the same artifact."""
 
 
 class TrainingView:
@@ -35,6 +33,7 @@ class TrainingView:
         self._shown: dict[str, float] = {}
         self._epochs = list(before)
         self._log = get_run_logger()
+        self._least_s = least_seconds()
 
     def __call__(self, entry: Entry) -> None:
         """Take in a line of the round log."""
@@ -92,7 +91,7 @@ class TrainingView:
             self._keep(curve, create_markdown_artifact(drawn, key=curve, description="The curve so far"))
 
     def _due(self, what: str, last: bool) -> bool:
-        if not last and monotonic() - self._shown.get(what, -LEAST_SECONDS) < LEAST_SECONDS:
+        if not last and monotonic() - self._shown.get(what, -self._least_s) < self._least_s:
             return False
         self._shown[what] = monotonic()
         return True

@@ -17,6 +17,11 @@ def task(function: Callable[P, R]) -> Task[P, R]:
     return prefect.task(cache_policy=NO_CACHE, retries=0, persist_result=False)(function)
 
 
+def least_seconds() -> float:
+    """Between two updates of the same artifact: one for people who watch, more on an embedded server without pages."""
+    return 10.0 if os.environ.get("PREFECT_SERVER_UI_ENABLED") == "false" else 1.0
+
+
 def gallery_url() -> str:
     """Where people see the models (`ATELIER_GALLERY_URL`); empty where nobody said."""
     return os.environ.get("ATELIER_GALLERY_URL", "").rstrip("/")

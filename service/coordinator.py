@@ -1,9 +1,10 @@
 """The parameter-averaging coordinator: has rounds computed on a cluster, whatever happens to the cluster meanwhile.
 
 It holds nothing that can't be had again. Tasks are pure, so their answers are the same wherever and however often they
-are computed; and the state after the last finished round is in the coordinator's hands. So there is one move for every
-kind of trouble, a worker that died or froze, a scheduler that came back empty: let go of what is in flight and go on
-from that state. Nothing older is ever computed again.
+are computed; and the state after the last finished round is in the coordinator's hands. What a worker had that died is
+computed by the others, if they hold all that it takes. For every other trouble, a worker that froze, a scheduler that
+came back empty, there is one move: let go of what is in flight and go on from that state. Nothing older is ever
+computed again.
 """
 
 from collections.abc import Generator, Iterable
@@ -17,10 +18,10 @@ from service.averaging import State
 from service.cluster import RETURN_SECONDS, Cluster
 from service.course import Course
 from service.errors import ClusterError
-from service.flight import Disturbed, Pipeline
 from service.job import Job
 from service.plan import Round
 from service.rounds import Report
+from service.window import Disturbance, Disturbed, Window
 
 ATTEMPTS = 6
 """How many times in a row the same round may be disturbed before its own tasks are held to be the cause."""
@@ -39,15 +40,6 @@ AVOID_SECONDS = 30.0
 SLOW_FACTOR = 4
 SLOW_SECONDS = 0.5
 """A worker lags if its shard took so many times as long as it would have taken elsewhere, and so much longer."""
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """What happened to the cluster, and from which round the work went on; so many tasks were let go for it."""
-
-    why: str
-    round: int
-    tasks: int
 
 
 @dataclass
@@ -72,7 +64,7 @@ class _Watch:
         return frozenset(worker for worker, until in self.avoided_until.items() if until > now)
 
     def took(self, asked: float | None) -> None:
-        """Note how long an answer took; the first of a pipeline is no measure, since workers may be starting up."""
+        """Note how long an answer took; the first of a window is no measure, since workers may be starting up."""
         if asked is not None:
             self.longest = max(self.longest, monotonic() - asked)
 
@@ -106,13 +98,18 @@ def coordinate(
     while following is not None:
         cluster.worker_left.clear()
         patience = watch.patience(_present(cluster), failures)
-        pipeline = Pipeline(
+        window = Window(
             cluster, job, state, following, course, avoided=watch.avoided, warm=watch.warm, patience=patience
         )
         going_on_from, asked = following.number, None
-        reports = pipeline.reports()
+        reports = window.reports()
         try:
             for report in reports:
+                if isinstance(report, Disturbance):
+                    failures = _one_more(failures, report)
+                    asked, window.patience = None, watch.patience((), failures)
+                    yield report
+                    continue
                 if report.round.number > furthest:
                     furthest, failures = report.round.number, 0
                 laggard = watch.laggard(report)
@@ -126,20 +123,25 @@ def coordinate(
                 yield report
                 if laggard:
                     yield Disturbance("a worker lags behind", going_on_from, 0)
-                asked, pipeline.patience = monotonic(), watch.patience(())
-            return
+                asked, window.patience = monotonic(), watch.patience(())
         except Disturbed as trouble:
-            failures += 1
-            if failures > ATTEMPTS:
-                raise ClusterError(
-                    f"round {going_on_from} was disturbed {failures} times in a row ({trouble}); "
-                    "`atelier runs resume` continues the run"
-                ) from None
+            disturbance = Disturbance(str(trouble), going_on_from, trouble.tasks)
+            failures = _one_more(failures, disturbance)
             watch.suspect(trouble.suspects)
-            yield Disturbance(str(trouble), going_on_from, trouble.tasks)
+            yield disturbance
             _recover(cluster, anew=trouble.unanswered)
         finally:
             reports.close()
+
+
+def _one_more(failures: int, trouble: Disturbance) -> int:
+    """Count it. Raises ClusterError where the same round failed too often."""
+    if failures == ATTEMPTS:
+        raise ClusterError(
+            f"round {trouble.round} was disturbed {failures + 1} times in a row ({trouble.why}); "
+            "`atelier runs resume` continues the run"
+        )
+    return failures + 1
 
 
 def _present(cluster: Cluster) -> list[str]:

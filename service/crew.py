@@ -1,4 +1,4 @@
-"""Who takes the tasks of a pipeline: a place for each, workers to avoid, and newcomers that are warmed up first."""
+"""Who takes the tasks of a run: a place for each, workers to avoid, and newcomers that are warmed up first."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +12,7 @@ from service.rounds import warm_up
 
 
 class Crew:
-    """The workers that there are, as one pipeline sees them.
+    """The workers that there are, as one window of rounds sees them.
 
     avoided: says which workers, by address, get no tasks for now as long as there are others.
     warm: addresses of workers that are known to be warmed up, which are preferred; more are added.
@@ -36,8 +36,11 @@ class Crew:
         """The tasks by which workers are warmed up."""
         return list(self._warming.values())
 
-    def muster(self) -> None:
-        """Look who is there; have every worker that isn't known yet load the data and compile the engine."""
+    def muster(self) -> bool:
+        """Look who is there; have every worker that isn't known yet load the data and compile the engine.
+
+        True when others had best take the tasks than those whom they were given to.
+        """
         everyone = self._cluster.workers
         self._warm.intersection_update(everyone)
         nobody_is_ahead = not self._warm
@@ -51,7 +54,8 @@ class Crew:
         self._is_choosy = 0 < len(others) < len(everyone)
         welcome = others or everyone
         at_home = self._warm | self._founders
-        self._welcome = [worker for worker in welcome if worker in at_home] or welcome
+        before, self._welcome = self._welcome, [worker for worker in welcome if worker in at_home] or welcome
+        return before not in ([], self._welcome)
 
     def places(self, keys: list[str]) -> dict[str, Any]:
         """Dask's annotations for some tasks: with which worker each had best be, counted round.

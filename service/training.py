@@ -12,7 +12,7 @@ from ops.engines import Choice
 from service import __version__
 from service.cluster import Cluster, settle_engine
 from service.config import TrainConfig
-from service.coordinator import Disturbance, coordinate
+from service.coordinator import coordinate
 from service.course import Course, dispersions
 from service.data import describe
 from service.errors import AtelierError, Cancelled, RunError
@@ -23,6 +23,7 @@ from service.origin import FRESH, Origin
 from service.plan import Round
 from service.rounds import Report
 from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+from service.window import Disturbance
 
 CHECKPOINT_SECONDS = 30
 """Within a long epoch, a checkpoint is written about this often."""

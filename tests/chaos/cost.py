@@ -36,25 +36,19 @@ class Cost:
     """One kill, in seconds.
 
     noticed: until the log says so; for a coordinator, until its successor has begun. idle: from then until a worker
-    begins with a round again. work: from then until all shards of the first new round are done. told: from then until
-    that round is in the log. replaced: from the kill until as many workers as before have done a task. lost: by how
-    much all rounds after it are later. calm: a round before the kill. alone: a round of the workers that were left,
-    None where there was no whole one.
+    begins with a task again. back: from when it was noticed until the round at hand is done and in the log.
+    replaced: from the kill until as many workers as before have done a task. lost: by how much all rounds after it are
+    later. calm: a round before the kill. alone: a round of the workers that were left, None where there was no whole
+    one.
     """
 
     noticed: float
     idle: float
-    work: float
-    told: float
+    back: float
     replaced: float
     lost: float
     calm: float
     alone: float | None
-
-    @property
-    def back(self) -> float:
-        """From when it was noticed until the round at hand, all of whose work was lost, is done and told again."""
-        return self.idle + self.work + self.told
 
 
 def main(kills: int = 6, runs: int = 3) -> None:
@@ -119,18 +113,15 @@ def cost_of(killed: float, until: float, entries: list[Entry], seen: list[Event]
     calm = median(later - earlier for earlier, later in pairwise(before[-CALM_ROUNDS:]))
     noticed = next(_at(e) for e in entries if e["kind"] in ("disturbed", "begin") and _at(e) > killed)
     begun = next(e.at for e in seen if e.kind == "round" and e.state == "executing" and e.at > noticed)
-    again = next(e for e in entries if e["kind"] == "round" and _at(e) > begun)
-    shards = [e.at for e in seen if e.state == "memory" and e.work[:2] == ("round", str(again["round"]))]
-    done = max(at for at in shards if at < _at(again))
+    back = next(at for at in rounds if at > noticed)
     earlier = {event.process for event in seen if event.at < killed}
     newcomers = [at for process, at in _first_tasks(seen).items() if process not in earlier and at < until]
     replaced = max(newcomers, default=killed)
-    alone = [second - first for first, second in pairwise(rounds) if first >= _at(again) and second < replaced]
+    alone = [second - first for first, second in pairwise(rounds) if first >= back and second < replaced]
     return Cost(
         noticed=noticed - killed,
         idle=begun - noticed,
-        work=done - begun,
-        told=_at(again) - done,
+        back=back - noticed,
         replaced=replaced - killed,
         lost=rounds[-1] - before[-1] - calm * (len(rounds) - len(before)),
         calm=calm,
@@ -158,8 +149,6 @@ def render(part: Part, costs: list[Cost]) -> str:
     rows = {
         "kill -> noticed": [cost.noticed for cost in costs],
         "noticed -> a task begins": [cost.idle for cost in costs],
-        "  -> its round's shards are done": [cost.work for cost in costs],
-        "  -> the round is in the log": [cost.told for cost in costs],
         "noticed -> back": [cost.back for cost in costs],
     }
     if alone and part == "worker":

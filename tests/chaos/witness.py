@@ -31,7 +31,7 @@ class Event:
 
     @property
     def work(self) -> tuple[str, ...]:
-        """What the task computes: its key without the name of the pipeline that asked for it."""
+        """What the task computes: its key without the name of the window that it was submitted in."""
         kind, _, *place = self.key.split("-")
         return kind, *place
 

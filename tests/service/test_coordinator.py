@@ -1,4 +1,4 @@
-"""What the coordinator makes of trouble, with pipelines that are played."""
+"""What the coordinator makes of trouble, with windows of rounds that are played."""
 
 from itertools import islice
 from pathlib import Path
@@ -9,17 +9,17 @@ import pytest
 
 import service.coordinator
 from service.cluster import Cluster
-from service.coordinator import ATTEMPTS, Disturbance, coordinate
+from service.coordinator import ATTEMPTS, coordinate
 from service.course import Course
 from service.errors import ClusterError
-from service.flight import Disturbed, Pipeline
 from service.home import Home
 from service.replay import replay
+from service.window import Disturbance, Disturbed, Window
 from tests.jobs import small_job
 
 
 class Played:
-    """A pipeline that reports the true rounds up to one that always fails; states come with every third alone."""
+    """A window that reports the true rounds up to one that always fails; states come with every third alone."""
 
     def __init__(self, *arguments: Any, **_: Any) -> None:
         _, self._job, self._start, self._first, *_ = arguments
@@ -36,7 +36,7 @@ def test_a_round_that_always_fails_ends_the_run_though_rounds_before_it_are_done
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = small_job(home, tmp_path / "idx")
-    monkeypatch.setattr(service.coordinator, "Pipeline", Played)
+    monkeypatch.setattr(service.coordinator, "Window", Played)
     monkeypatch.setattr(service.coordinator, "_recover", lambda *_, **__: None)
     cluster = cast(Cluster, SimpleNamespace(workers=[], worker_left=SimpleNamespace(clear=lambda: None)))
     seen: list[Any] = []
@@ -54,6 +54,6 @@ def test_what_a_task_raises_by_itself_comes_through_as_it_is(home: Home, tmp_pat
     job = small_job(home, tmp_path / "idx")
     cluster, start, first = cluster_of(2), job.initial_state(), job.plan.first_round()
     (job.data.path / "train" / "images" / "c" / "0" / "0" / "0").unlink()
-    pipeline = Pipeline(cluster, job, start, first, Course(job.plan, {}), avoided=frozenset, warm=set(), patience=60)
+    window = Window(cluster, job, start, first, Course(job.plan, {}), avoided=frozenset, warm=set(), patience=60)
     with pytest.raises(Exception, match="is missing"):
-        next(pipeline.reports())
+        next(window.reports())

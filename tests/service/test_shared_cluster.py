@@ -8,9 +8,9 @@ from time import monotonic, sleep
 from service.cluster import connected, open_cluster
 from service.config import ClusterConfig
 from service.course import Course
-from service.flight import Pipeline
 from service.home import Home
 from service.replay import replay
+from service.window import Window
 from tests.jobs import small_job
 
 
@@ -23,8 +23,8 @@ def test_a_wait_for_the_work_of_others_is_no_disturbance(home: Home, tmp_path: P
         foreign = others.client.map(sleep, [1.6] * 3, pure=False)
         began = monotonic()
         course = Course(job.plan, {})
-        pipeline = Pipeline(cluster, job, start, first, course, avoided=frozenset, warm=set(), patience=1.0)
-        assert [report.digest for report in pipeline.reports()] == expected
+        window = Window(cluster, job, start, first, course, avoided=frozenset, warm=set(), patience=1.0)
+        assert [report.digest for report in window.reports()] == expected
         assert monotonic() - began > 3.0  # three times the patience
         others.client.gather(foreign)
 

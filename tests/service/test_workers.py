@@ -13,10 +13,10 @@ from distributed import Nanny
 from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig, configured
 from service.course import Course
-from service.flight import Pipeline
 from service.home import Home
 from service.replay import replay
 from service.training import advance, begin, final_state
+from service.window import Window
 from tests.jobs import small, small_job
 
 LONG = {"model": "lenet", "resize": 28, "epochs": 12}
@@ -68,8 +68,8 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
         (old,) = cluster.workers
         start, first = job.initial_state(), job.plan.first_round()
         course = Course(job.plan, {})
-        pipeline = Pipeline(cluster, job, start, first, course, avoided=frozenset, warm=warm, patience=60)
-        reports = pipeline.reports()
+        window = Window(cluster, job, start, first, course, avoided=frozenset, warm=warm, patience=60)
+        reports = window.reports()
         next(reports)
         assert warm == {old}
         joining = cluster.client.sync(_join, cluster.address)

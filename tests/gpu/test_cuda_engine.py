@@ -17,7 +17,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.mark.parametrize("name", COVERED)
 def test_a_round_ends_where_the_composed_operators_end(name):
-    network, recipe, plan = NETWORKS[name], recipe_of(name), steps(40, 0, 1, 17)
+    network, recipe, plan = COVERED[name], recipe_of(name), steps(40, 0, 1, 17)
     ours, again = (ran(CudaEngine(network, recipe), network, plan) for _ in range(2))
     assert_close(ours, ran(ArrayEngine(network, recipe), network, plan))
     np.testing.assert_array_equal(ours.replica.theta, again.replica.theta)

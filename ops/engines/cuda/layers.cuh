@@ -1,12 +1,18 @@
-// The layers of one example, computed by one block in shared memory. Every size is a template argument.
+// The layers of a block's examples, computed by one block in shared memory. Every size is a template argument.
 // Sums are taken in an order that depends on nothing but the sizes, so results repeat bit for bit.
+// Pointers are to the first example's numbers; the next example's lie FLOATS further on.
 // C H W: input channels, rows, columns; O P Q: output channels, rows, columns; R S: the filter or window.
 
-#define EACH(i, count) for (int i = threadIdx.x; i < (count); i += THREADS)
+// Threads take turns at i = 0, 1, … of each of the block's examples; `at` is where the example's numbers begin.
+#define EACH(i, at, count)                                                                           \
+    for (int turn = threadIdx.x, i, at;                                                              \
+         turn < EXAMPLES * (count) && (i = turn % (count), at = turn / (count) * FLOATS, true); turn += THREADS)
 
-// What the draws of one example hang on.
+// What the draws of a block's examples hang on; the last block of a batch may have fewer examples than others.
 struct Draw {
-    unsigned example, epoch, low, high;
+    const int* examples;
+    int here;
+    unsigned epoch, low, high;
 };
 
 // Philox-4x32-10 (Salmon et al., SC 2011).
@@ -19,14 +25,18 @@ __device__ inline void philox(unsigned (&c)[4], unsigned k0, unsigned k1) {
     }
 }
 
-// The sum over a warp's lanes, in lane 0, by halves.
-__device__ inline float warp_sum(float value) {
-    for (int step = 16; step; step /= 2) value += __shfl_down_sync(0xffffffffu, value, step);
+// The sum over so many neighbouring lanes, in the first of them, by halves. The whole warp takes part.
+template <int LANES>
+__device__ inline float lanes_sum(float value) {
+#pragma unroll
+    for (int step = LANES / 2; step; step /= 2) value += __shfl_down_sync(0xffffffffu, value, step);
     return value;
 }
 
+// Activations; a slope is told by what came out. What goes back through a layer is multiplied by the slope before it.
 struct Identity {
     static __device__ float value(float x) { return x; }
+    static __device__ float slope(float) { return 1.f; }
 };
 struct Sigmoid {
     static __device__ float value(float x) { return 1.f / (1.f + expf(-x)); }
@@ -50,112 +60,169 @@ struct ReLU {
 
 template <class A, int N>
 __device__ void activate(const float* x, float* y) {
-    EACH(i, N) y[i] = A::value(x[i]);
+    EACH(i, at, N) y[at + i] = A::value(x[at + i]);
 }
 template <class A, int N>
 __device__ void slope(const float* y, float* gradient) {
-    EACH(i, N) gradient[i] *= A::slope(y[i]);
+    EACH(i, at, N) gradient[at + i] *= A::slope(y[at + i]);
+}
+// Leaves the numbers of the examples that are here in their rows of the stash.
+template <int N>
+__device__ void keep(const float* x, float* stash, int here) {
+    EACH(i, at, N) if (at < here * FLOATS) stash[at / FLOATS * STASH + i] = x[at + i];
 }
 
 // A number is kept where its word is at least the threshold; going back the same draw is made again.
 template <int N, int POSITION>
 __device__ void dropout(const float* x, float* y, Draw d, unsigned threshold, float scale) {
-    EACH(i, N) {
-        unsigned c[4] = {d.example, d.epoch, (unsigned)i / 4, 2u + POSITION};
+    EACH(i, at, N) {
+        const int example = at < d.here * FLOATS ? d.examples[at / FLOATS] : 0;
+        unsigned c[4] = {(unsigned)example, d.epoch, (unsigned)i / 4, 2u + POSITION};
         philox(c, d.low, d.high);
         unsigned word = i % 4 == 0 ? c[0] : i % 4 == 1 ? c[1] : i % 4 == 2 ? c[2] : c[3];
-        y[i] = word >= threshold ? x[i] * scale : 0.f;
+        y[at + i] = word >= threshold ? x[at + i] * scale : 0.f;
     }
 }
 
+// T: how many neighbours of a row a thread makes at a time, from a window of numbers that it loads once.
 template <int C, int H, int W, int O, int P, int Q, int R, int S, int SY, int SX, int PY, int PX, int DY, int DX, int G>
 struct Conv {
-    static constexpr int CG = C / G, OG = O / G, T = 4, RUNS = (Q + T - 1) / T, BACK = (W + T - 1) / T;
+    static constexpr int CG = C / G, OG = O / G;
 
-    // A thread makes T neighbours of one row, so that a weight is loaded once for T products.
-    template <class A>
-    static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
-        EACH(job, O * P * RUNS) {
-            const int o = job / (P * RUNS), p = job / RUNS % P, q = job % RUNS * T;
-            float sum[T];
+    // The numbers of an input row from a column on; beyond its ends there are zeros.
+    template <int SPAN, bool INSIDE>
+    static __device__ void load(float (&window)[SPAN], const float* row, int first, int width) {
 #pragma unroll
-            for (int t = 0; t < T; ++t) sum[t] = b ? b[o] : 0.f;
+        for (int j = 0; j < SPAN; ++j)
+            window[j] = INSIDE || (unsigned)(first + j) < (unsigned)width ? row[first + j] : 0.f;
+    }
+
+    // A thread makes the same places of OT output channels.
+    template <class A, int T, int OT>
+    static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
+        constexpr int RUNS = (Q + T - 1) / T, SPAN = (T - 1) * SX + (S - 1) * DX + 1;
+        constexpr bool INSIDE = PX == 0 && (RUNS * T - 1) * SX + (S - 1) * DX < W;
+        for (int job = threadIdx.x; job < EXAMPLES * P * RUNS * (O / OT); job += THREADS) {
+            const int q = job % RUNS * T, p = job / RUNS % P, at = job / (RUNS * P) % EXAMPLES * FLOATS;
+            const int o = job / (RUNS * P * EXAMPLES) * OT;
+            float sum[OT][T];
+#pragma unroll
+            for (int k = 0; k < OT; ++k)
+#pragma unroll
+                for (int t = 0; t < T; ++t) sum[k][t] = b ? b[o + k] : 0.f;
             for (int c = 0; c < CG; ++c)
                 for (int r = 0; r < R; ++r) {
                     const int h = p * SY - PY + r * DY;
                     if (h < 0 || h >= H) continue;
-                    const float* row = x + ((o / OG * CG + c) * H + h) * W;
+                    float window[SPAN];
+                    load<SPAN, INSIDE>(window, x + at + ((o / OG * CG + c) * H + h) * W, q * SX - PX, W);
                     const float* weight = w + ((o * CG + c) * R + r) * S;
 #pragma unroll
-                    for (int s = 0; s < S; ++s)
+                    for (int k = 0; k < OT; ++k)
 #pragma unroll
-                        for (int t = 0; t < T; ++t) {
-                            const int column = (q + t) * SX - PX + s * DX;
-                            if (column >= 0 && column < W) sum[t] += weight[s] * row[column];
-                        }
+                        for (int s = 0; s < S; ++s)
+#pragma unroll
+                            for (int t = 0; t < T; ++t)
+                                sum[k][t] += weight[k * CG * R * S + s] * window[t * SX + s * DX];
                 }
 #pragma unroll
-            for (int t = 0; t < T; ++t)
-                if (q + t < Q) y[(o * P + p) * Q + q + t] = A::value(sum[t]);
+            for (int k = 0; k < OT; ++k)
+#pragma unroll
+                for (int t = 0; t < T; ++t)
+                    if (q + t < Q) y[at + ((o + k) * P + p) * Q + q + t] = A::value(sum[k][t]);
         }
     }
 
-    // Each input gathers from the outputs that saw it: nothing is scattered.
-    static __device__ void input(const float* dy, const float* __restrict__ w, float* dx) {
-        EACH(job, C * H * BACK) {
-            const int c = job / (H * BACK), h = job / BACK % H, first = job % BACK * T;
-            float sum[T] = {};
-            for (int k = 0; k < OG; ++k)
-                for (int r = 0; r < R; ++r) {
-                    const int o = c / CG * OG + k, top = h + PY - r * DY;
-                    if (top < 0 || top % SY || top / SY >= P) continue;
-                    const float* row = dy + (o * P + top / SY) * Q;
+    // Each input gathers from the outputs that saw it: nothing is scattered. A thread makes the same places of CT
+    // input channels; PARTS neighbours share the outputs that these are sums over. Neighbours share a row, so that
+    // they see the same rows of the outputs.
+    template <class A, int T, int CT, int PARTS>
+    static __device__ void input(const float* dy, const float* __restrict__ w, const float* x, float* dx) {
+        constexpr int RUNS = (W + T - 1) / T, SPAN = T + (S - 1) * DX, JOBS = EXAMPLES * H * RUNS * (C / CT);
+        constexpr int TURNS = PARTS == 1 ? JOBS : (JOBS * PARTS + 31) / 32 * 32;  // whole warps, as the sum takes them
+        for (int turn = threadIdx.x; turn < TURNS; turn += THREADS) {
+            const int job = min(turn / PARTS, JOBS - 1);
+            const int first = RUNS == 1 ? 0 : job % RUNS * T, c = job / RUNS % (C / CT) * CT;
+            const int at = job / (RUNS * (C / CT)) % EXAMPLES * FLOATS, h = job / (RUNS * (C / CT) * EXAMPLES);
+            float sum[CT][T] = {};
+            for (int r = 0; r < R; ++r) {
+                const int top = h + PY - r * DY;
+                if (top < 0 || top % SY || top / SY >= P) continue;
+                for (int o = c / CG * OG + turn % PARTS; o < c / CG * OG + OG; o += PARTS) {
+                    const float* row = dy + at + (o * P + top / SY) * Q;
                     const float* weight = w + ((o * CG + c % CG) * R + r) * S;
+                    // place t saw the output at (first + t + PX - s DX) / SX through weight s
+                    float window[SPAN];
+                    if (SX == 1) load<SPAN, false>(window, row, first + PX - (S - 1) * DX, Q);
 #pragma unroll
                     for (int s = 0; s < S; ++s)
 #pragma unroll
                         for (int t = 0; t < T; ++t) {
                             const int left = first + t + PX - s * DX;
-                            if (left >= 0 && left % SX == 0 && left / SX < Q) sum[t] += weight[s] * row[left / SX];
+                            if (RUNS == 1 && (left < 0 || left / SX >= Q)) continue;  // known when this is compiled
+                            float g = 0.f;
+                            if (SX == 1) g = window[t + (S - 1 - s) * DX];
+                            else if (left >= 0 && left % SX == 0 && left / SX < Q) g = row[left / SX];
+#pragma unroll
+                            for (int k = 0; k < CT; ++k) sum[k][t] += weight[k * R * S + s] * g;
                         }
                 }
+            }
 #pragma unroll
-            for (int t = 0; t < T; ++t)
-                if (first + t < W) dx[(c * H + h) * W + first + t] = sum[t];
+            for (int k = 0; k < CT; ++k)
+#pragma unroll
+                for (int t = 0; t < T; ++t) {
+                    const float total = lanes_sum<PARTS>(sum[k][t]);
+                    const int place = at + ((c + k) * H + h) * W + first + t;
+                    if (turn % PARTS == 0 && turn < JOBS * PARTS && first + t < W)
+                        dx[place] = total * A::slope(x[place]);
+                }
         }
     }
 
-    // A warp makes one row of one filter: its lanes go over the places, a fixed tree adds what they found.
-    static __device__ void weights(const float* dy, const float* x, float* dw) {
-        const int lane = threadIdx.x % 32;
-        for (int job = threadIdx.x / 32; job < O * CG * R; job += THREADS / 32) {
-            const int o = job / (CG * R), c = job / R % CG + o / OG * CG, r = job % R;
-            float sum[S] = {};
-            for (int place = lane; place < P * Q; place += 32) {
-                const int h = place / Q * SY - PY + r * DY;
+    // The gradient summed over the examples that are here. A thread makes one row of OT filters; PARTS neighbours share
+    // the places that it is a sum over, and a fixed tree adds what they found.
+    template <int T, int OT, int PARTS>
+    static __device__ void weights(const float* dy, const float* x, float* dw, int here) {
+        constexpr int RUNS = (Q + T - 1) / T, SPAN = (T - 1) * SX + (S - 1) * DX + 1, JOBS = O / OT * CG * R;
+        constexpr bool INSIDE = PX == 0 && (RUNS * T - 1) * SX + (S - 1) * DX < W;
+        constexpr int TURNS = (JOBS * PARTS + 31) / 32 * 32;  // whole warps, as the tree takes them
+        for (int turn = threadIdx.x; turn < TURNS; turn += THREADS) {
+            const int job = turn / PARTS, o = job / (CG * R) * OT, c = job / R % CG + o / OG * CG, r = job % R;
+            const int places = job < JOBS ? here * P * RUNS : 0;
+            float sum[OT][S] = {};
+            for (int place = turn % PARTS; place < places; place += PARTS) {
+                const int q = place % RUNS * T, p = place / RUNS % P, at = place / (RUNS * P) * FLOATS;
+                const int h = p * SY - PY + r * DY;
                 if (h < 0 || h >= H) continue;
-                const float g = dy[o * P * Q + place];
-                const float* row = x + (c * H + h) * W;
+                float window[SPAN];
+                load<SPAN, INSIDE>(window, x + at + (c * H + h) * W, q * SX - PX, W);
+#pragma unroll
+                for (int k = 0; k < OT; ++k)
+#pragma unroll
+                    for (int t = 0; t < T; ++t) {
+                        const float g = Q % T == 0 || q + t < Q ? dy[at + ((o + k) * P + p) * Q + q + t] : 0.f;
+#pragma unroll
+                        for (int s = 0; s < S; ++s) sum[k][s] += g * window[t * SX + s * DX];
+                    }
+            }
+#pragma unroll
+            for (int k = 0; k < OT; ++k)
 #pragma unroll
                 for (int s = 0; s < S; ++s) {
-                    const int column = place % Q * SX - PX + s * DX;
-                    if (column >= 0 && column < W) sum[s] += g * row[column];
+                    const float total = lanes_sum<PARTS>(sum[k][s]);
+                    if (turn % PARTS == 0 && job < JOBS) dw[(((o + k) * CG + c % CG) * R + r) * S + s] = total;
                 }
-            }
-#pragma unroll
-            for (int s = 0; s < S; ++s) {
-                const float total = warp_sum(sum[s]);
-                if (lane == 0) dw[job * S + s] = total;
-            }
         }
     }
 
-    static __device__ void bias(const float* dy, float* db) {
+    static __device__ void bias(const float* dy, float* db, int here) {
         const int lane = threadIdx.x % 32;
         for (int o = threadIdx.x / 32; o < O; o += THREADS / 32) {
             float sum = 0.f;
-            for (int place = lane; place < P * Q; place += 32) sum += dy[o * P * Q + place];
-            sum = warp_sum(sum);
+            for (int place = lane; place < here * P * Q; place += 32)
+                sum += dy[place / (P * Q) * FLOATS + o * P * Q + place % (P * Q)];
+            sum = lanes_sum<32>(sum);
             if (lane == 0) db[o] = sum;
         }
     }
@@ -163,25 +230,60 @@ struct Conv {
 
 template <int IN, int OUT>
 struct Dense {
-    // A warp makes one output, its lanes read the weights side by side.
+    static constexpr int T = 4;
+
+    // A warp makes T outputs of every example, its lanes read the weights side by side, once for all of them.
     template <class A>
     static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
         const int lane = threadIdx.x % 32;
-        for (int o = threadIdx.x / 32; o < OUT; o += THREADS / 32) {
-            float sum = 0.f;
-#pragma unroll 8
-            for (int i = lane; i < IN; i += 32) sum += w[o * IN + i] * x[i];
-            sum = warp_sum(sum);
-            if (lane == 0) y[o] = A::value(sum + (b ? b[o] : 0.f));
+        for (int o = threadIdx.x / 32 * T; o < OUT; o += THREADS / 32 * T) {
+            float sum[T][EXAMPLES] = {};
+#pragma unroll 4
+            for (int i = lane; i < IN; i += 32)
+#pragma unroll
+                for (int k = 0; k < T; ++k) {
+                    const float weight = o + k < OUT ? w[(o + k) * IN + i] : 0.f;
+#pragma unroll
+                    for (int e = 0; e < EXAMPLES; ++e) sum[k][e] += weight * x[e * FLOATS + i];
+                }
+#pragma unroll
+            for (int k = 0; k < T; ++k)
+#pragma unroll
+                for (int e = 0; e < EXAMPLES; ++e) {
+                    const float total = lanes_sum<32>(sum[k][e]);
+                    if (lane == 0 && o + k < OUT) y[e * FLOATS + o + k] = A::value(total + (b ? b[o + k] : 0.f));
+                }
         }
     }
-    static __device__ void input(const float* dy, const float* __restrict__ w, float* dx) {
-        EACH(i, IN) {
-            float sum = 0.f;
-#pragma unroll 8
-            for (int o = 0; o < OUT; ++o) sum += w[o * IN + i] * dy[o];
-            dx[i] = sum;
+    // The weights are read backwards: those that were read last going forward may still be in the first-level cache.
+    template <class A>
+    static __device__ void input(const float* dy, const float* __restrict__ w, const float* x, float* dx) {
+        for (int i = threadIdx.x; i < IN; i += THREADS) {
+            float sum[EXAMPLES] = {};
+#pragma unroll 16
+            for (int o = OUT - 1; o >= 0; --o)
+#pragma unroll
+                for (int e = 0; e < EXAMPLES; ++e) sum[e] += w[o * IN + i] * dy[e * FLOATS + o];
+#pragma unroll
+            for (int e = 0; e < EXAMPLES; ++e) dx[e * FLOATS + i] = sum[e] * A::slope(x[e * FLOATS + i]);
         }
+    }
+
+    // The batch's gradient of one input's weights to T outputs, from what the examples left in the stash: the order is
+    // that of the examples. `rule(i, g)` gets the gradient g of the i-th parameter, of which the weights begin at `start`.
+    template <class Rule>
+    static __device__ void gradient(int job, const float* x, const float* dy, int n, int start, Rule rule) {
+        const int i = job % IN, o = job / IN * T;
+        float sum[T] = {};
+#pragma unroll 16
+        for (int row = 0; row < n; ++row) {
+            const float value = x[(long long)row * STASH + i];
+            const float4 g = *(const float4*)(dy + (long long)row * STASH + o);
+            sum[0] += value * g.x, sum[1] += value * g.y, sum[2] += value * g.z, sum[3] += value * g.w;
+        }
+#pragma unroll
+        for (int k = 0; k < T; ++k)
+            if (o + k < OUT) rule(start + (o + k) * IN + i, sum[k]);
     }
 };
 
@@ -207,11 +309,11 @@ struct Pool {
         return which;
     }
     static __device__ void forward(const float* x, float* y) {
-        EACH(i, C * P * Q) {
+        EACH(i, at, C * P * Q) {
             const int c = i / (P * Q), p = i / Q % P, q = i % Q;
-            const float* plane = x + c * H * W;
+            const float* plane = x + at + c * H * W;
             if (MAX) {
-                y[i] = plane[largest(plane, p, q)];
+                y[at + i] = plane[largest(plane, p, q)];
             } else {
                 float sum = 0.f;
                 for (int r = 0; r < R; ++r)
@@ -219,39 +321,55 @@ struct Pool {
                         const int h = p * SY - PY + r, w = q * SX - PX + s;
                         if (h >= 0 && h < H && w >= 0 && w < W) sum += plane[h * W + w];
                     }
-                y[i] = sum / (float)count(p, q);
+                y[at + i] = sum / (float)count(p, q);
             }
         }
     }
+    template <class A>
     static __device__ void input(const float* dy, const float* x, float* dx) {
-        EACH(i, C * H * W) {
+        // Windows side by side that cover all: each place belongs to one.
+        constexpr bool TILES = R == SY && S == SX && PY == 0 && PX == 0 && P * R == H && Q * S == W;
+        if (TILES) {
+            EACH(i, at, C * P * Q) {
+                const int c = i / (P * Q), p = i / Q % P, q = i % Q, plane = at + c * H * W;
+                const float g = dy[at + i], part = g / (float)(R * S);
+                const int place = MAX ? largest(x + plane, p, q) : 0;
+#pragma unroll
+                for (int r = 0; r < R; ++r)
+#pragma unroll
+                    for (int s = 0; s < S; ++s) {
+                        const int j = (p * R + r) * W + q * S + s;
+                        dx[plane + j] = (MAX ? place == j ? g : 0.f : part) * A::slope(x[plane + j]);
+                    }
+            }
+            return;
+        }
+        EACH(i, at, C * H * W) {
             const int c = i / (H * W), h = i / W % H, w = i % W;
             float sum = 0.f;
-            for (int r = 0; r < R; ++r)
-                for (int s = 0; s < S; ++s) {
-                    const int top = h + PY - r, left = w + PX - s;
-                    if (top < 0 || left < 0 || top % SY || left % SX) continue;
-                    const int p = top / SY, q = left / SX;
-                    if (p >= P || q >= Q) continue;
-                    const float g = dy[(c * P + p) * Q + q];
+            const int last_p = min((h + PY) / SY, P - 1), last_q = min((w + PX) / SX, Q - 1);
+            for (int p = last_p; p >= 0 && p * SY - PY + R > h; --p)
+                for (int q = last_q; q >= 0 && q * SX - PX + S > w; --q) {
+                    const float g = dy[at + (c * P + p) * Q + q];
                     if (!MAX) sum += g / (float)count(p, q);
-                    else if (largest(x + c * H * W, p, q) == h * W + w) sum += g;
+                    else if (largest(x + at + c * H * W, p, q) == h * W + w) sum += g;
                 }
-            dx[i] = sum;
+            dx[at + i] = sum * A::slope(x[at + i]);
         }
     }
 };
 
-// Sums over the batch of what examples left in the stash, one row each: the order is that of the examples.
-__device__ inline float sums(const float* column, int n) {
+// The sum of what the blocks of a batch left of one number, a row each, in the order of the blocks.
+__device__ inline float sums(const float* column, int rows) {
+    float sum = 0.f;
+#pragma unroll 16
+    for (int row = 0; row < rows; ++row) sum += column[(long long)row * PARTIALS];
+    return sum;
+}
+// The same for a number that every example left in the stash.
+__device__ inline float stashed(const float* column, int n) {
     float sum = 0.f;
 #pragma unroll 16
     for (int row = 0; row < n; ++row) sum += column[(long long)row * STASH];
-    return sum;
-}
-__device__ inline float products(const float* x, const float* dy, int n) {
-    float sum = 0.f;
-#pragma unroll 16
-    for (int row = 0; row < n; ++row) sum += x[(long long)row * STASH] * dy[(long long)row * STASH];
     return sum;
 }

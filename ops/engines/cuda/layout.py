@@ -1,34 +1,54 @@
-"""Where one example's numbers lie in a block's shared memory, and what a block leaves behind for the update."""
+"""Where a block's numbers lie in its shared memory, and what it leaves behind for the update."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from ops.layers import Conv2D, Dense, Flatten
 from ops.layers.activation import Activation
-from ops.network import Network
+from ops.network import Network, Slice
+
+MOST_SHARED = 163 * 1024
+"""Bytes of shared memory that a block may have on every GPU from the A100 (sm_80) on."""
+
+MOST_EXAMPLES = 2
+"""A block takes up to so many examples: half a batch of 256 is about as many blocks as a large GPU has multiprocessors,
+and each weight that a block loads serves all of them."""
+
+TILE = 4
+"""A thread of the update makes the gradients of one input's weights to so many outputs of a dense layer."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """Offsets in floats.
 
-    outputs: for the image and after each layer, where its numbers are in shared memory; an activation right
-        behind a product is computed with it, in its place.
-    gradients: two buffers that take turns as a gradient travels back.
-    stash: for each layer with parameters where its part begins in an example's row of the stash: a dense layer leaves
-        its input and its output's gradient, a convolution the example's gradients of weights and bias.
+    outputs: for the image and after each layer, where an example's numbers are; an activation right behind a product is
+        computed with it, in its place. gradients: two buffers that take turns as a gradient travels back.
+    floats: of one example; the next one's numbers begin there. examples: how many a block takes.
+    filters: for the convolutions whose weights are copied behind the examples, where they are.
+    stash: for each dense layer where its input and its output's gradient begin in an example's row of the stash.
+    partials: for each convolution where the gradients of weights and bias begin in a block's row of the partial sums.
     """
 
     outputs: tuple[int, ...]
     gradients: tuple[int, int]
     floats: int
-    stash: dict[int, int]
-    stash_floats: int
+    examples: int
+    filters: dict[int, int]
+    filter_floats: int
+    stash: dict[int, tuple[int, int]] = field(default_factory=dict)
+    stash_floats: int = TILE
+    partials: dict[int, int] = field(default_factory=dict)
+    partial_floats: int = 1
 
     @property
     def bytes(self) -> int:
         """Shared memory of a block."""
-        return 4 * self.floats
+        return 4 * (self.examples * self.floats + self.filter_floats)
+
+    def blocks(self, count: int) -> int:
+        """How many blocks take so many examples."""
+        return -(-count // self.examples)
 
 
 def fused(network: Network, index: int) -> bool:
@@ -40,8 +60,9 @@ def fused(network: Network, index: int) -> bool:
 def layout(network: Network) -> Layout:
     """Lay out a network that `check` takes."""
     outputs, end = [0], prod(network.input_shape)
-    stash: dict[int, int] = {}
-    stashed = 0
+    stash: dict[int, tuple[int, int]] = {}
+    partials: dict[int, int] = {}
+    stashed = partial = 0
     for index, layer in enumerate(network.layers):
         if fused(network, index) or isinstance(layer, Flatten):
             outputs.append(outputs[-1])
@@ -49,10 +70,49 @@ def layout(network: Network) -> Layout:
             outputs.append(end)
             end += prod(network.shapes[index + 1])
         if isinstance(layer, Dense):
-            stash[index] = stashed
-            stashed += network.shapes[index][0] + layer.units
+            inputs, units = _whole_tiles(network.shapes[index][0]), _whole_tiles(layer.units)
+            stash[index] = (stashed, stashed + inputs)
+            stashed += inputs + units
         elif isinstance(layer, Conv2D):
-            stash[index] = stashed
-            stashed += sum(map(prod, layer.parameter_shapes(network.shapes[index]).values()))
+            partials[index] = partial
+            partial += sum(map(prod, layer.parameter_shapes(network.shapes[index]).values()))
     widest = max(map(prod, network.shapes[1:]))
-    return Layout(tuple(outputs), (end, end + widest), end + 2 * widest, stash, stashed)
+    floats = end + 2 * widest | 1  # odd: the same place of two examples lies in two of the 32 banks
+    examples = max(1, min(MOST_EXAMPLES, MOST_SHARED // 4 // floats))
+    filters, filter_floats = _filters(network, MOST_SHARED // 4 - examples * floats)
+    return Layout(
+        outputs=tuple(outputs),
+        gradients=(end, end + widest),
+        floats=floats,
+        examples=examples,
+        filters=filters,
+        filter_floats=filter_floats,
+        stash=stash,
+        stash_floats=max(stashed, TILE),
+        partials=partials,
+        partial_floats=max(partial, 1),
+    )
+
+
+def update_jobs(network: Network, piece: Slice) -> int:
+    """How many threads share the gradient of one array of parameters: one a number, or one a tile of dense weights."""
+    layer = network.layers[piece.layer]
+    if isinstance(layer, Dense) and piece.key == "weight":
+        return network.shapes[piece.layer][0] * _whole_tiles(layer.units) // TILE
+    return piece.stop - piece.start
+
+
+def _filters(network: Network, room: int) -> tuple[dict[int, int], int]:
+    """Where weights of convolutions are copied to, as far as there is room."""
+    filters, end = {}, 0
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, Conv2D):
+            size = prod(layer.parameter_shapes(network.shapes[index])["weight"])
+            if end + size <= room:
+                filters[index] = end
+                end += size
+    return filters, end
+
+
+def _whole_tiles(size: int) -> int:
+    return -(-size // TILE) * TILE

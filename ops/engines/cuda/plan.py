@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import prod
 
-from ops.engines.cuda.layout import layout
-from ops.engines.cuda.source import THREADS
+from ops.engines.cuda.layout import layout, update_jobs
+from ops.engines.cuda.source import THREADS, UPDATE_THREADS
 from ops.network import Network
 
 CHUNK = 32
@@ -62,6 +62,7 @@ def plan(network: Network, capacity: int, room: int, steps: int) -> Plan:
         "theta": Buffer((network.size,), "f4"),
         "velocity": Buffer((network.size,), "f4"),
         "stash": Buffer((capacity, place.stash_floats), "f4"),
+        "partials": Buffer((place.blocks(capacity), place.partial_floats), "f4"),
         "losses": Buffer((capacity,), "f4"),
         "hits": Buffer((capacity,), "i4"),
         "totals": Buffer((2,), "f8"),
@@ -71,24 +72,20 @@ def plan(network: Network, capacity: int, room: int, steps: int) -> Plan:
         "rates": Buffer((table,), "f4"),
     }
     launches: list[Launch] = []
-    blocks = -(-network.size // THREADS) + 1
+    jobs = sum(update_jobs(network, piece) for piece in network.table)
+    update_blocks = -(-jobs // UPDATE_THREADS) + 1
+    left = ("stash", "partials", "losses", "hits")
     for k in range(CHUNK):
-        launches.append(
-            Launch(
-                "examples_kernel",
-                capacity,
-                THREADS,
-                place.bytes,
-                ("images", "labels", "examples", "offsets", "control", "theta", "stash", "losses", "hits", k),
-                ("stash", "losses", "hits"),
-            )
-        )
-        names = ("offsets", "rates", "control", "stash", "losses", "hits", "theta", "velocity", "totals")
-        launches.append(Launch("update_kernel", blocks, THREADS, 0, (*names, k), ("theta", "velocity", "totals")))
+        names = ("images", "labels", "examples", "offsets", "control", "theta", *left, k)
+        launches.append(Launch("examples_kernel", place.blocks(capacity), THREADS, place.bytes, names, left))
+        names = ("offsets", "rates", "control", *left, "theta", "velocity", "totals", k)
+        written = ("theta", "velocity", "totals")
+        launches.append(Launch("update_kernel", update_blocks, UPDATE_THREADS, 0, names, written))
     launches.append(Launch("advance_kernel", 1, 1, 0, ("control", CHUNK), ("control",)))
     return Plan(capacity, buffers, tuple(launches))
 
 
 def predict_launch(network: Network, count: int) -> Launch:
     """One launch that makes logits of `count` images."""
-    return Launch("predict_kernel", count, THREADS, layout(network).bytes, ("images", "theta", "logits"), ("logits",))
+    place, names = layout(network), ("images", "theta", "logits", count)
+    return Launch("predict_kernel", place.blocks(count), THREADS, place.bytes, names, ("logits",))

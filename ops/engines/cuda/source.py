@@ -3,14 +3,19 @@
 from math import prod
 from pathlib import Path
 
-from ops.engines.cuda.layout import fused, layout
+from ops.engines.cuda import tiles
+from ops.engines.cuda.layout import fused, layout, update_jobs
+from ops.engines.cuda.tiles import Kernel, Planes, Tile
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D
 from ops.layers.activation import Activation
 from ops.network import Network, Slice
 from ops.recipe import Recipe
 
-THREADS = 256
-"""Threads of every block."""
+THREADS = 512
+"""Threads of a block that takes examples: as many as may have 128 registers each."""
+
+UPDATE_THREADS = 128
+"""Threads of a block of the update: small ones, so that every multiprocessor gets one."""
 
 HERE = Path(__file__).parent
 
@@ -33,6 +38,9 @@ def _constants(network: Network, recipe: Recipe) -> str:
     # the gradient starts in the first of the two buffers
     numbers = {
         "THREADS": THREADS,
+        "UPDATE_THREADS": UPDATE_THREADS,
+        "EXAMPLES": place.examples,
+        "FLOATS": place.floats,
         "IN_C": c,
         "IN_H": h,
         "IN_W": w,
@@ -41,6 +49,7 @@ def _constants(network: Network, recipe: Recipe) -> str:
         "LOGITS": place.outputs[-1],
         "DLOGITS": place.gradients[0],
         "STASH": place.stash_floats,
+        "PARTIALS": place.partial_floats,
         "FLIP": int(recipe.flip),
         "SHIFT": recipe.shift,
         "NESTEROV": int(recipe.nesterov),
@@ -66,7 +75,16 @@ class _Writer:
             for index, layer in enumerate(self.network.layers)
             if isinstance(layer, LeakyReLU)
         )
-        return "".join((*leaky, self._forward(), self._backward(), self._gradient()))
+        return "".join((*leaky, self._stage(), self._forward(), self._backward(), self._gradient()))
+
+    def _stage(self) -> str:
+        """Copies the filters to where every thread finds them quickly; the caller waits for it."""
+        copies = "".join(
+            f"    for (int i = threadIdx.x; i < {prod(self._piece(index, 'weight').shape)}; i += THREADS) "
+            f"{self._weights(index, 'm')}[i] = theta[{self._piece(index, 'weight').start} + i];\n"
+            for index in self.layout.filters
+        )
+        return f"__device__ inline void stage(float* m, const float* theta) {{\n{copies}}}\n"
 
     def _forward(self) -> str:
         lines = []
@@ -76,7 +94,10 @@ class _Writer:
                 after = index + 1
                 last = after == len(self.network.layers)
                 act = "Identity" if last or not fused(self.network, after) else self._kind(after)
-                weights = f"{self._theta(index, 'weight')}, {self._theta(index, 'bias')}"
+                if isinstance(layer, Conv2D):
+                    tile = tiles.forward(self._planes(after, layer.groups), _kernel(layer))
+                    act = f"{act}, {tile.columns}, {tile.channels}"
+                weights = f"{self._weights(index)}, {self._theta(index, 'bias')}"
                 lines.append(f"{self._kind(index)}::forward<{act}>({x}, {weights}, {y});")
             elif isinstance(layer, AvgPool2D | MaxPool2D):
                 lines.append(f"{self._kind(index)}::forward({x}, {y});")
@@ -93,53 +114,86 @@ class _Writer:
     def _backward(self) -> str:
         lines = []
         now, spare = self.layout.gradients
+        done = len(self.network.layers)
         for index in reversed(range(self.first, len(self.network.layers))):
-            layer, x, inner = self.network.layers[index], f"m + {self.layout.outputs[index]}", index > self.first
-            g, other, kind, n = f"m + {now}", f"m + {spare}", self._kind(index), self._numbers(index)
+            layer, x, kind = self.network.layers[index], f"m + {self.layout.outputs[index]}", self._kind(index)
+            g, other, n = f"m + {now}", f"m + {spare}", self._numbers(index)
+            if isinstance(layer, Flatten) or index >= done:
+                continue
             if isinstance(layer, Activation):
                 lines.append(f"slope<{kind}, {n}>(m + {self.layout.outputs[index + 1]}, {g});")
                 continue
             if isinstance(layer, Dropout):
                 lines.append(f"{kind}({g}, {g}, d, {self._drop(layer)});")
                 continue
-            if isinstance(layer, Flatten):
-                continue
-            calls = []
-            if isinstance(layer, Conv2D):
-                start = self.layout.stash[index]
-                calls.append(f"{kind}::weights({g}, {x}, stash + {start});")
-                if layer.bias:
-                    calls.append(f"{kind}::bias({g}, stash + {start + prod(self._piece(index, 'weight').shape)});")
-            elif isinstance(layer, Dense):
-                start, outputs = self.layout.stash[index], layer.units
-                calls.append(f"activate<Identity, {n}>({x}, stash + {start});")
-                calls.append(f"activate<Identity, {outputs}>({g}, stash + {start + n});")
-            if inner:
-                factor = x if isinstance(layer, AvgPool2D | MaxPool2D) else self._theta(index, "weight")
-                calls.append(f"{kind}::input({g}, {factor}, {other});")
+            calls = self._left(index, x, g)
+            if index > self.first:
+                before = self._activation_before(index)
+                act, done = ("Identity", done) if before is None else (self._kind(before), before)
+                if isinstance(layer, Conv2D):
+                    made, taken = self._planes(index, layer.groups), self._planes(index + 1, layer.groups)
+                    tile = tiles.back(made, taken, _kernel(layer), THREADS)
+                    act = f"{act}, {_whole(tile)}"
+                if isinstance(layer, Conv2D | Dense):
+                    calls.append(f"{kind}::input<{act}>({g}, {self._weights(index)}, {x}, {other});")
+                else:
+                    calls.append(f"{kind}::input<{act}>({g}, {x}, {other});")
                 now, spare = spare, now
             lines.append(" ".join(calls))
-        return _function("__device__ void backward(float* m, const float* theta, float* stash, Draw d)", lines)
+        head = "__device__ void backward(float* m, const float* theta, float* stash, float* partials, Draw d)"
+        return _function(head, lines)
+
+    def _left(self, index: int, x: str, g: str) -> list[str]:
+        """Calls that leave behind what the gradients of a layer's parameters are made of."""
+        layer, kind = self.network.layers[index], self._kind(index)
+        if isinstance(layer, Dense):
+            to_x, to_g = self.layout.stash[index]
+            return [
+                f"keep<{self._numbers(index)}>({x}, stash + {to_x}, d.here);",
+                f"keep<{layer.units}>({g}, stash + {to_g}, d.here);",
+            ]
+        if not isinstance(layer, Conv2D):
+            return []
+        start = self.layout.partials[index]
+        depth = self._piece(index, "weight").shape[1]
+        tile = tiles.weights(self._planes(index + 1, layer.groups), depth, _kernel(layer), THREADS)
+        calls = [f"{kind}::weights<{_whole(tile)}>({g}, {x}, partials + {start}, d.here);"]
+        if layer.bias:
+            start += prod(self._piece(index, "weight").shape)
+            calls.append(f"{kind}::bias({g}, partials + {start}, d.here);")
+        return calls
+
+    def _activation_before(self, index: int) -> int | None:
+        """The activation whose output a layer takes as it is, if it is one on the way back."""
+        before = index - 1
+        while isinstance(self.network.layers[before], Flatten):
+            before -= 1
+        return before if before >= self.first and isinstance(self.network.layers[before], Activation) else None
 
     def _gradient(self) -> str:
-        lines = []
+        """Says which parameters a job makes the gradient of; the jobs of all arrays follow one another."""
+        lines, first = [], 0
         for piece in self.network.table:
-            layer, start = self.network.layers[piece.layer], self.layout.stash[piece.layer]
-            index = f"i - {piece.start}"
-            if isinstance(layer, Dense):
-                inputs = self.network.shapes[piece.layer][0]
-                x, dy = f"stash + {start} + ({index}) % {inputs}", f"stash + {start + inputs} + ({index}) / {inputs}"
-                value = (
-                    f"products({x}, {dy}, n)"
-                    if piece.key == "weight"
-                    else f"sums(stash + {start + inputs} + {index}, n)"
-                )
+            jobs, job = update_jobs(self.network, piece), f"job - {first}"
+            if isinstance(self.network.layers[piece.layer], Dense):
+                to_x, to_g = self.layout.stash[piece.layer]
+                if piece.key == "weight":
+                    arguments = f"{job}, stash + {to_x}, stash + {to_g}, n, {piece.start}, rule"
+                    call = f"{self._kind(piece.layer)}::gradient({arguments})"
+                else:
+                    call = f"rule({piece.start} + {job}, stashed(stash + {to_g} + {job}, n))"
             else:
                 before = 0 if piece.key == "weight" else prod(self._piece(piece.layer, "weight").shape)
-                value = f"sums(stash + {start + before} + {index}, n)"
-            lines.append(f"    if (i < {piece.stop}) return {value};\n")
-        head = "__device__ inline float gradient(int i, int n, const float* stash)"
-        return f"{head} {{\n{''.join(lines)}    return 0.f;\n}}\n"
+                start = self.layout.partials[piece.layer] + before
+                call = f"rule({piece.start} + {job}, sums(partials + {start} + {job}, blocks))"
+            first += jobs
+            lines.append(f"    if (job < {first}) return {call};\n")
+        head = (
+            "template <class Rule>\n"
+            "__device__ inline void gradient(int job, int n, const float* stash, const float* partials, Rule rule)"
+        )
+        blocks = "    const int blocks = (n + EXAMPLES - 1) / EXAMPLES;\n"
+        return f"{head} {{\n{blocks}{''.join(lines)}}}\n"
 
     def _kind(self, index: int) -> str:
         layer, before, after = self.network.layers[index], self.network.shapes[index], self.network.shapes[index + 1]
@@ -163,6 +217,17 @@ class _Writer:
             return f"dropout<{prod(before)}, {index}>"
         return name
 
+    def _planes(self, index: int, groups: int) -> Planes:
+        """The planes before a layer, over all examples of a block."""
+        channels, rows, width = self.network.shapes[index]
+        return Planes(self.layout.examples * rows, width, channels, channels // groups)
+
+    def _weights(self, index: int, memory: str = "m") -> str:
+        """Where a product's weights are: a convolution's in shared memory, if there was room."""
+        if index in self.layout.filters:
+            return f"({memory} + {self.layout.examples * self.layout.floats + self.layout.filters[index]})"
+        return self._theta(index, "weight")
+
     def _drop(self, layer: Dropout) -> str:
         return f"{min(round(layer.rate * 2**32), 2**32 - 1)}u, {_float(1 / (1 - layer.rate))}"
 
@@ -174,6 +239,15 @@ class _Writer:
 
     def _theta(self, index: int, key: str) -> str:
         return f"theta + {self.slices[index, key].start}" if (index, key) in self.slices else "nullptr"
+
+
+def _kernel(layer: Conv2D) -> Kernel:
+    (tall, wide), (_, stride), (_, dilation) = layer.kernel_size, layer.stride, layer.dilation  # type: ignore[misc]
+    return Kernel(tall, wide, stride, dilation)
+
+
+def _whole(tile: Tile) -> str:
+    return f"{tile.columns}, {tile.channels}, {tile.parts}"
 
 
 def _function(head: str, lines: list[str]) -> str:

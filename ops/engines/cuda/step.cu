@@ -1,101 +1,125 @@
-// The kernels of a step. Before this come the constants, layers.cuh and what source.py wrote for the network:
-// forward, backward and gradient. One block takes one example all the way; `update` then sums over the batch.
+// The kernels of a step. Before this come the constants, layers.cuh and what source.py wrote for the network: forward,
+// backward and gradient. One block takes its examples all the way; `update` then sums over the batch.
 
-// An image from the data set, flipped and shifted as ops/augment.py says, as floats in [0, 1].
-__device__ inline void fetch(const unsigned char* images, long long example, Draw d, bool augmented, float* x) {
+// Images from the data set, flipped and shifted as ops/augment.py says, as floats in [0, 1]; zeros for one that isn't
+// here. Each example has its share of the threads.
+__device__ inline void fetch(const unsigned char* images, Draw d, bool augmented, float* x) {
+    constexpr int SHARE = THREADS / EXAMPLES;
+    const int e = threadIdx.x / SHARE;
+    const long long example = e >= d.here ? -1 : d.examples ? d.examples[e] : e;
     int flip = 0, dy = 0, dx = 0;
     if (augmented && (FLIP || SHIFT)) {
-        unsigned c[4] = {d.example, d.epoch, 0u, 1u};
+        unsigned c[4] = {(unsigned)example, d.epoch, 0u, 1u};
         philox(c, d.low, d.high);
         flip = FLIP ? c[0] & 1u : 0;
         dy = (int)(c[1] % (2 * SHIFT + 1)) - SHIFT, dx = (int)(c[2] % (2 * SHIFT + 1)) - SHIFT;
     }
     const unsigned char* image = images + example * (IN_C * IN_H * IN_W);
-    EACH(i, IN_C * IN_H * IN_W) {
+    for (int i = threadIdx.x % SHARE; i < IN_C * IN_H * IN_W; i += SHARE) {
         const int h = i / IN_W % IN_H - dy, w = i % IN_W - dx;
-        const bool inside = h >= 0 && h < IN_H && w >= 0 && w < IN_W;
+        const bool inside = example >= 0 && h >= 0 && h < IN_H && w >= 0 && w < IN_W;
         const int column = flip ? IN_W - 1 - w : w;
-        x[i] = inside ? image[(i / (IN_H * IN_W) * IN_H + h) * IN_W + column] * (1.f / 255.f) : 0.f;
+        x[e * FLOATS + i] = inside ? image[(i / (IN_H * IN_W) * IN_H + h) * IN_W + column] * (1.f / 255.f) : 0.f;
     }
     __syncthreads();
+}
+
+// One example's loss, by a warp: each lane takes classes, and adds up what all of them left, in the order of the classes.
+__device__ inline void cross_entropy(const float* logits, float* dlogits, int label, int count, float* loss, int* hit) {
+    const int lane = threadIdx.x % 32;
+    int best = 0;
+    for (int j = 1; j < CLASSES; ++j)
+        if (logits[j] > logits[best] || (logits[j] != logits[j] && logits[best] == logits[best])) best = j;
+    const float largest = logits[best];
+    for (int j = lane; j < CLASSES; j += 32) dlogits[j] = expf(logits[j] - largest);
+    __syncwarp();
+    float total = 0.f, sum = 0.f;
+    for (int j = 0; j < CLASSES; ++j) total += dlogits[j];
+    __syncwarp();
+    const float log_total = logf(total);
+    for (int j = 0; j < CLASSES; ++j) {
+        const float target = (j == label ? 1.f - SMOOTHING : 0.f) + SMOOTHING / CLASSES;
+        sum += (log_total - (logits[j] - largest)) * target;
+        if (j % 32 == lane) dlogits[j] = (dlogits[j] / total - target) / (float)count;
+    }
+    if (lane == 0) *loss = sum, *hit = best == label;
 }
 
 // control: [cursor, epoch, low and high word of the seed]. offsets and rates reach a whole chunk past the last step.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 examples_kernel(const unsigned char* images, const unsigned char* labels, const int* examples, const int* offsets,
-                const unsigned* control, const float* theta, float* stash, float* losses, int* hits, int k) {
+                const unsigned* control, const float* theta, float* stash, float* partials, float* losses, int* hits,
+                int k) {
     extern __shared__ float memory[];
     const int step = (int)control[0] + k, first = offsets[step], count = offsets[step + 1] - first;
-    if ((int)blockIdx.x >= count) return;
-    const int example = examples[first + blockIdx.x];
-    const Draw d = {(unsigned)example, control[1], control[2], control[3]};
-    fetch(images, example, d, true, memory);
+    const int row = blockIdx.x * EXAMPLES, here = min(count - row, EXAMPLES);
+    if (here <= 0) return;
+    const Draw d = {examples + first + row, here, control[1], control[2], control[3]};
+    stage(memory, theta);
+    fetch(images, d, true, memory);
     forward<true>(memory, theta, d);
-    const float* logits = memory + LOGITS;
-    float* dlogits = memory + DLOGITS;
-    if (threadIdx.x == 0) {
-        const int label = labels[example];
-        int best = 0;
-        float total = 0.f, loss = 0.f;
-        for (int j = 1; j < CLASSES; ++j)
-            if (logits[j] > logits[best] || (logits[j] != logits[j] && logits[best] == logits[best])) best = j;
-        const float largest = logits[best];
-        for (int j = 0; j < CLASSES; ++j) total += expf(logits[j] - largest);
-        const float log_total = logf(total);
-        for (int j = 0; j < CLASSES; ++j) {
-            const float target = (j == label ? 1.f - SMOOTHING : 0.f) + SMOOTHING / CLASSES;
-            loss += (log_total - (logits[j] - largest)) * target;
-            dlogits[j] = (expf(logits[j] - largest) / total - target) / (float)count;
-        }
-        losses[blockIdx.x] = loss;
-        hits[blockIdx.x] = best == label;
-    }
+    const int e = threadIdx.x / 32;
+    if (e < here)
+        cross_entropy(memory + e * FLOATS + LOGITS, memory + e * FLOATS + DLOGITS, labels[d.examples[e]], count,
+                      losses + row + e, hits + row + e);
     __syncthreads();
-    backward(memory, theta, stash + (long long)blockIdx.x * STASH, d);
+    backward(memory, theta, stash + (long long)row * STASH, partials + (long long)blockIdx.x * PARTIALS, d);
 }
 
-// The batch's gradient of one parameter a thread, and the rule of ops/update.py; the block after the last sums up.
-extern "C" __global__ void __launch_bounds__(THREADS)
-update_kernel(const int* offsets, const float* rates, const unsigned* control, const float* stash, const float* losses,
-              const int* hits, float* theta, float* velocity, double* totals, int k) {
+// The rule of ops/update.py for one parameter and its gradient.
+struct Update {
+    float *theta, *velocity;
+    float rate;
+    __device__ void operator()(int i, float g) const {
+        if (WEIGHT_DECAY != 0.f) g += WEIGHT_DECAY * theta[i];
+        if (MOMENTUM == 0.f) {
+            theta[i] -= rate * g;
+            return;
+        }
+        const float v = MOMENTUM * velocity[i] + g;
+        velocity[i] = v;
+        theta[i] -= rate * (NESTEROV ? g + MOMENTUM * v : v);
+    }
+};
+
+// Each thread takes one job of `gradient`; the block after the last sums up.
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 1)
+update_kernel(const int* offsets, const float* rates, const unsigned* control, const float* stash,
+              const float* partials, const float* losses, const int* hits, float* theta, float* velocity,
+              double* totals, int k) {
     const int step = (int)control[0] + k, count = offsets[step + 1] - offsets[step];
     if (count == 0) return;
-    if (blockIdx.x == gridDim.x - 1) {
-        __shared__ double loss[THREADS];
-        __shared__ int right[THREADS];
+    if (blockIdx.x < gridDim.x - 1) {
+        gradient(blockIdx.x * UPDATE_THREADS + threadIdx.x, count, stash, partials,
+                 Update{theta, velocity, rates[step]});
+        return;
+    }
+    __shared__ double loss[32];
+    __shared__ int right[32];
+    if (threadIdx.x < 32) {
         double sum = 0.0;
         int found = 0;
-        EACH(n, count) sum += losses[n], found += hits[n];
+        for (int n = threadIdx.x; n < count; n += 32) sum += losses[n], found += hits[n];
         loss[threadIdx.x] = sum, right[threadIdx.x] = found;
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            for (int t = 1; t < THREADS; ++t) sum += loss[t], found += right[t];
-            totals[0] += sum, totals[1] += (double)found;
-        }
-        return;
     }
-    const int i = blockIdx.x * THREADS + threadIdx.x;
-    if (i >= PARAMETERS) return;
-    float g = gradient(i, count, stash);
-    const float rate = rates[step];
-    if (WEIGHT_DECAY != 0.f) g += WEIGHT_DECAY * theta[i];
-    if (MOMENTUM == 0.f) {
-        theta[i] -= rate * g;
-        return;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double sum = 0.0;
+        int found = 0;
+        for (int t = 0; t < 32; ++t) sum += loss[t], found += right[t];
+        totals[0] += sum, totals[1] += (double)found;
     }
-    const float v = MOMENTUM * velocity[i] + g;
-    velocity[i] = v;
-    theta[i] -= rate * (NESTEROV ? g + MOMENTUM * v : v);
 }
 
 extern "C" __global__ void advance_kernel(unsigned* control, int steps) { control[0] += steps; }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
-predict_kernel(const unsigned char* images, const float* theta, float* out) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+predict_kernel(const unsigned char* images, const float* theta, float* out, int count) {
     extern __shared__ float memory[];
-    const Draw none = {0u, 0u, 0u, 0u};
-    fetch(images, blockIdx.x, none, false, memory);
+    const int row = blockIdx.x * EXAMPLES, here = min(count - row, EXAMPLES);
+    const Draw none = {nullptr, here, 0u, 0u, 0u};
+    stage(memory, theta);
+    fetch(images + (long long)row * (IN_C * IN_H * IN_W), none, false, memory);
     forward<false>(memory, theta, none);
-    EACH(j, CLASSES) out[blockIdx.x * CLASSES + j] = memory[LOGITS + j];
+    EACH(j, at, CLASSES) if (at < here * FLOATS) out[(row + at / FLOATS) * CLASSES + j] = memory[at + LOGITS + j];
 }
-

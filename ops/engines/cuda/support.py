@@ -1,15 +1,12 @@
 """What the engine takes on, told from metadata alone."""
 
-from ops.engines.cuda.layout import layout
+from ops.engines.cuda.layout import MOST_SHARED, layout
 from ops.errors import Unsupported
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from ops.network import Network
 from ops.recipe import Recipe
 
 KINDS = (AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh)
-
-MOST_SHARED = 163 * 1024
-"""Bytes of shared memory that a block may have on every GPU from the A100 (sm_80) on."""
 
 MOST_PARAMETERS = 2_000_000
 """Beyond it every block reading every weight costs more than a matrix product of the whole batch."""

@@ -15,11 +15,12 @@ using std::min;
 
 #define __global__
 #define __device__
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #define __shared__ static
 #define __restrict__
 
 struct Index { unsigned x; };
+struct float4 { float x, y, z, w; };
 static Index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace fibers {
@@ -106,4 +107,5 @@ static float __shfl_down_sync(unsigned, float value, int step) {
     fibers::yield(fibers::AT_WARP);
     return other;
 }
+static void __syncwarp() { fibers::yield(fibers::AT_WARP); }
 alignas(16) static float memory[(227 << 10) / 4];

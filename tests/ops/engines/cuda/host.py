@@ -12,11 +12,11 @@ FIBERS = Path(__file__).with_name("fibers.h")
 
 POINTERS = {
     "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int*,const unsigned*,const float*,"
-    "float*,float*,int*,#",
-    "update_kernel": "const int*,const float*,const unsigned*,const float*,const float*,const int*,float*,float*,"
-    "double*,#",
+    "float*,float*,float*,int*,#",
+    "update_kernel": "const int*,const float*,const unsigned*,const float*,const float*,const float*,const int*,float*,"
+    "float*,double*,#",
     "advance_kernel": "unsigned*,#",
-    "predict_kernel": "const unsigned char*,const float*,float*",
+    "predict_kernel": "const unsigned char*,const float*,float*,#",
 }
 
 

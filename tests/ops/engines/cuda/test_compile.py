@@ -7,19 +7,18 @@ import pytest
 from ops import zoo
 from ops.engines.cuda.device import KERNELS
 from ops.engines.cuda.source import THREADS, source
-from tests.ops.engines.simd.cases import NETWORKS, RECIPES
+from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
+from tests.ops.engines.simd.cases import RECIPES
 
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed")
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
-MOST_REGISTERS = 65536 // (2 * THREADS)
-"""So that two blocks of a multiprocessor's 65,536 registers run side by side."""
+MOST_REGISTERS = 65536 // THREADS
+"""A multiprocessor has 65,536 registers for a block's threads."""
 
 CASES = [(zoo.network(name, (1, 28, 28), 10), RECIPES[1]) for name in ("lenet", "lenet-relu", "mlp")] + [
-    (network, RECIPES[index % len(RECIPES)])
-    for index, (name, network) in enumerate(NETWORKS.items())
-    if name != "resized"
+    (network, recipe_of(name)) for name, network in COVERED.items()
 ]
 
 

@@ -5,19 +5,33 @@ from shutil import which
 import numpy as np
 import pytest
 
+from ops import AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh, zoo
 from ops.engines.array import ArrayEngine
 from ops.engines.cuda import CudaEngine, check
+from ops.engines.cuda.layout import layout
 from ops.errors import Unsupported
+from ops.network import Network
 from tests.ops.engines.cuda.host import HostDevice
 from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
 
 pytestmark = pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 
-COVERED = [name for name in NETWORKS if name != "resized"]
+ROOMY = {
+    network.name: network
+    for network in (
+        Network("one example a block", (1, 44, 44), (Conv2D(5, 3), Tanh(), MaxPool2D(3), Flatten(), Dense(4))),
+        Network(
+            "filters beyond shared memory",
+            (1, 5, 5),
+            (Conv2D(70, 3, padding=1), ReLU(), Conv2D(70, 3, padding=1), AvgPool2D(5), Flatten(), Dense(4)),
+        ),
+    )
+}
+COVERED = {name: network for name, network in {**NETWORKS, **ROOMY}.items() if name != "resized"}
 
 
 def recipe_of(name):
-    return RECIPES[list(NETWORKS).index(name) % len(RECIPES)]
+    return RECIPES[list(COVERED).index(name) % len(RECIPES)]
 
 
 def ran(engine, network, plan):
@@ -34,7 +48,7 @@ def assert_close(ours, theirs):
 
 @pytest.mark.parametrize("name", COVERED)
 def test_a_round_ends_where_the_composed_operators_end(name):
-    network, recipe = NETWORKS[name], recipe_of(name)
+    network, recipe = COVERED[name], recipe_of(name)
     plan = steps(5, 0, 1, 8)
     first, shuffled = (ran(CudaEngine(network, recipe, HostDevice(order)), network, plan) for order in (0, 11))
     assert_close(first, ran(ArrayEngine(network, recipe), network, plan))
@@ -46,11 +60,24 @@ def test_a_round_ends_where_the_composed_operators_end(name):
 
 @pytest.mark.parametrize("name", COVERED)
 def test_predictions_are_those_of_the_array_engine(name):
-    network, recipe = NETWORKS[name], recipe_of(name)
+    network, recipe = COVERED[name], recipe_of(name)
     images, theta = pictures(network)[0][:5], replica(network).theta
     ours = CudaEngine(network, recipe, HostDevice(3)).predict(theta, images)
     # logits are sums of a few hundred products around 1, each rounded to 6e-8
     np.testing.assert_allclose(ours, ArrayEngine(network, recipe).predict(theta, images), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lenet", "lenet-relu", "mlp"])
+def test_so_does_the_zoo(name):
+    network, plan = zoo.network(name, (1, 28, 28), 10), steps(7, 3, rate=0.01)
+    ours = ran(CudaEngine(network, RECIPES[1], HostDevice(7)), network, plan)
+    assert_close(ours, ran(ArrayEngine(network, RECIPES[1]), network, plan))
+
+
+def test_large_networks_have_a_block_each_and_filters_where_they_are():
+    assert {layout(network).examples for network in NETWORKS.values() if network.name != "resized"} == {2}
+    assert layout(ROOMY["one example a block"]).examples == 1
+    assert layout(ROOMY["filters beyond shared memory"]).filters == {0: 0}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)

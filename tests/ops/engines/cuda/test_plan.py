@@ -4,10 +4,9 @@ import pytest
 
 from ops import zoo
 from ops.engines.cuda import check
-from ops.engines.cuda.layout import layout
+from ops.engines.cuda.layout import MOST_SHARED, TILE, layout, update_jobs
 from ops.engines.cuda.plan import CHUNK, plan, predict_launch
-from ops.engines.cuda.source import THREADS
-from ops.engines.cuda.support import MOST_SHARED
+from ops.engines.cuda.source import THREADS, UPDATE_THREADS
 from ops.errors import Unsupported
 from ops.recipe import Recipe
 from tests.ops.engines.simd.cases import NETWORKS
@@ -39,14 +38,33 @@ def test_no_two_kernels_of_a_step_write_one_buffer_and_all_arguments_are_known(n
             assert launch.arguments[-1] == k
 
 
-def test_update_has_a_thread_for_each_parameter_and_one_block_more_for_the_sums():
+def test_update_has_a_thread_for_each_job_and_one_block_more_for_the_sums():
     made = plan(LENET, 256, 1000, 4)
-    assert (made.launches[1].grid - 1) * THREADS >= LENET.size > (made.launches[1].grid - 2) * THREADS
+    jobs = sum(update_jobs(LENET, piece) for piece in LENET.table)
+    assert jobs == (150 + 6) + (2400 + 16) + (400 * 30 + 120) + (120 * 21 + 84) + (84 * 3 + 10)
+    assert (made.launches[1].grid - 1) * UPDATE_THREADS >= jobs > (made.launches[1].grid - 2) * UPDATE_THREADS
 
 
-def test_stash_of_lenet_is_dense_inputs_and_gradients_and_the_filters():
-    assert layout(LENET).stash_floats == (400 + 120) + (120 + 84) + (84 + 10) + (150 + 6) + (2400 + 16)
-    assert plan(LENET, 256, 1000, 4).buffers["stash"].bytes == 256 * 4 * layout(LENET).stash_floats
+def test_two_examples_of_lenet_share_a_block_and_its_filters():
+    place = layout(LENET)
+    assert place.examples == 2
+    assert place.filters == {0: 0, 3: 150}
+    assert plan(LENET, 255, 1000, 4).launches[0].grid == 128
+
+
+def test_examples_leave_dense_inputs_and_gradients_and_blocks_their_filters_gradients():
+    place, made = layout(LENET), plan(LENET, 256, 1000, 4)
+    assert place.stash_floats == (400 + 120) + (120 + 84) + (84 + 12)
+    assert place.partial_floats == (150 + 6) + (2400 + 16)
+    assert made.buffers["stash"].bytes == 256 * 4 * place.stash_floats
+    assert made.buffers["partials"].bytes == 128 * 4 * place.partial_floats
+
+
+def test_gradients_are_read_four_at_a_time_from_where_that_may_be_done():
+    for network in PLANNED:
+        place = layout(network)
+        assert place.stash_floats % TILE == 0
+        assert all(start % TILE == 0 for pair in place.stash.values() for start in pair)
 
 
 def test_round_tables_reach_past_the_last_step_to_the_end_of_a_graph():

@@ -57,6 +57,12 @@ NETWORKS = {
             ops.AvgPool2D(2, padding=1, ceil_mode=True),
             ops.AvgPool2D(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
         ),
+        _network(
+            "side by side pools",
+            (1, 12, 12),
+            *(ops.Conv2D(4, 5, padding=2), ops.Sigmoid(), ops.AvgPool2D(2)),
+            *(ops.Conv2D(6, 3), ops.Sigmoid(), ops.MaxPool2D(2)),
+        ),
         _network("global pools", (1, 8, 8), ops.Conv2D(5, 3), ops.ReLU(), ops.AvgPool2D(global_pool=True)),
         _network("global maximum", (1, 8, 8), ops.Conv2D(5, 3), ops.MaxPool2D(global_pool=True)),
         _network(

@@ -83,7 +83,7 @@ class Window:
         self.patience = patience
         self._cluster = cluster
         self._job = job
-        self._start = start
+        self._state: State | None = start
         self._first = first
         self._course = course
         self._name = token_hex(4)
@@ -96,8 +96,8 @@ class Window:
     def reports(self) -> Generator[Report | Disturbance]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
 
-        A worker that leaves is a Disturbance among them if what it had can be computed again from what the others
-        hold. Raises Disturbed where it can't, where the scheduler was lost, or an answer is overdue.
+        A worker that leaves is a Disturbance among them, if there are others to do what it had to do. Raises Disturbed
+        where there are none, where the scheduler was lost, or an answer is overdue.
         """
         try:
             while self._fill():
@@ -106,9 +106,10 @@ class Window:
                     report = self._told(flight)
                     self._course.note(flight.round, report.dispersion)
                     yield report
+                    self._state = report.state
                     self._flights.popleft()
                 else:
-                    yield Disturbance("a worker left", flight.round.number, self._withdraw())
+                    yield Disturbance("a worker left", flight.round.number, self._withdraw() + self._mend())
         finally:
             self._let_go()
 
@@ -118,11 +119,14 @@ class Window:
             if self._crew.muster():
                 self._withdraw()
             while len(self._flights) < AHEAD and (following := self._following()):
-                before = self._last.then if self._last else self._start
-                self._last = self._launcher.launch(following, before)
-                self._flights.append(self._last)
-                self._chain.append(self._last.size)
+                assert self._last or self._state
+                self._launched(self._launcher.launch(following, self._last.then if self._last else self._state))
         return bool(self._flights)
+
+    def _launched(self, flight: Flight) -> None:
+        self._flights.append(flight)
+        self._last = flight
+        self._chain.append(flight.size)
 
     def _following(self) -> Round | None:
         if self._last is None:
@@ -138,7 +142,7 @@ class Window:
             return 0
         self._last, *waiting = self._flights
         self._flights = deque([self._last])
-        self._cancel(waiting)
+        self._cancel([together for flight in waiting for together in flight.tasks])
         return sum(flight.size for flight in waiting)
 
     def _is_answered(self, flight: Flight) -> bool:
@@ -149,9 +153,6 @@ class Window:
                 raise self._disturbed("the scheduler was lost")
             if self._cluster.worker_left.is_set():
                 self._cluster.worker_left.clear()
-                with self._connected():
-                    if not self._can_be_had(flight):
-                        raise self._disturbed("a worker left")
                 return False
             self._fill()
             if monotonic() > deadline:
@@ -163,12 +164,30 @@ class Window:
                 raise self._disturbed("an answer is overdue", suspects, unanswered=True)
         return True
 
-    def _can_be_had(self, flight: Flight) -> bool:
-        """Whether all that the round's missing tasks take is there, so that nothing older has to be done again."""
-        held = {key for keys in self._cluster.client.has_what().values() for key in keys}
-        missing = flight.inputs.keys() - held
-        taken = {taken for key in missing for taken in flight.inputs[key]}
-        return bool(self._cluster.workers) and taken <= held | missing
+    def _mend(self) -> int:
+        """Have the round at hand done without the worker that left; returns how many of its tasks were let go for it.
+
+        Dask gives what is missing to others. Where that would lead it to what was done before this round, because
+        results that the missing tasks take are gone too, they are submitted anew from the state that the round began
+        with: nothing older is ever done again.
+        """
+        (flight,) = self._flights
+        with self._connected():
+            held = {key for keys in self._cluster.client.has_what().values() for key in keys}
+            missing = flight.inputs.keys() - held
+            taken = {key for task in missing for key in flight.inputs[task]}
+            if not self._cluster.workers:
+                raise self._disturbed("the last worker left")
+            if taken <= held | missing:
+                return 0
+            if self._state is None:
+                raise self._disturbed("a worker left")
+            kept = held.intersection(task.key for task in flight.shards)
+            gone = [[task for task in together if task.key not in kept] for together in flight.tasks]
+            self._cancel(gone)
+            self._flights.clear()
+            self._launched(self._launcher.relaunch(flight, self._state, kept))
+        return sum(map(len, gone))
 
     def _told(self, flight: Flight) -> Report:
         try:
@@ -217,20 +236,19 @@ class Window:
 
     def _let_go(self) -> None:
         """Have the scheduler forget every round that is still on its way."""
-        flights = list(self._flights)
+        tasks = [together for flight in self._flights for together in flight.tasks]
         self._flights.clear()
-        self._cancel(flights, self._crew.warming)
+        self._cancel([self._crew.warming, *tasks])
 
-    def _cancel(self, flights: Iterable[Flight], others: list[Future] | None = None) -> None:
-        """Have the scheduler forget tasks.
+    def _cancel(self, tasks: Iterable[list[Future]]) -> None:
+        """Have the scheduler forget tasks, which are in the order in which they take each other's results.
 
         Tasks go after those that take their results: of others Dask's scheduler finds some that it gave up already, and
         breaks off (distributed 2026.8, `stimulus_cancel`). The fetching of answers is not cancelled: it ends by itself
         when the tasks are, and cancelled within one turn of the client's loop it would leave the client waiting for an
         answer for ever (`Client._gather`).
         """
-        submitted = [together for flight in flights for together in flight.tasks]
         with suppress(OSError, TimeoutError, CancelledError, ClosedClientError):
-            for together in [*reversed(submitted), others]:
+            for together in reversed(list(tasks)):
                 if together and self._cluster.is_connected:
                     self._cluster.client.cancel(together)

@@ -149,6 +149,7 @@ def render(part: Part, costs: list[Cost]) -> str:
     rows = {
         "kill -> noticed": [cost.noticed for cost in costs],
         "noticed -> a task begins": [cost.idle for cost in costs],
+        "  -> the round at hand is done": [cost.back - cost.idle for cost in costs],
         "noticed -> back": [cost.back for cost in costs],
     }
     if alone and part == "worker":

@@ -5,10 +5,12 @@ import signal
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
+import service.flight
 import service.window
 from service.cluster import Cluster, open_cluster
 from service.config import ClusterConfig
@@ -62,13 +64,42 @@ def test_rounds_go_on_without_a_worker_that_dies_and_its_successor_joins_them(ho
     assert digests(told) == alone(job, len(told) - 1)
 
 
+def test_results_that_nobody_else_has_yet_are_made_anew_and_no_others(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # the coordinator holds back long enough, and no round waits, so that each result is where it was made
+    monkeypatch.setattr(service.flight, "YIELD_SECONDS", 1.0)
+    monkeypatch.setattr(service.window, "AHEAD", 1)
+    job = small_job(home, tmp_path / "idx", epochs=1)
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        reports = window_on(cluster, job).reports()
+        told = [next(reports)]
+        killer = Thread(target=_kill_when_done, args=(cluster, job, 1))
+        killer.start()
+        told += reports
+        killer.join()
+    left = [each for each in told if isinstance(each, Disturbance)]
+    assert [each.why for each in left] == ["a worker left"]
+    assert 0 < left[0].tasks < job.config.averaging.shards
+    assert digests(told) == alone(job)
+
+
+def _kill_when_done(cluster: Cluster, job: Job, number: int) -> None:
+    """Kill a worker as soon as all shards of a round are done."""
+    done = 0
+    while done < job.config.averaging.shards:
+        held = {key for keys in cluster.client.has_what().values() for key in keys}
+        done = sum(key.startswith("round-") and key.split("-")[2] == str(number) for key in held)
+    kill_one(cluster)
+
+
 def test_what_the_last_worker_had_is_lost(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     with open_cluster(ClusterConfig(workers=1, worker_type="processes")) as cluster:
         reports = window_on(cluster, job).reports()
         next(reports)
         kill_one(cluster)
-        with pytest.raises(Disturbed, match="a worker left"):
+        with pytest.raises(Disturbed, match="the last worker left"):
             list(reports)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import fsum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,38 +136,39 @@ def join(whole: Partial, averaging: AveragingConfig, *, solo: bool = False) -> S
     return State(Replica(theta.astype(np.float32), velocity), outer.astype(np.float32))
 
 
-def drift(whole: Partial) -> float:
-    """How far the replicas stood apart: their mean squared distance from their average, over the squared distance
-    that the average travelled. 0 for one shard; about K - 1 where K shards walk in unrelated directions.
+class Divergence(NamedTuple):
+    """How far the replicas came apart in a round.
+
+    drift: their mean squared distance from their average, over the squared distance that the average travelled. 0 for
+    one shard; about K - 1 where K shards walk in unrelated directions.
+    dispersion: that mean squared distance, a step, over the squared length of the average. The noise of the steps makes
+    the distance grow like a random walk's, in proportion to their number, so that this hardly depends on how many
+    there were.
     """
-    apart, travelled = _distances(whole)
-    return apart / travelled if travelled > 0 else 0.0
+
+    drift: float
+    dispersion: float
 
 
-def dispersion(whole: Partial, steps: int) -> float:
-    """How fast the replicas drift apart: their mean squared distance from their average, a step, over the squared
-    length of the average. The noise of the steps makes that distance grow like a random walk's, in proportion to
-    their number, so that this figure hardly depends on how many there were.
-    """
-    apart, _ = _distances(whole)
+def divergence(whole: Partial, steps: int) -> Divergence:
+    """How far apart a round of so many steps brought the replicas that were summed."""
+    if whole.start is None:
+        raise AssertionError("the first shard carries the state that its round started from")
     mean = whole.theta / whole.tally.examples
     length = float(np.sum(mean * mean))
-    # Whole processes may decide by this: twelve digits, so that a last bit of a library's sum makes no difference.
-    return float(f"{apart / (steps * length):.12g}") if length > 0 else 0.0
+    moved = mean - whole.start.replica.theta
+    travelled = float(np.sum(moved * moved))
+    apart = max(whole.tally.spread / whole.tally.examples - travelled, 0.0)
+    # Whole processes may decide by the dispersion: twelve digits, so that a last bit of a library's sum is no matter.
+    return Divergence(
+        drift=apart / travelled if travelled > 0 else 0.0,
+        dispersion=float(f"{apart / (steps * length):.12g}") if length > 0 else 0.0,
+    )
 
 
 def without_velocity(state: State) -> State:
     """As much of a state as `join` needs of where a round began."""
     return State(Replica(state.replica.theta, np.zeros_like(state.replica.velocity)), state.outer)
-
-
-def _distances(whole: Partial) -> tuple[float, float]:
-    """The replicas' mean squared distance from their average, and the squared distance that the average travelled."""
-    if whole.start is None:
-        raise AssertionError("the first shard carries the state that its round started from")
-    mean = whole.theta / whole.tally.examples - whole.start.replica.theta
-    travelled = float(np.sum(mean * mean))
-    return max(whole.tally.spread / whole.tally.examples - travelled, 0.0), travelled
 
 
 def _state(theta: Floats, velocity: Sent, outer: Sent) -> State:

@@ -14,7 +14,7 @@ from distributed import get_worker
 
 from ops.engine import Steps
 from ops.schedule import SCHEDULES, WarmUp
-from service.averaging import Contribution, Pace, Partial, State, Tally, dispersion, drift, fold, join, without_velocity
+from service.averaging import Contribution, Pace, Partial, State, Tally, divergence, fold, join, without_velocity
 from service.config import AveragingConfig
 from service.job import Job, engine_of, training_data
 from service.plan import Round
@@ -32,7 +32,7 @@ class Report:
     """What the coordinator learns of a finished round.
 
     loss: mean over the examples, in nats, each before the step that used it. accuracy: likewise.
-    digest: SHA-256 of the parameters after the round. drift, dispersion: see `averaging`. seconds: spent in steps,
+    digest: SHA-256 of the parameters after the round. drift, dispersion: see `Divergence`. seconds: spent in steps,
     over all shards. ended: when the last step was done, in seconds since 1970; the report may come later.
     quickest, slowest: the shards that took the least and the most time for an example.
     state: the state after the round, where it was asked for.
@@ -90,15 +90,15 @@ def report(job: Job, before: Before, with_state: bool) -> Report:
     round_, _ = before
     with np.errstate(over="ignore", invalid="ignore"):  # a training that diverges is told by its loss
         whole, state = _outcome(job, before)
-        tally = whole.tally
+        tally, apart = whole.tally, divergence(whole, round_.last - round_.first)
         return Report(
             round=round_,
             examples=tally.examples,
             loss=tally.loss / tally.examples,
             accuracy=tally.correct / tally.examples,
             digest=state.digest,
-            drift=drift(whole),
-            dispersion=dispersion(whole, round_.last - round_.first),
+            drift=apart.drift,
+            dispersion=apart.dispersion,
             seconds=tally.seconds,
             ended=tally.ended,
             quickest=tally.quickest,

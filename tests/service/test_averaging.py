@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.engine import Replica
-from service.averaging import FAN_IN, Contribution, State, Tally, drift, fold, join
+from service.averaging import FAN_IN, Contribution, State, Tally, divergence, fold, join
 from service.config import AveragingConfig
 
 PLAIN = AveragingConfig(outer_momentum=0)
@@ -101,16 +101,17 @@ def test_the_outer_optimiser_is_the_one_of_pytorch():
 
 
 @given(weights=WEIGHTS)
-def test_drift_is_the_replicas_mean_squared_distance_from_their_average(weights):
+def test_divergence_is_made_of_the_replicas_mean_squared_distance_from_their_average(weights):
     parts = contributions(weights)
     start = parts[0].start
     assert start is not None
     thetas = np.array([part.replica.theta for part in parts], np.float64)
     mean = np.average(thetas, axis=0, weights=weights)
     apart = np.average(((thetas - mean) ** 2).sum(axis=1), weights=weights)
-    expected = apart / ((mean - start.replica.theta) ** 2).sum()
+    told = divergence(fold(parts), 7)
     # a difference of sums of squares: a few float64 roundings of numbers about as large as the result's scale
-    assert drift(fold(parts)) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert told.drift == pytest.approx(apart / ((mean - start.replica.theta) ** 2).sum(), rel=1e-9, abs=1e-9)
+    assert told.dispersion == pytest.approx(apart / (7 * (mean**2).sum()), rel=1e-9, abs=1e-9)
 
 
 def test_tallies_add_up():

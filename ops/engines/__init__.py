@@ -77,9 +77,13 @@ def _refusal(name: Literal["simd", "cuda"], network: Network, recipe: Recipe) ->
     try:
         if name == "simd":
             from ops.engines.simd import check
+
+            check(network, recipe)
         else:
-            from ops.engines.cuda import check
-        check(network, recipe)
+            from ops.engines import cuda
+            from ops.engines.cuda.device import shared_memory
+
+            cuda.check(network, recipe, shared_memory())
     except Unsupported as error:
         return str(error)
     return ""

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.gpu
 def test_a_round_ends_where_the_composed_operators_end(name):
     network, recipe, plan = COVERED[name], recipe_of(name), steps(40, 0, 1, 17)
     ours, again = (ran(CudaEngine(network, recipe), network, plan) for _ in range(2))
-    assert_close(ours, ran(ArrayEngine(network, recipe), network, plan))
+    # a GPU rounds a product and a sum once, and divides in sigmoids to the last bit or two
+    assert_close(ours, ran(ArrayEngine(network, recipe), network, plan), slack=10)
     np.testing.assert_array_equal(ours.replica.theta, again.replica.theta)
     assert ours.loss == again.loss
 

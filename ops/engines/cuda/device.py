@@ -1,6 +1,7 @@
 """CuPy, as far as the engine needs it, and whether a GPU can be used here. Importing this needs neither."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,8 +15,14 @@ LEAST_FREE = 64 << 20
 """Bytes that must be free for a GPU to count as usable: the data set, buffers and CUDA's own."""
 
 
+RESERVED = 1024
+"""Bytes of shared memory that CUDA takes for itself in each block (CUDA C++ Programming Guide)."""
+
+
 class Device(Protocol):
-    """What the engine asks of a GPU; tests put a CPU in its place."""
+    """What the engine asks of a GPU; tests put a CPU in its place. shared: bytes of shared memory a block may have."""
+
+    shared: int
 
     def compile(self, code: str, shared: int) -> Any: ...
 
@@ -51,6 +58,13 @@ def missing() -> str:
     return ""
 
 
+def shared_memory() -> int:
+    """Bytes of shared memory that a block may have on the current GPU."""
+    import cupy
+
+    return int(cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
+
+
 class CupyDevice:
     """The current GPU. Memory is allocated plainly, so that workers sharing a GPU take just what they need."""
 
@@ -61,23 +75,26 @@ class CupyDevice:
         import cupy
 
         self._cupy = cupy
+        self.shared = shared_memory()
         self._stream = cupy.cuda.Stream(non_blocking=True)
 
     def compile(self, code: str, shared: int) -> Any:
         """Compile the kernels for this GPU, by name, and allow their blocks so many bytes of shared memory."""
-        most = self._cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
-        if shared > most:
-            raise Unsupported(f"a block needs {shared:,} bytes of shared memory, this GPU has {most:,}")
+        whole = self._cupy.cuda.Device().attributes["MaxSharedMemoryPerMultiprocessor"]
         module = self._cupy.RawModule(code=code, options=("-std=c++17",))
         kernels = {name: module.get_function(name) for name in KERNELS}
-        for name in ("examples_kernel", "predict_kernel"):
-            kernels[name].max_dynamic_shared_size_bytes = shared
+        for name, kernel in kernels.items():
+            if name in ("examples_kernel", "predict_kernel"):
+                kernel.max_dynamic_shared_size_bytes = shared
+            # What is left is first-level cache. The same for all: a multiprocessor would be set up anew between two.
+            kernel.preferred_shared_memory_carveout = min(100, -(-100 * (shared + RESERVED) // whole))
         return kernels
 
     def array(self, host: np.ndarray) -> Any:
         """A copy of a host array on the device."""
         array = self.empty(host.shape, host.dtype.str[1:])
         self.write(array, host)
+        self._stream.synchronize()  # the caller may let go of its own
         return array
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -113,8 +130,13 @@ class CupyDevice:
         """Capture launches; the caller keeps the buffers, a graph keeps nothing alive."""
         with self._stream:
             self._stream.begin_capture()
-            for launch in launches:
-                self.launch(module, launch, buffers)
+            try:
+                for launch in launches:
+                    self.launch(module, launch, buffers)
+            except BaseException:
+                with suppress(self._cupy.cuda.runtime.CUDARuntimeError):
+                    self._stream.end_capture()  # else every later call on the stream would fail
+                raise
             return self._stream.end_capture()
 
     def replay(self, graph: Any, times: int) -> None:

@@ -48,21 +48,25 @@ class CudaEngine:
     name = "cuda"
 
     def __init__(self, network: Network, recipe: Recipe, device: Device | None = None) -> None:
-        check(network, recipe)
+        self._device = CupyDevice() if device is None else device
+        check(network, recipe, self._device.shared)
         self.network = network
         self.recipe = recipe
-        self._device = CupyDevice() if device is None else device
-        self._module = self._device.compile(source(network, recipe), layout(network).bytes)
+        self._layout = layout(network, self._device.shared)
+        self._module = self._device.compile(source(network, recipe, self._layout), self._layout.bytes)
         self._captured: _Captured | None = None
         self._lock = Lock()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
         images, labels = checked_examples(self.network, images, labels)
-        return Data(self._device.array(images), self._device.array(labels), len(labels))
+        with self._lock:  # a copy in the midst of a capture would become part of the graph
+            return Data(self._device.array(images), self._device.array(labels), len(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
-        """See `ops.engine.Engine.run`. Raises ShapeError where an example isn't in the data set."""
+        """See `ops.engine.Engine.run`. Raises ShapeError for other parameters, or examples that aren't in the data."""
+        for vector in (replica.theta, replica.velocity):
+            self._check_size(vector)
         first, last = (int(steps.offsets[0]), int(steps.offsets[-1])) if len(steps) else (0, 0)
         used = steps.examples[first:last]
         if len(used) and not (used.min() >= 0 and used.max() < data.count):
@@ -96,19 +100,27 @@ class CudaEngine:
         return Outcome(after, len(used), float(loss), int(correct))
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
-        """See `ops.engine.Engine.predict`."""
+        """See `ops.engine.Engine.predict`. Raises ShapeError for other parameters."""
+        self._check_size(theta)
         images = checked_images(self.network, images)
         logits = np.empty((len(images), self.network.classes), np.float32)
         device = self._device
         with self._lock:
             weights = device.array(np.asarray(theta, np.float32))
+            room = min(len(images), PREDICT_BATCH)
+            inputs = device.empty((room, *images.shape[1:]), "u1")
+            out = device.empty((room, self.network.classes), "f4")
             for start in range(0, len(images), PREDICT_BATCH):
                 part = images[start : start + PREDICT_BATCH]
-                out = device.empty((len(part), self.network.classes), "f4")
-                buffers = {"images": device.array(part), "theta": weights, "logits": out}
-                device.launch(self._module, predict_launch(self.network, len(part)), buffers)
-                logits[start : start + len(part)] = device.read(out)
+                device.write(inputs, part)
+                launch = predict_launch(self._layout, len(part))
+                device.launch(self._module, launch, {"images": inputs, "theta": weights, "logits": out})
+                logits[start : start + len(part)] = device.read(out)[: len(part)]
         return logits
+
+    def _check_size(self, vector: Floats) -> None:
+        if vector.shape != (self.network.size,):
+            raise ShapeError(f"{self.network.name!r} has {self.network.size:,} parameters, got shape {vector.shape}")
 
     def _ready(self, data: Data, capacity: int, room: int, steps: int) -> _Captured:
         """A graph that holds such a round: the last one if it is large enough, else a new one."""
@@ -117,7 +129,7 @@ class CudaEngine:
             return last
         # the old buffers are let go before new ones are taken
         self._captured = last = None
-        made = plan(self.network, capacity, room, steps)
+        made = plan(self.network, self._layout, capacity, room, steps)
         buffers = {name: self._device.empty(buffer.shape, buffer.dtype) for name, buffer in made.buffers.items()}
         everything = {**buffers, "images": data.images, "labels": data.labels}
         # Kernels are loaded at their first launch, which a capture doesn't allow: launch them once with nothing to do.

@@ -3,7 +3,7 @@
 // Pointers are to the first example's numbers; the next example's lie FLOATS further on.
 // C H W: input channels, rows, columns; O P Q: output channels, rows, columns; R S: the filter or window.
 
-// Threads take turns at i = 0, 1, … of each of the block's examples; `at` is where the example's numbers begin.
+// Threads take turns at i = 0, 1, 2 and so on of each of the block's examples; `at` is where the example's numbers begin.
 #define EACH(i, at, count)                                                                           \
     for (int turn = threadIdx.x, i, at;                                                              \
          turn < EXAMPLES * (count) && (i = turn % (count), at = turn / (count) * FLOATS, true); turn += THREADS)
@@ -25,12 +25,18 @@ __device__ inline void philox(unsigned (&c)[4], unsigned k0, unsigned k1) {
     }
 }
 
-// The sum over so many neighbouring lanes, in the first of them, by halves. The whole warp takes part.
+// The sum over so many neighbouring lanes, in each of them. The whole warp takes part.
 template <int LANES>
 __device__ inline float lanes_sum(float value) {
 #pragma unroll
-    for (int step = LANES / 2; step; step /= 2) value += __shfl_down_sync(0xffffffffu, value, step);
+    for (int step = LANES / 2; step; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
     return value;
+}
+
+// A thread's place among those that begin at thread FIRST, where passes that don't wait for each other start their own.
+template <int FIRST>
+__device__ inline int place_from() {
+    return (threadIdx.x + THREADS - FIRST % THREADS) % THREADS;
 }
 
 // Activations; a slope is told by what came out. What goes back through a layer is multiplied by the slope before it.
@@ -38,8 +44,9 @@ struct Identity {
     static __device__ float value(float x) { return x; }
     static __device__ float slope(float) { return 1.f; }
 };
+// A division that may be wrong in its last bit or two, for one that branches: a thread makes dozens of these.
 struct Sigmoid {
-    static __device__ float value(float x) { return 1.f / (1.f + expf(-x)); }
+    static __device__ float value(float x) { return __fdividef(1.f, 1.f + expf(-x)); }
     static __device__ float slope(float y) { return y * (1.f - y); }
 };
 struct Tanh {
@@ -97,14 +104,15 @@ struct Conv {
             window[j] = INSIDE || (unsigned)(first + j) < (unsigned)width ? row[first + j] : 0.f;
     }
 
-    // A thread makes the same places of OT output channels.
+    // A thread makes the same places of OT output channels; its neighbours, those of the other channels.
     template <class A, int T, int OT>
     static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
         constexpr int RUNS = (Q + T - 1) / T, SPAN = (T - 1) * SX + (S - 1) * DX + 1;
         constexpr bool INSIDE = PX == 0 && (RUNS * T - 1) * SX + (S - 1) * DX < W;
-        for (int job = threadIdx.x; job < EXAMPLES * P * RUNS * (O / OT); job += THREADS) {
-            const int q = job % RUNS * T, p = job / RUNS % P, at = job / (RUNS * P) % EXAMPLES * FLOATS;
-            const int o = job / (RUNS * P * EXAMPLES) * OT;
+        constexpr int TILES = O / OT;
+        for (int job = threadIdx.x; job < EXAMPLES * P * RUNS * TILES; job += THREADS) {
+            const int o = job % TILES * OT, q = job / TILES % RUNS * T, p = job / (TILES * RUNS) % P;
+            const int at = job / (TILES * RUNS * P) * FLOATS;
             float sum[OT][T];
 #pragma unroll
             for (int k = 0; k < OT; ++k)
@@ -136,11 +144,11 @@ struct Conv {
     // Each input gathers from the outputs that saw it: nothing is scattered. A thread makes the same places of CT
     // input channels; PARTS neighbours share the outputs that these are sums over. Neighbours share a row, so that
     // they see the same rows of the outputs.
-    template <class A, int T, int CT, int PARTS>
+    template <class A, int T, int CT, int PARTS, int FIRST>
     static __device__ void input(const float* dy, const float* __restrict__ w, const float* x, float* dx) {
         constexpr int RUNS = (W + T - 1) / T, SPAN = T + (S - 1) * DX, JOBS = EXAMPLES * H * RUNS * (C / CT);
         constexpr int TURNS = PARTS == 1 ? JOBS : (JOBS * PARTS + 31) / 32 * 32;  // whole warps, as the sum takes them
-        for (int turn = threadIdx.x; turn < TURNS; turn += THREADS) {
+        for (int turn = place_from<FIRST>(); turn < TURNS; turn += THREADS) {
             const int job = min(turn / PARTS, JOBS - 1);
             const int first = RUNS == 1 ? 0 : job % RUNS * T, c = job / RUNS % (C / CT) * CT;
             const int at = job / (RUNS * (C / CT)) % EXAMPLES * FLOATS, h = job / (RUNS * (C / CT) * EXAMPLES);
@@ -182,12 +190,12 @@ struct Conv {
 
     // The gradient summed over the examples that are here. A thread makes one row of OT filters; PARTS neighbours share
     // the places that it is a sum over, and a fixed tree adds what they found.
-    template <int T, int OT, int PARTS>
+    template <int T, int OT, int PARTS, int FIRST>
     static __device__ void weights(const float* dy, const float* x, float* dw, int here) {
         constexpr int RUNS = (Q + T - 1) / T, SPAN = (T - 1) * SX + (S - 1) * DX + 1, JOBS = O / OT * CG * R;
         constexpr bool INSIDE = PX == 0 && (RUNS * T - 1) * SX + (S - 1) * DX < W;
         constexpr int TURNS = (JOBS * PARTS + 31) / 32 * 32;  // whole warps, as the tree takes them
-        for (int turn = threadIdx.x; turn < TURNS; turn += THREADS) {
+        for (int turn = place_from<FIRST>(); turn < TURNS; turn += THREADS) {
             const int job = turn / PARTS, o = job / (CG * R) * OT, c = job / R % CG + o / OG * CG, r = job % R;
             const int places = job < JOBS ? here * P * RUNS : 0;
             float sum[OT][S] = {};
@@ -216,9 +224,10 @@ struct Conv {
         }
     }
 
+    template <int FIRST>
     static __device__ void bias(const float* dy, float* db, int here) {
         const int lane = threadIdx.x % 32;
-        for (int o = threadIdx.x / 32; o < O; o += THREADS / 32) {
+        for (int o = place_from<FIRST>() / 32; o < O; o += THREADS / 32) {
             float sum = 0.f;
             for (int place = lane; place < here * P * Q; place += 32)
                 sum += dy[place / (P * Q) * FLOATS + o * P * Q + place % (P * Q)];
@@ -230,29 +239,33 @@ struct Conv {
 
 template <int IN, int OUT>
 struct Dense {
-    static constexpr int T = 4;
+    static constexpr int T = TILE;
 
-    // A warp makes T outputs of every example, its lanes read the weights side by side, once for all of them.
+    // A warp makes T outputs of every example, its lanes read the weights side by side, once for all of them. In the end
+    // each sum is finished by a lane of its own.
     template <class A>
     static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
-        const int lane = threadIdx.x % 32;
+        const int lane = threadIdx.x % 32, e = lane % EXAMPLES, mine = lane / EXAMPLES;
         for (int o = threadIdx.x / 32 * T; o < OUT; o += THREADS / 32 * T) {
-            float sum[T][EXAMPLES] = {};
+            const bool finishes = mine < T && o + mine < OUT;
+            const float bias = b && finishes ? b[o + mine] : 0.f;
+            float sum[T][EXAMPLES] = {}, total = 0.f;
 #pragma unroll 4
             for (int i = lane; i < IN; i += 32)
 #pragma unroll
                 for (int k = 0; k < T; ++k) {
                     const float weight = o + k < OUT ? w[(o + k) * IN + i] : 0.f;
 #pragma unroll
-                    for (int e = 0; e < EXAMPLES; ++e) sum[k][e] += weight * x[e * FLOATS + i];
+                    for (int n = 0; n < EXAMPLES; ++n) sum[k][n] += weight * x[n * FLOATS + i];
                 }
 #pragma unroll
             for (int k = 0; k < T; ++k)
 #pragma unroll
-                for (int e = 0; e < EXAMPLES; ++e) {
-                    const float total = lanes_sum<32>(sum[k][e]);
-                    if (lane == 0 && o + k < OUT) y[e * FLOATS + o + k] = A::value(total + (b ? b[o + k] : 0.f));
+                for (int n = 0; n < EXAMPLES; ++n) {
+                    const float whole = lanes_sum<32>(sum[k][n]);
+                    if (k == mine && n == e) total = whole;
                 }
+            if (finishes) y[e * FLOATS + o + mine] = A::value(total + bias);
         }
     }
     // The weights are read backwards: those that were read last going forward may still be in the first-level cache.
@@ -269,21 +282,20 @@ struct Dense {
         }
     }
 
-    // The batch's gradient of one input's weights to T outputs, from what the examples left in the stash: the order is
-    // that of the examples. `rule(i, g)` gets the gradient g of the i-th parameter, of which the weights begin at `start`.
-    template <class Rule>
-    static __device__ void gradient(int job, const float* x, const float* dy, int n, int start, Rule rule) {
+    // A part of the batch's gradient of one input's weights to T outputs, from what every T-th example left in the stash.
+    // index: which parameters these are, of which the weights begin at `start`.
+    static __device__ void gradient(int job, int part, const float* x, const float* dy, int n, int start, float (&sum)[T],
+                                    int (&index)[T]) {
         const int i = job % IN, o = job / IN * T;
-        float sum[T] = {};
 #pragma unroll 16
-        for (int row = 0; row < n; ++row) {
+        for (int row = part; row < n; row += T) {
             const float value = x[(long long)row * STASH + i];
             const float4 g = *(const float4*)(dy + (long long)row * STASH + o);
             sum[0] += value * g.x, sum[1] += value * g.y, sum[2] += value * g.z, sum[3] += value * g.w;
         }
 #pragma unroll
         for (int k = 0; k < T; ++k)
-            if (o + k < OUT) rule(start + (o + k) * IN + i, sum[k]);
+            if (o + k < OUT) index[k] = start + (o + k) * IN + i;
     }
 };
 
@@ -359,17 +371,11 @@ struct Pool {
     }
 };
 
-// The sum of what the blocks of a batch left of one number, a row each, in the order of the blocks.
-__device__ inline float sums(const float* column, int rows) {
+// A part of the sum of what rows left of one number, every TILE-th of them, in their order.
+template <int WIDTH>
+__device__ inline float rows_sum(const float* column, int part, int rows) {
     float sum = 0.f;
 #pragma unroll 16
-    for (int row = 0; row < rows; ++row) sum += column[(long long)row * PARTIALS];
-    return sum;
-}
-// The same for a number that every example left in the stash.
-__device__ inline float stashed(const float* column, int n) {
-    float sum = 0.f;
-#pragma unroll 16
-    for (int row = 0; row < n; ++row) sum += column[(long long)row * STASH];
+    for (int row = part; row < rows; row += TILE) sum += column[(long long)row * WIDTH];
     return sum;
 }

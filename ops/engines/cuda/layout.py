@@ -8,14 +8,15 @@ from ops.layers.activation import Activation
 from ops.network import Network, Slice
 
 MOST_SHARED = 163 * 1024
-"""Bytes of shared memory that a block may have on every GPU from the A100 (sm_80) on."""
+"""Bytes of shared memory that a block takes at most: what it may have on an A100, and on every larger GPU since."""
 
 MOST_EXAMPLES = 2
 """A block takes up to so many examples: half a batch of 256 is about as many blocks as a large GPU has multiprocessors,
 and each weight that a block loads serves all of them."""
 
 TILE = 4
-"""A thread of the update makes the gradients of one input's weights to so many outputs of a dense layer."""
+"""A thread of the update makes the gradients of one input's weights to so many outputs of a dense layer; and so many
+warps share the batch."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ def fused(network: Network, index: int) -> bool:
     return index > 0 and isinstance(layers[index], Activation) and isinstance(layers[index - 1], Conv2D | Dense)
 
 
-def layout(network: Network) -> Layout:
-    """Lay out a network that `check` takes."""
+def layout(network: Network, shared: int = MOST_SHARED) -> Layout:
+    """Lay out a network that `check` takes. shared: bytes of shared memory that a block may have on the GPU."""
+    room = min(shared, MOST_SHARED) // 4
     outputs, end = [0], prod(network.input_shape)
     stash: dict[int, tuple[int, int]] = {}
     partials: dict[int, int] = {}
@@ -78,8 +80,8 @@ def layout(network: Network) -> Layout:
             partial += sum(map(prod, layer.parameter_shapes(network.shapes[index]).values()))
     widest = max(map(prod, network.shapes[1:]))
     floats = end + 2 * widest | 1  # odd: the same place of two examples lies in two of the 32 banks
-    examples = max(1, min(MOST_EXAMPLES, MOST_SHARED // 4 // floats))
-    filters, filter_floats = _filters(network, MOST_SHARED // 4 - examples * floats)
+    examples = max(1, min(MOST_EXAMPLES, room // floats))
+    filters, filter_floats = _filters(network, room - examples * floats)
     return Layout(
         outputs=tuple(outputs),
         gradients=(end, end + widest),

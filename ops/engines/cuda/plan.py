@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from math import prod
 
-from ops.engines.cuda.layout import layout, update_jobs
-from ops.engines.cuda.source import THREADS, UPDATE_THREADS
+from ops.engines.cuda.layout import Layout, update_jobs
+from ops.engines.cuda.source import THREADS, UPDATE_JOBS, UPDATE_THREADS
 from ops.network import Network
 
 CHUNK = 32
 """Steps in one graph. A round is as many replays as it takes; steps past its end have no examples and do nothing."""
 
-PREDICT_BATCH = 256
+PREDICT_BATCH = 4096
+"""Images that are sent to the device at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,8 @@ class Plan:
         return sum(buffer.bytes for buffer in self.buffers.values())
 
 
-def plan(network: Network, capacity: int, room: int, steps: int) -> Plan:
+def plan(network: Network, place: Layout, capacity: int, room: int, steps: int) -> Plan:
     """The plan for rounds of at most `steps` steps, `room` examples in all, `capacity` in one step."""
-    place = layout(network)
     table = -(-max(steps, 1) // CHUNK) * CHUNK
     buffers = {
         "theta": Buffer((network.size,), "f4"),
@@ -73,7 +73,7 @@ def plan(network: Network, capacity: int, room: int, steps: int) -> Plan:
     }
     launches: list[Launch] = []
     jobs = sum(update_jobs(network, piece) for piece in network.table)
-    update_blocks = -(-jobs // UPDATE_THREADS) + 1
+    update_blocks = -(-jobs // UPDATE_JOBS) + 1
     left = ("stash", "partials", "losses", "hits")
     for k in range(CHUNK):
         names = ("images", "labels", "examples", "offsets", "control", "theta", *left, k)
@@ -85,7 +85,7 @@ def plan(network: Network, capacity: int, room: int, steps: int) -> Plan:
     return Plan(capacity, buffers, tuple(launches))
 
 
-def predict_launch(network: Network, count: int) -> Launch:
+def predict_launch(place: Layout, count: int) -> Launch:
     """One launch that makes logits of `count` images."""
-    place, names = layout(network), ("images", "theta", "logits", count)
+    names = ("images", "theta", "logits", count)
     return Launch("predict_kernel", place.blocks(count), THREADS, place.bytes, names, ("logits",))

@@ -4,7 +4,7 @@ from math import prod
 from pathlib import Path
 
 from ops.engines.cuda import tiles
-from ops.engines.cuda.layout import fused, layout, update_jobs
+from ops.engines.cuda.layout import TILE, Layout, fused, update_jobs
 from ops.engines.cuda.tiles import Kernel, Planes, Tile
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D
 from ops.layers.activation import Activation
@@ -14,17 +14,18 @@ from ops.recipe import Recipe
 THREADS = 512
 """Threads of a block that takes examples: as many as may have 128 registers each."""
 
-UPDATE_THREADS = 128
-"""Threads of a block of the update: small ones, so that every multiprocessor gets one."""
+UPDATE_JOBS = 32
+UPDATE_THREADS = UPDATE_JOBS * TILE
+"""Threads of a block of the update, and how many of `update_jobs` they share: a warp for each part of the batch."""
 
 HERE = Path(__file__).parent
 
 
-def source(network: Network, recipe: Recipe) -> str:
-    """All of the engine's kernels for a network that `check` takes, ready to compile as C++17."""
-    writer = _Writer(network)
+def source(network: Network, recipe: Recipe, place: Layout) -> str:
+    """All of the engine's kernels for a network that `check` takes, laid out so, ready to compile as C++17."""
+    writer = _Writer(network, place)
     parts = (
-        _constants(network, recipe),
+        _constants(network, recipe, place),
         (HERE / "layers.cuh").read_text(),
         writer.text(),
         (HERE / "step.cu").read_text(),
@@ -32,13 +33,12 @@ def source(network: Network, recipe: Recipe) -> str:
     return "\n".join(parts)
 
 
-def _constants(network: Network, recipe: Recipe) -> str:
+def _constants(network: Network, recipe: Recipe, place: Layout) -> str:
     c, h, w = network.input_shape
-    place = layout(network)
     # the gradient starts in the first of the two buffers
     numbers = {
         "THREADS": THREADS,
-        "UPDATE_THREADS": UPDATE_THREADS,
+        "TILE": TILE,
         "EXAMPLES": place.examples,
         "FLOATS": place.floats,
         "IN_C": c,
@@ -63,9 +63,9 @@ def _constants(network: Network, recipe: Recipe) -> str:
 class _Writer:
     """Writes the functions that differ from network to network."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, place: Layout) -> None:
         self.network = network
-        self.layout = layout(network)
+        self.layout = place
         self.slices = {(piece.layer, piece.key): piece for piece in network.table}
         self.first = min(piece.layer for piece in network.table)
 
@@ -126,14 +126,14 @@ class _Writer:
             if isinstance(layer, Dropout):
                 lines.append(f"{kind}({g}, {g}, d, {self._drop(layer)});")
                 continue
-            calls = self._left(index, x, g)
+            calls, busy = self._left(index, x, g)
             if index > self.first:
                 before = self._activation_before(index)
                 act, done = ("Identity", done) if before is None else (self._kind(before), before)
                 if isinstance(layer, Conv2D):
                     made, taken = self._planes(index, layer.groups), self._planes(index + 1, layer.groups)
                     tile = tiles.back(made, taken, _kernel(layer), THREADS)
-                    act = f"{act}, {_whole(tile)}"
+                    act = f"{act}, {_whole(tile)}, {busy}"
                 if isinstance(layer, Conv2D | Dense):
                     calls.append(f"{kind}::input<{act}>({g}, {self._weights(index)}, {x}, {other});")
                 else:
@@ -143,25 +143,29 @@ class _Writer:
         head = "__device__ void backward(float* m, const float* theta, float* stash, float* partials, Draw d)"
         return _function(head, lines)
 
-    def _left(self, index: int, x: str, g: str) -> list[str]:
-        """Calls that leave behind what the gradients of a layer's parameters are made of."""
+    def _left(self, index: int, x: str, g: str) -> tuple[list[str], int]:
+        """Calls that leave behind what a layer's gradients are made of, and how many threads they keep busy."""
         layer, kind = self.network.layers[index], self._kind(index)
         if isinstance(layer, Dense):
             to_x, to_g = self.layout.stash[index]
-            return [
+            calls = [
                 f"keep<{self._numbers(index)}>({x}, stash + {to_x}, d.here);",
                 f"keep<{layer.units}>({g}, stash + {to_g}, d.here);",
             ]
+            return calls, 0
         if not isinstance(layer, Conv2D):
-            return []
-        start = self.layout.partials[index]
-        depth = self._piece(index, "weight").shape[1]
-        tile = tiles.weights(self._planes(index + 1, layer.groups), depth, _kernel(layer), THREADS)
-        calls = [f"{kind}::weights<{_whole(tile)}>({g}, {x}, partials + {start}, d.here);"]
+            return [], 0
+        weight = self._piece(index, "weight")
+        tile = tiles.weights(self._planes(index + 1, layer.groups), weight.shape[1], _kernel(layer), THREADS)
+        calls, busy = (
+            [f"{kind}::weights<{_whole(tile)}, 0>({g}, {x}, partials + {self._partial(weight)}, d.here);"],
+            tile.threads,
+        )
         if layer.bias:
-            start += prod(self._piece(index, "weight").shape)
-            calls.append(f"{kind}::bias({g}, partials + {start}, d.here);")
-        return calls
+            start = self._partial(self._piece(index, "bias"))
+            calls.append(f"{kind}::bias<{busy}>({g}, partials + {start}, d.here);")
+            busy += 32 * layer.channels
+        return calls, busy
 
     def _activation_before(self, index: int) -> int | None:
         """The activation whose output a layer takes as it is, if it is one on the way back."""
@@ -171,29 +175,38 @@ class _Writer:
         return before if before >= self.first and isinstance(self.network.layers[before], Activation) else None
 
     def _gradient(self) -> str:
-        """Says which parameters a job makes the gradient of; the jobs of all arrays follow one another."""
+        """Says which parameters' gradients a job is about; the jobs of all arrays follow one another."""
         lines, first = [], 0
         for piece in self.network.table:
             jobs, job = update_jobs(self.network, piece), f"job - {first}"
-            if isinstance(self.network.layers[piece.layer], Dense):
+            dense = isinstance(self.network.layers[piece.layer], Dense)
+            if dense and piece.key == "weight":
                 to_x, to_g = self.layout.stash[piece.layer]
-                if piece.key == "weight":
-                    arguments = f"{job}, stash + {to_x}, stash + {to_g}, n, {piece.start}, rule"
-                    call = f"{self._kind(piece.layer)}::gradient({arguments})"
-                else:
-                    call = f"rule({piece.start} + {job}, stashed(stash + {to_g} + {job}, n))"
+                arguments = f"{job}, part, stash + {to_x}, stash + {to_g}, n, {piece.start}, sum, index"
+                call = f"{self._kind(piece.layer)}::gradient({arguments})"
             else:
-                before = 0 if piece.key == "weight" else prod(self._piece(piece.layer, "weight").shape)
-                start = self.layout.partials[piece.layer] + before
-                call = f"rule({piece.start} + {job}, sums(partials + {start} + {job}, blocks))"
+                column = (
+                    f"stash + {self.layout.stash[piece.layer][1]}" if dense else f"partials + {self._partial(piece)}"
+                )
+                rows = (
+                    f"rows_sum<STASH>({column} + {job}, part, n)"
+                    if dense
+                    else f"rows_sum<PARTIALS>({column} + {job}, part, blocks)"
+                )
+                call = f"index[0] = {piece.start} + {job}, sum[0] = {rows}"
             first += jobs
-            lines.append(f"    if (job < {first}) return {call};\n")
+            lines.append(f"    if (job < {first}) return (void)({call});\n")
         head = (
-            "template <class Rule>\n"
-            "__device__ inline void gradient(int job, int n, const float* stash, const float* partials, Rule rule)"
+            "__device__ inline void gradient(int job, int part, int n, const float* stash, const float* partials, "
+            "float (&sum)[TILE], int (&index)[TILE])"
         )
         blocks = "    const int blocks = (n + EXAMPLES - 1) / EXAMPLES;\n"
         return f"{head} {{\n{blocks}{''.join(lines)}}}\n"
+
+    def _partial(self, piece: Slice) -> int:
+        """Where a block leaves the gradient of one array of a convolution."""
+        before = 0 if piece.key == "weight" else prod(self._piece(piece.layer, "weight").shape)
+        return self.layout.partials[piece.layer] + before
 
     def _kind(self, index: int) -> str:
         layer, before, after = self.network.layers[index], self.network.shapes[index], self.network.shapes[index + 1]

@@ -82,25 +82,41 @@ struct Update {
     }
 };
 
-// Each thread takes one job of `gradient`; the block after the last sums up.
-extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 1)
+// A block's TILE warps share 32 jobs of `gradient`: each adds up its part of the batch, then finishes one number of each job.
+// The block after the last adds up losses and hits.
+extern "C" __global__ void __launch_bounds__(TILE * 32, 1)
 update_kernel(const int* offsets, const float* rates, const unsigned* control, const float* stash,
               const float* partials, const float* losses, const int* hits, float* theta, float* velocity,
               double* totals, int k) {
     const int step = (int)control[0] + k, count = offsets[step + 1] - offsets[step];
+    const int lane = threadIdx.x % 32, part = threadIdx.x / 32;
     if (count == 0) return;
     if (blockIdx.x < gridDim.x - 1) {
-        gradient(blockIdx.x * UPDATE_THREADS + threadIdx.x, count, stash, partials,
-                 Update{theta, velocity, rates[step]});
+        __shared__ float sums[TILE][TILE][32];
+        float sum[TILE] = {};
+        int index[TILE], mine = -1;
+#pragma unroll
+        for (int j = 0; j < TILE; ++j) index[j] = -1;
+        gradient(blockIdx.x * 32 + lane, part, count, stash, partials, sum, index);
+#pragma unroll
+        for (int j = 0; j < TILE; ++j) {
+            sums[part][j][lane] = sum[j];
+            if (j == part) mine = index[j];
+        }
+        __syncthreads();
+        float g = 0.f;
+#pragma unroll
+        for (int j = 0; j < TILE; ++j) g += sums[j][part][lane];
+        if (mine >= 0) Update{theta, velocity, rates[step]}(mine, g);
         return;
     }
     __shared__ double loss[32];
     __shared__ int right[32];
-    if (threadIdx.x < 32) {
+    if (part == 0) {
         double sum = 0.0;
         int found = 0;
-        for (int n = threadIdx.x; n < count; n += 32) sum += losses[n], found += hits[n];
-        loss[threadIdx.x] = sum, right[threadIdx.x] = found;
+        for (int n = lane; n < count; n += 32) sum += losses[n], found += hits[n];
+        loss[lane] = sum, right[lane] = found;
     }
     __syncthreads();
     if (threadIdx.x == 0) {

@@ -12,8 +12,11 @@ MOST_PARAMETERS = 2_000_000
 """Beyond it every block reading every weight costs more than a matrix product of the whole batch."""
 
 
-def check(network: Network, recipe: Recipe) -> None:
-    """Whether the engine runs the network under the recipe. Raises Unsupported with the reason; needs no GPU."""
+def check(network: Network, recipe: Recipe, shared: int = MOST_SHARED) -> None:
+    """Whether the engine runs the network under the recipe. Raises Unsupported with the reason; needs no GPU.
+
+    shared: bytes of shared memory that a block may have on the GPU.
+    """
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if not isinstance(layer, KINDS):
             raise Unsupported(f"engine 'cuda' has no kernels for {name} ({type(layer).__name__})")
@@ -24,9 +27,9 @@ def check(network: Network, recipe: Recipe) -> None:
             f"engine 'cuda' is for networks of at most {MOST_PARAMETERS:,} parameters, "
             f"{network.name!r} has {network.size:,}"
         )
-    needed = layout(network).bytes
-    if needed > MOST_SHARED:
+    needed, most = layout(network, shared).bytes, min(shared, MOST_SHARED)
+    if needed > most:
         raise Unsupported(
-            f"engine 'cuda' keeps an example's numbers in {MOST_SHARED:,} bytes of shared memory, "
+            f"engine 'cuda' keeps an example's numbers in {most:,} bytes of shared memory, "
             f"{network.name!r} needs {needed:,}"
         )

@@ -51,22 +51,30 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Tile:
-    """What a thread makes at a time: neighbouring columns, for some channels; parts: threads that share one sum."""
+    """What a thread makes at a time: neighbouring columns, for some channels.
+
+    parts: threads that share one sum. threads: how many such tiles there are, times that, in whole warps.
+    """
 
     columns: int
     channels: int
-    parts: int = 1
+    parts: int
+    threads: int
 
 
 def forward(made: Planes, kernel: Kernel) -> Tile:
     """The tile of the pass that makes a convolution's output."""
     across = _columns(made.width)
-    tiles = [Tile(across, size) for size in _divisors(made.group) if size * across <= MOST_SUMS]
+    runs = made.rows * ceil(made.width / across)
+    tiles = [
+        Tile(across, size, 1, _warps(runs * made.channels // size))
+        for size in _divisors(made.group)
+        if size * across <= MOST_SUMS
+    ]
 
     def cycles(tile: Tile) -> float:
-        threads = made.rows * ceil(made.width / across) * made.channels // tile.channels
         loads = kernel.span(across) + kernel.wide * tile.channels
-        return _cycles(threads, tile.channels * across * kernel.wide, loads, 1)
+        return _cycles(tile, tile.channels * across * kernel.wide, loads, 1)
 
     return min(tiles, key=cycles)
 
@@ -75,23 +83,23 @@ def back(made: Planes, taken: Planes, kernel: Kernel, threads: int) -> Tile:
     """The tile of the pass that takes the output's gradient and makes the input's, with so many threads at hand."""
     widths = {_columns(made.width), made.width if made.width <= WIDEST_ROW else 1}
     tiles = [
-        Tile(across, size, parts)
+        Tile(across, size, parts, _warps(jobs * parts))
         for across in sorted(widths)
         for size in _divisors(made.group)
         if size * across <= MOST_SUMS
-        for parts in _shares(made.rows * ceil(made.width / across) * made.channels // size, threads)
+        for jobs in [made.rows * ceil(made.width / across) * made.channels // size]
+        for parts in _shares(jobs, threads)
         if parts <= taken.group
     ]
 
     def cycles(tile: Tile) -> float:
-        runs = ceil(made.width / tile.columns)
-        sharing = made.rows * runs * made.channels // tile.channels * tile.parts
         # a whole row leaves out what lies beyond the ends of the rows that it is made from
-        products = (taken.width if runs == 1 else tile.columns) * kernel.wide * tile.channels
-        window = taken.width if runs == 1 else Kernel(1, kernel.wide, 1, kernel.dilation).span(tile.columns)
+        whole = tile.columns == made.width
+        products = (taken.width if whole else tile.columns) * kernel.wide * tile.channels
+        window = taken.width if whole else Kernel(1, kernel.wide, 1, kernel.dilation).span(tile.columns)
         turns, loads = kernel.tall * ceil(taken.group / tile.parts), window + kernel.wide * tile.channels
         shuffles = tile.columns * tile.channels * log2(tile.parts)
-        return _cycles(sharing, turns * products + shuffles, turns * loads + shuffles, turns + log2(tile.parts))
+        return _cycles(tile, turns * products + shuffles, turns * loads + shuffles, turns + log2(tile.parts))
 
     return min(tiles, key=cycles)
 
@@ -105,7 +113,7 @@ def weights(taken: Planes, depth: int, kernel: Kernel, threads: int) -> Tile:
     places = taken.rows * ceil(taken.width / across)
     rows = taken.channels * depth * kernel.tall
     tiles = [
-        Tile(across, size, parts)
+        Tile(across, size, parts, _warps(rows // size * parts))
         for size in _divisors(taken.group)
         if size * kernel.wide <= MOST_SUMS
         for parts in _shares(rows // size, threads)
@@ -115,15 +123,19 @@ def weights(taken: Planes, depth: int, kernel: Kernel, threads: int) -> Tile:
         turns, sums, halvings = ceil(places / tile.parts), tile.channels * kernel.wide, log2(tile.parts)
         loads = turns * (kernel.span(across) + tile.channels * across) + sums * halvings
         products = turns * sums * across + sums * halvings
-        return _cycles(rows // tile.channels * tile.parts, products, loads, turns + halvings)
+        return _cycles(tile, products, loads, turns + halvings)
 
     return min(tiles, key=cycles)
 
 
-def _cycles(threads: int, sums: float, loads: float, waits: float) -> float:
-    """Cycles of a multiprocessor, if each of so many threads adds, loads and waits for its loads so many times."""
-    warps, one = ceil(threads / WARP), sums + loads + waits * BESIDES
+def _cycles(tile: Tile, sums: float, loads: float, waits: float) -> float:
+    """Cycles of a multiprocessor, if each thread adds, loads and waits for its loads so many times."""
+    warps, one = tile.threads // WARP, sums + loads + waits * BESIDES
     return max(ceil(warps / QUARTERS) * one, one + waits * LATENCY, warps * loads)
+
+
+def _warps(threads: int) -> int:
+    return ceil(threads / WARP) * WARP
 
 
 def _columns(width: int) -> int:

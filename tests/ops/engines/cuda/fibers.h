@@ -99,13 +99,14 @@ static void grid(unsigned blocks, unsigned threads, unsigned order, std::functio
 }  // namespace fibers
 
 static void __syncthreads() { fibers::yield(fibers::AT_BLOCK); }
-static float __shfl_down_sync(unsigned, float value, int step) {
+static float __shfl_xor_sync(unsigned, float value, int step) {
     const unsigned me = threadIdx.x;
     fibers::lanes[me] = value;
     fibers::yield(fibers::AT_WARP);
-    const float other = me % 32 + step < 32 ? fibers::lanes[me + step] : value;
+    const float other = fibers::lanes[me ^ step];
     fibers::yield(fibers::AT_WARP);
     return other;
 }
+static float __fdividef(float x, float y) { return x / y; }
 static void __syncwarp() { fibers::yield(fibers::AT_WARP); }
 alignas(16) static float memory[(227 << 10) / 4];

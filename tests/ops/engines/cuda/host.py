@@ -8,6 +8,8 @@ from tempfile import gettempdir
 
 import numpy as np
 
+from ops.engines.cuda.layout import MOST_SHARED
+
 FIBERS = Path(__file__).with_name("fibers.h")
 
 POINTERS = {
@@ -40,8 +42,9 @@ class HostDevice:
     Memory starts as NaN or as a large number, so that what is read before it is written shows.
     """
 
-    def __init__(self, order=0):
+    def __init__(self, order=0, shared=MOST_SHARED):
         self.order = order
+        self.shared = shared
         self.launched = []
 
     def compile(self, code, shared):
@@ -63,7 +66,7 @@ class HostDevice:
 
     def empty(self, shape, dtype):
         array = np.empty(shape, dtype)
-        array.fill(np.nan if array.dtype.kind == "f" else 10**6)
+        array.fill({"f": np.nan, "u": 200, "i": 10**6}[array.dtype.kind])
         return array
 
     def write(self, array, host):

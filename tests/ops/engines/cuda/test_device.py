@@ -18,7 +18,7 @@ class CudaError(RuntimeError):
     pass
 
 
-def stand_in(count=1, free=1 << 40):
+def stand_in(count=1, free=1 << 40, shared=99 << 10):
     """As much of CuPy as is asked whether there is a GPU."""
 
     def devices():
@@ -27,7 +27,8 @@ def stand_in(count=1, free=1 << 40):
         return count
 
     runtime = SimpleNamespace(getDeviceCount=devices, memGetInfo=lambda: (free, 1 << 40), CUDARuntimeError=CudaError)
-    return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
+    device = SimpleNamespace(attributes={"MaxSharedMemoryPerBlockOptin": shared})
+    return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime, Device=lambda: device))
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,10 @@ def test_a_gpu_with_free_memory_is_not_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", stand_in())
     assert missing() == ""
     assert choose(LENET, Recipe()).engine == "cuda"
+
+
+def test_a_gpu_with_too_little_shared_memory_takes_the_composed_operators(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", stand_in(shared=48 << 10))
+    choice = choose(LENET, Recipe())
+    assert (choice.engine, choice.device) == ("array", "cuda")
+    assert "numbers in 49,152 bytes of shared memory, 'lenet' needs 73,148" in choice.why

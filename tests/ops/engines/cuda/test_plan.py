@@ -6,7 +6,7 @@ from ops import zoo
 from ops.engines.cuda import check
 from ops.engines.cuda.layout import MOST_SHARED, TILE, layout, update_jobs
 from ops.engines.cuda.plan import CHUNK, plan, predict_launch
-from ops.engines.cuda.source import THREADS, UPDATE_THREADS
+from ops.engines.cuda.source import THREADS, UPDATE_JOBS
 from ops.errors import Unsupported
 from ops.recipe import Recipe
 from tests.ops.engines.simd.cases import NETWORKS
@@ -17,8 +17,8 @@ PLANNED = [LENET, *(network for name, network in NETWORKS.items() if name != "re
 
 @pytest.mark.parametrize("network", PLANNED, ids=lambda network: network.name)
 def test_launches_keep_to_the_limits_of_every_gpu(network):
-    made = plan(network, 256, 1000, 4)
-    for launch in (*made.launches, predict_launch(network, 256)):
+    made = plan(network, layout(network), 256, 1000, 4)
+    for launch in (*made.launches, predict_launch(layout(network), 256)):
         assert 0 < launch.block <= 1024
         assert 0 < launch.grid < 2**31
         assert launch.shared <= MOST_SHARED
@@ -27,7 +27,7 @@ def test_launches_keep_to_the_limits_of_every_gpu(network):
 
 @pytest.mark.parametrize("network", PLANNED, ids=lambda network: network.name)
 def test_no_two_kernels_of_a_step_write_one_buffer_and_all_arguments_are_known(network):
-    made = plan(network, 16, 100, 4)
+    made = plan(network, layout(network), 16, 100, 4)
     known = {*made.buffers, "images", "labels"}
     for k in range(CHUNK):
         forth, update = made.launches[2 * k : 2 * k + 2]
@@ -39,21 +39,21 @@ def test_no_two_kernels_of_a_step_write_one_buffer_and_all_arguments_are_known(n
 
 
 def test_update_has_a_thread_for_each_job_and_one_block_more_for_the_sums():
-    made = plan(LENET, 256, 1000, 4)
+    made = plan(LENET, layout(LENET), 256, 1000, 4)
     jobs = sum(update_jobs(LENET, piece) for piece in LENET.table)
     assert jobs == (150 + 6) + (2400 + 16) + (400 * 30 + 120) + (120 * 21 + 84) + (84 * 3 + 10)
-    assert (made.launches[1].grid - 1) * UPDATE_THREADS >= jobs > (made.launches[1].grid - 2) * UPDATE_THREADS
+    assert (made.launches[1].grid - 1) * UPDATE_JOBS >= jobs > (made.launches[1].grid - 2) * UPDATE_JOBS
 
 
 def test_two_examples_of_lenet_share_a_block_and_its_filters():
     place = layout(LENET)
     assert place.examples == 2
     assert place.filters == {0: 0, 3: 150}
-    assert plan(LENET, 255, 1000, 4).launches[0].grid == 128
+    assert plan(LENET, layout(LENET), 255, 1000, 4).launches[0].grid == 128
 
 
 def test_examples_leave_dense_inputs_and_gradients_and_blocks_their_filters_gradients():
-    place, made = layout(LENET), plan(LENET, 256, 1000, 4)
+    place, made = layout(LENET), plan(LENET, layout(LENET), 256, 1000, 4)
     assert place.stash_floats == (400 + 120) + (120 + 84) + (84 + 12)
     assert place.partial_floats == (150 + 6) + (2400 + 16)
     assert made.buffers["stash"].bytes == 256 * 4 * place.stash_floats
@@ -68,7 +68,7 @@ def test_gradients_are_read_four_at_a_time_from_where_that_may_be_done():
 
 
 def test_round_tables_reach_past_the_last_step_to_the_end_of_a_graph():
-    made = plan(LENET, 8, 100, CHUNK + 1)
+    made = plan(LENET, layout(LENET), 8, 100, CHUNK + 1)
     assert made.buffers["offsets"].shape == (2 * CHUNK + 1,)
     assert made.buffers["rates"].shape == (2 * CHUNK,)
 

@@ -25,6 +25,7 @@ def test_a_tile_divides_its_group_and_fits_in_registers_and_in_a_warp(planes: Pl
         assert planes.group % tile.channels == 0
         assert 1 <= tile.columns <= planes.width
         assert WARP % tile.parts == 0
+        assert tile.threads % WARP == 0
     for tile in (forth, back):
         assert tile.columns * tile.channels <= MOST_SUMS
     assert forth.parts == 1
@@ -52,4 +53,4 @@ def test_a_short_row_goes_back_whole():
 
 
 def test_one_place_of_one_channel_is_a_tile_by_itself():
-    assert tiles.forward(Planes(1, 1, 1, 1), Kernel(1, 1)) == Tile(1, 1)
+    assert tiles.forward(Planes(1, 1, 1, 1), Kernel(1, 1)) == Tile(1, 1, 1, 32)

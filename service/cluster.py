@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from time import monotonic, sleep
 from typing import Any
@@ -31,6 +32,9 @@ SILENCE_SECONDS = 5.0
 RETURN_SECONDS = 60
 """How long a scheduler or the last worker that went away has to come back before a run gives up."""
 
+ANSWER_SECONDS = 20.0
+"""How long a scheduler may take to say something that it knows, before it is held to be gone."""
+
 LISTENS = "atelier-listens"
 """The event by which a client learns that it hears of events."""
 
@@ -55,11 +59,12 @@ class Cluster:
 
     address: the scheduler's. client: the connection at the moment.
     direct: results come straight from the workers, which must be within reach, instead of through the scheduler.
-    worker_left: set when a worker goes away; whoever acts on it clears it.
+    worker_left: set when a worker goes away, until `departures` is asked.
     """
 
     def __init__(self, address: str, *, direct: bool = False) -> None:
         self.worker_left = Event()
+        self._departures: SimpleQueue[frozenset[str]] = SimpleQueue()
         self._direct = direct
         self._workers: list[str] | None = None
         self._changes = 0
@@ -71,10 +76,26 @@ class Cluster:
         """Addresses of the workers there are now; the scheduler is asked only when one came or left."""
         known, seen = self._workers, self._changes
         if known is None:
-            known = sorted(self.client.nthreads())
-            if seen == self._changes:  # else somebody came or left since the answer
-                self._workers = known
+            known = self._workers = sorted(self._asked("ncores"))
+            if seen != self._changes:  # somebody came or left since the answer
+                self._workers = None
         return known
+
+    def departures(self) -> frozenset[str]:
+        """The tasks, by their keys, that workers were at which died since this was asked last."""
+        self.worker_left.clear()
+        struck: frozenset[str] = frozenset()
+        while not self._departures.empty():
+            struck |= self._departures.get()
+        return struck
+
+    def processing(self) -> dict[str, list[str]]:
+        """The tasks that each worker was given and hasn't done yet, by their keys."""
+        return dict(self._asked("processing"))
+
+    def who_has(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """The workers that hold each of these results."""
+        return dict(self._asked("who_has", keys=list(keys)))
 
     @property
     def is_here(self) -> bool:
@@ -129,6 +150,12 @@ class Cluster:
                 self.client.unsubscribe_topic("all")
             self.client.close(timeout=2)
 
+    def _asked(self, question: str, **given: Any) -> Any:
+        """What the scheduler answers. Raises OSError where it doesn't in time, or the connection is closed."""
+        if self.client.scheduler is None:
+            raise ConnectionError("the connection to the scheduler is closed")
+        return self.client.sync(getattr(self.client.scheduler, question), callback_timeout=ANSWER_SECONDS, **given)
+
     def _connect(self, seconds: float) -> Client:
         silence = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
         try:
@@ -167,6 +194,7 @@ class Cluster:
             self._workers = None
             self._changes += 1
         if action == "remove-worker":
+            self._departures.put(frozenset() if message["expected"] else frozenset(message["processing-tasks"]))
             self.worker_left.set()
 
 

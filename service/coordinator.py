@@ -7,7 +7,7 @@ came back empty, there is one move: let go of what is in flight and go on from t
 computed again.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
@@ -44,19 +44,40 @@ SLOW_SECONDS = 0.5
 
 @dataclass
 class _Watch:
-    """What the coordinator remembers of how the cluster behaved. None of it can change a bit of the result."""
+    """What the coordinator remembers of how a run went. None of it can change a bit of the result.
 
+    failures: how often in a row the round after the furthest was struck.
+    """
+
+    furthest: int = -1
+    failures: int = 0
     longest: float = 0.0
     quickest_s: float = inf
     avoided_until: dict[str, float] = field(default_factory=dict)
     offences: dict[str, int] = field(default_factory=dict)
     warm: set[str] = field(default_factory=set)
 
-    def patience(self, workers: Iterable[str], failures: int = 0) -> float:
-        """How many seconds an answer may take, twice as long after each failure."""
-        if not self.longest or not self.warm.issuperset(workers):
+    def patience(self, *, cold: bool = False) -> float:
+        """How many seconds an answer may take, twice as long after each failure. cold: workers may be starting up."""
+        if cold or not self.longest:
             return FIRST_PATIENCE_SECONDS
-        return 2**failures * max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest)
+        return 2**self.failures * max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest)
+
+    def reached(self, round_: Round) -> None:
+        """Note that a round is done."""
+        if round_.number > self.furthest:
+            self.furthest, self.failures = round_.number, 0
+
+    def failed(self, trouble: Disturbance) -> None:
+        """Note that the round at hand was struck. Raises ClusterError where it was too often."""
+        if not trouble.struck:
+            return
+        self.failures += 1
+        if self.failures > ATTEMPTS:
+            raise ClusterError(
+                f"round {trouble.round} was disturbed {self.failures} times in a row ({trouble.why}); "
+                "`atelier runs resume` continues the run"
+            ) from None
 
     def avoided(self) -> frozenset[str]:
         """The workers that get no tasks for now."""
@@ -64,7 +85,7 @@ class _Watch:
         return frozenset(worker for worker, until in self.avoided_until.items() if until > now)
 
     def took(self, asked: float | None) -> None:
-        """Note how long an answer took; the first of a window is no measure, since workers may be starting up."""
+        """Note how long an answer took that was asked for then; None where it is no measure."""
         if asked is not None:
             self.longest = max(self.longest, monotonic() - asked)
 
@@ -93,59 +114,47 @@ def coordinate(
     A round may be reported again after a disturbance. Raises ClusterError where scheduler or workers stay away, or
     where a round is disturbed again and again; whatever else a task raises comes through as it is.
     """
-    state, following = start, first
-    watch, failures, furthest = _Watch(), 0, -1
+    watch, state, following = _Watch(), start, first
     while following is not None:
-        cluster.worker_left.clear()
-        patience = watch.patience(_present(cluster), failures)
+        cold = not watch.warm.issuperset(_present(cluster))
+        going_on_from, asked = following.number, None if cold else monotonic()
+        patience = watch.patience(cold=cold)
         window = Window(
             cluster, job, state, following, course, avoided=watch.avoided, warm=watch.warm, patience=patience
         )
-        going_on_from, asked = following.number, None
         reports = window.reports()
         try:
-            for report in reports:
-                if isinstance(report, Disturbance):
-                    failures = _one_more(failures, report)
-                    asked, window.patience = None, watch.patience((), failures)
-                    yield report
+            for told in reports:
+                if isinstance(told, Disturbance):
+                    yield told
+                    watch.failed(told)
+                    asked, window.patience = None, max(window.patience, watch.patience())
                     continue
-                if report.round.number > furthest:
-                    furthest, failures = report.round.number, 0
-                laggard = watch.laggard(report)
+                watch.reached(told.round)
+                laggard = watch.laggard(told)
                 if laggard:
                     watch.suspect(laggard)
                 else:
                     watch.took(asked)
-                if report.state is not None:
-                    state, following = report.state, course.after(report.round)
-                    going_on_from = report.round.number + 1
-                yield report
+                if told.state is not None:
+                    state, following = told.state, course.after(told.round)
+                    going_on_from = told.round.number + 1
+                yield told
                 if laggard:
-                    yield Disturbance("a worker lags behind", going_on_from, 0)
-                asked, window.patience = monotonic(), watch.patience(())
+                    yield Disturbance("a worker lags behind", told.round.number + 1, 0, struck=False)
+                asked, window.patience = monotonic(), watch.patience()
         except Disturbed as trouble:
             disturbance = Disturbance(str(trouble), going_on_from, trouble.tasks)
-            failures = _one_more(failures, disturbance)
-            watch.suspect(trouble.suspects)
             yield disturbance
+            watch.failed(disturbance)
+            watch.suspect(trouble.suspects)
             _recover(cluster, anew=trouble.unanswered)
         finally:
             reports.close()
 
 
-def _one_more(failures: int, trouble: Disturbance) -> int:
-    """Count it. Raises ClusterError where the same round failed too often."""
-    if failures == ATTEMPTS:
-        raise ClusterError(
-            f"round {trouble.round} was disturbed {failures + 1} times in a row ({trouble.why}); "
-            "`atelier runs resume` continues the run"
-        )
-    return failures + 1
-
-
 def _present(cluster: Cluster) -> list[str]:
-    """The workers there are; none where the scheduler went away this moment, which the pipeline will notice."""
+    """The workers there are; none where the scheduler went away this moment, which the window will notice."""
     try:
         return cluster.workers
     except (OSError, ClosedClientError):

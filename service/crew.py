@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any
 
 from distributed import Future
@@ -27,22 +28,32 @@ class Crew:
         self._avoided = avoided
         self._warm = warm
         self._warming: dict[str, Future] = {}
+        self._numbers = count()
+        # Workers that were here when nobody was warm: to wait until they are would gain nothing.
         self._founders: set[str] = set()
         self._welcome: list[str] = []
-        self._is_choosy = False
+        self._is_strict = False
 
     @property
     def warming(self) -> list[Future]:
         """The tasks by which workers are warmed up."""
         return list(self._warming.values())
 
+    @property
+    def bound(self) -> frozenset[str]:
+        """The workers that alone may take what is submitted now, where others are to be avoided; else empty."""
+        return frozenset(self._welcome) if self._is_strict else frozenset()
+
     def muster(self) -> bool:
         """Look who is there; have every worker that isn't known yet load the data and compile the engine.
 
-        True when others had best take the tasks than those whom they were given to.
+        True if other workers are welcome than before, so that tasks that didn't begin yet had better be placed anew.
         """
         everyone = self._cluster.workers
         self._warm.intersection_update(everyone)
+        self._founders.intersection_update(everyone)
+        for departed in self._warming.keys() - set(everyone):
+            del self._warming[departed]  # one that comes again has to be warmed up again
         nobody_is_ahead = not self._warm
         for worker in everyone:
             if worker not in self._warm and worker not in self._warming:
@@ -51,10 +62,10 @@ class Crew:
                 self._warming[worker] = self._warmed_up(worker)
         avoided = self._avoided()
         others = [worker for worker in everyone if worker not in avoided]
-        self._is_choosy = 0 < len(others) < len(everyone)
-        welcome = others or everyone
+        self._is_strict = 0 < len(others) < len(everyone)
+        candidates = others or everyone
         at_home = self._warm | self._founders
-        before, self._welcome = self._welcome, [worker for worker in welcome if worker in at_home] or welcome
+        before, self._welcome = self._welcome, [worker for worker in candidates if worker in at_home] or candidates
         return before not in ([], self._welcome)
 
     def places(self, keys: list[str]) -> dict[str, Any]:
@@ -66,11 +77,11 @@ class Crew:
         welcome = self._welcome
         if not welcome:
             return {}
-        turns = [welcome if self._is_choosy else [welcome[index % len(welcome)]] for index in range(len(keys))]
-        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_choosy}
+        turns = [welcome if self._is_strict else [welcome[index % len(welcome)]] for index in range(len(keys))]
+        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_strict}
 
     def _warmed_up(self, worker: str) -> Future:
-        key = f"warm-{self._name}-{worker}"
+        key = f"warm-{self._name}.{next(self._numbers)}-{worker}"
         task = self._cluster.client.submit(warm_up, self._job, key=key, pure=False, workers=[worker])
         task.add_done_callback(partial(self._welcomed, worker))
         return task

@@ -1,7 +1,7 @@
 """A round as tasks of Dask's: submitted at once, each told whose results it takes, with the answers on their way."""
 
 from asyncio import run_coroutine_threadsafe, sleep
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future as Promise
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,9 +39,13 @@ class Flight:
     shards: what the round's shards come to. parts: what is handed in for it, these or sums of them.
     state: what that comes to, where one task works it out for all.
     asked: those whose results the coordinator fetches. answers: these results, on their way from the start.
+    bound: the workers that alone may take its tasks; empty where any may. before: what they take, which is kept for as
+    long as one of them may have to be done again.
     """
 
     round: Round
+    bound: frozenset[str]
+    before: Before
     tasks: list[list[Future]] = field(default_factory=list)
     inputs: dict[str, list[str]] = field(default_factory=dict)
     shards: list[Future] = field(default_factory=list)
@@ -76,41 +80,31 @@ class Launcher:
         self._name = name
         self._launched = 0
 
-    def launch(self, round_: Round, before: Before, done: Mapping[int, Future] | None = None) -> Flight:
-        """Submit a round. Its keys are new each time, so that it may be submitted again; done: its shards that are."""
+    def launch(self, round_: Round, before: Before) -> Flight:
+        """Submit a round. Its keys are new each time, so that it may be submitted again."""
         self._launched += 1
-        tag, flight = f"{self._name}.{self._launched}-{round_.number}", Flight(round_)
-        submit, shards = partial(self._map, flight), dict(done or {})
-        missing = [shard for shard in range(round_.shards) if shard not in shards]
-        if missing and isinstance(before, State):
-            (before,) = submit(_given, {0: (before,)}, f"start-{tag}")
-        made = submit(local_round, {shard: (self._job, round_, shard, before) for shard in missing}, f"round-{tag}")
-        shards.update(zip(missing, made, strict=True))
-        parts = flight.shards = [shards[shard] for shard in range(round_.shards)]
+        tag, flight = f"{self._name}.{self._launched}-{round_.number}", Flight(round_, self._crew.bound, before)
+        submit = partial(self._map, flight)
+        if isinstance(before, State):
+            (before,) = submit(_given, [(before,)], f"start-{tag}")
+        shards = [(self._job, round_, shard, before) for shard in range(round_.shards)]
+        parts = flight.shards = submit(local_round, shards, f"round-{tag}")
         level = 0
         while len(parts) > FAN_IN:
             groups = [(parts[low : low + FAN_IN],) for low in range(0, len(parts), FAN_IN)]
-            parts = submit(partial_sum, dict(enumerate(groups)), f"sum-{tag}-{level}")
+            parts = submit(partial_sum, groups, f"sum-{tag}-{level}")
             level += 1
         flight.parts, whole = parts, (round_, parts)
         if level == 0 and self._is_light(round_):
             flight.asked = parts
         else:
             told = (self._job, whole, self.brings_state(round_))
-            flight.asked = submit(report, {0: told}, f"report-{tag}", urgent=False)
-        flight.answers = self._fetched(flight.asked)
+            flight.asked = submit(report, [told], f"report-{tag}", urgent=False)
+        flight.answers = self.fetched(flight.asked)
         # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
         if level > 0:
-            (flight.state,) = submit(state_after, {0: (self._job, whole)}, f"state-{tag}")
+            (flight.state,) = submit(state_after, [(self._job, whole)], f"state-{tag}")
         return flight
-
-    def relaunch(self, flight: Flight, before: State, kept: Collection[str]) -> Flight:
-        """Submit a round again from the state before it, but for the shards whose keys are named."""
-        done = {shard: task for shard, task in enumerate(flight.shards) if task.key in kept}
-        again = self.launch(flight.round, before, done)
-        again.tasks.insert(0, list(done.values()))
-        again.inputs |= {task.key: flight.inputs[task.key] for task in done.values()}
-        return again
 
     def brings_state(self, round_: Round) -> bool:
         """Whether the state after a round comes with its report."""
@@ -118,22 +112,32 @@ class Launcher:
         last_of_epoch = round_.last == self._job.plan.steps_per_epoch
         return small or last_of_epoch or round_.number % KEEP_EVERY == 0
 
+    def fetched(self, tasks: list[Future]) -> Promise[list[Any]]:
+        """Have results fetched as soon as they are there and the workers have them."""
+        client = self._cluster.client
+
+        async def fetch() -> list[Any]:
+            for task in tasks:
+                await task.exception()
+            await sleep(YIELD_SECONDS)
+            return await client.gather(tasks, asynchronous=True)
+
+        return run_coroutine_threadsafe(fetch(), client.loop.asyncio_loop)
+
     def _map(
         self,
         flight: Flight,
         function: Callable[..., object],
-        arguments: Mapping[int, tuple[object, ...]],
+        arguments: Sequence[tuple[object, ...]],
         name: str,
         *,
         urgent: bool = True,
     ) -> list[Future]:
-        """Submit a pure function for some arguments, each with a number that ends its key, as one message."""
-        if not arguments:
-            return []
-        keys = [f"{name}-{number}" for number in arguments]
-        for key, given in zip(keys, arguments.values(), strict=True):
+        """Submit a pure function once for each of some arguments, as one message."""
+        keys = [f"{name}-{index}" for index in range(len(arguments))]
+        for key, given in zip(keys, arguments, strict=True):
             flight.inputs[key] = [future.key for future in _futures(given)]
-        columns = zip(*arguments.values(), strict=True)
+        columns = zip(*arguments, strict=True)
         with annotate(**self._crew.places(keys)):
             tasks = self._cluster.client.map(
                 function, *columns, key=keys, pure=False, retries=2, priority=0 if urgent else -1
@@ -145,18 +149,6 @@ class Launcher:
         """Whether the coordinator fetches what the shards hand in and sums it up itself, which no worker waits for."""
         vectors = 2 * round_.shards + 2  # parameters and velocity of each, and where the round began
         return vectors * 4 * self._job.network.size <= FETCH_BYTES
-
-    def _fetched(self, tasks: list[Future]) -> Promise[list[Any]]:
-        """Have results fetched as soon as they are there and the workers have them."""
-        client = self._cluster.client
-
-        async def fetch() -> list[Any]:
-            for task in tasks:
-                await task.exception()
-            await sleep(YIELD_SECONDS)
-            return await client.gather(tasks, asynchronous=True)
-
-        return run_coroutine_threadsafe(fetch(), client.loop.asyncio_loop)
 
 
 def _given(state: State) -> State:

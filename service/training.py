@@ -124,7 +124,7 @@ def _advance(
     try:
         for report in reports:
             if isinstance(report, Disturbance):
-                yield ledger.log.append("disturbed", **asdict(report))
+                yield ledger.log.append("disturbed", why=report.why, round=report.round, tasks=report.tasks)
                 continue
             if not isfinite(report.loss):
                 raise RunError(

@@ -25,7 +25,7 @@ AHEAD = LAG
 
 CHAIN_TASKS = 1000
 CHAIN_ROUNDS = 64
-"""A window comes to its end when it submitted so many tasks, and so many rounds.
+"""A window ends once it submitted so many rounds and so many tasks, with the next round whose report brings the state.
 
 Each result is made from others, and Dask's scheduler remembers how, back to the first, for as long as one is in use.
 """
@@ -36,11 +36,15 @@ GLANCE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What happened to the cluster, and from which round the work went on; so many tasks were let go for it."""
+    """What happened to the cluster, and from which round the work went on; so many tasks were let go for it.
+
+    struck: whether the round at hand lost a task by it, or was given up.
+    """
 
     why: str
     round: int
     tasks: int
+    struck: bool = True
 
 
 class Disturbed(Exception):
@@ -99,17 +103,19 @@ class Window:
         A worker that leaves is a Disturbance among them, if there are others to do what it had to do. Raises Disturbed
         where there are none, where the scheduler was lost, or an answer is overdue.
         """
+        self._cluster.departures()  # those before this are no matter
         try:
-            while self._fill():
-                flight = self._flights[0]
-                if self._is_answered(flight):
-                    report = self._told(flight)
-                    self._course.note(flight.round, report.dispersion)
+            while True:
+                if self._flights and self._cluster.worker_left.is_set():
+                    yield self._mended()
+                elif not self._fill():
+                    return
+                elif self._is_answered():
+                    report = self._told()
+                    self._course.note(report.round, report.dispersion)
                     yield report
                     self._state = report.state
                     self._flights.popleft()
-                else:
-                    yield Disturbance("a worker left", flight.round.number, self._withdraw() + self._mend())
         finally:
             self._let_go()
 
@@ -117,7 +123,7 @@ class Window:
         """Submit rounds up to the limit, to those who are here; False when nothing is left to wait for."""
         with self._connected():
             if self._crew.muster():
-                self._withdraw()
+                self._withdraw(self._begun())
             while len(self._flights) < AHEAD and (following := self._following()):
                 assert self._last or self._state
                 self._launched(self._launcher.launch(following, self._last.then if self._last else self._state))
@@ -136,65 +142,94 @@ class Window:
             return None
         return self._course.after(self._last.round)
 
-    def _withdraw(self) -> int:
-        """Take the rounds back that wait for the one at hand; returns how many tasks they had."""
-        if not self._flights:
-            return 0
-        self._last, *waiting = self._flights
-        self._flights = deque([self._last])
-        self._cancel([together for flight in waiting for together in flight.tasks])
+    def _begun(self) -> int:
+        """How many of the rounds in flight have begun, as far as can be told: all shards of the one before are done."""
+        begun = 1
+        while begun < len(self._flights) and all(task.done() for task in self._flights[begun - 1].shards):
+            begun += 1
+        return begun
+
+    def _withdraw(self, keep: int) -> int:
+        """Cancel all rounds in flight but the first, to submit them again. Returns how many tasks that were."""
+        waiting = list(self._flights)[keep:]
+        if waiting:
+            self._flights = deque(list(self._flights)[:keep])
+            self._last = self._flights[-1]
+            self._cancel([together for flight in waiting for together in flight.tasks])
         return sum(flight.size for flight in waiting)
 
-    def _is_answered(self, flight: Flight) -> bool:
-        """Wait for the round's answers, with a look at the cluster every now and then; False when a worker left."""
-        deadline = monotonic() + self.patience
+    def _is_answered(self) -> bool:
+        """Wait for the answers of the round at hand, with a look around now and then; False if a worker left first."""
+        flight, deadline = self._flights[0], monotonic() + self.patience
         while not wait([flight.answers], GLANCE_SECONDS).done:
             if not self._cluster.is_connected:
                 raise self._disturbed("the scheduler was lost")
             if self._cluster.worker_left.is_set():
-                self._cluster.worker_left.clear()
                 return False
             self._fill()
             if monotonic() > deadline:
                 with self._connected():
                     suspects = self._suspects()
-                    if not suspects and self._is_shared():
+                    if not suspects and self._waits_for_others():
                         deadline = monotonic() + self.patience
                         continue
                 raise self._disturbed("an answer is overdue", suspects, unanswered=True)
         return True
 
-    def _mend(self) -> int:
-        """Have the round at hand done without the worker that left; returns how many of its tasks were let go for it.
+    def _mended(self) -> Disturbance:
+        """Have the round at hand done without the worker that left.
 
-        Dask gives what is missing to others. Where that would lead it to what was done before this round, because
-        results that the missing tasks take are gone too, they are submitted anew from the state that the round began
-        with: nothing older is ever done again.
+        Dask gives what is missing to others. Where it can't, the round is submitted anew from the state that it began
+        with.
         """
-        (flight,) = self._flights
+        struck = self._cluster.departures()
         with self._connected():
-            held = {key for keys in self._cluster.client.has_what().values() for key in keys}
-            missing = flight.inputs.keys() - held
-            taken = {key for task in missing for key in flight.inputs[task]}
+            in_flight = sum(flight.size for flight in self._flights)
+            tasks = self._withdraw(1)
+            (flight,) = self._flights
+            self._crew.muster()
             if not self._cluster.workers:
-                raise self._disturbed("the last worker left")
-            if taken <= held | missing:
-                return 0
-            if self._state is None:
-                raise self._disturbed("a worker left")
-            kept = held.intersection(task.key for task in flight.shards)
-            gone = [[task for task in together if task.key not in kept] for together in flight.tasks]
-            self._cancel(gone)
-            self._flights.clear()
-            self._launched(self._launcher.relaunch(flight, self._state, kept))
-        return sum(map(len, gone))
+                raise Disturbed("the last worker left", in_flight)
+            if not self._is_stuck(flight):
+                # A fetch that reads from the worker that left would wait for it.
+                flight.answers = self._launcher.fetched(flight.asked)
+            elif self._state is None:
+                raise Disturbed("a worker left", in_flight)
+            else:
+                tasks += flight.size
+                self._cancel(flight.tasks)
+                self._flights.clear()
+                self._launched(self._launcher.launch(flight.round, self._state))
+        return Disturbance("a worker left", flight.round.number, tasks, struck=not struck.isdisjoint(flight.inputs))
 
-    def _told(self, flight: Flight) -> Report:
+    def _is_stuck(self, flight: Flight) -> bool:
+        """Whether Dask can't have a round done, or not without what came before it.
+
+        It may be bound to workers that are gone. Or results are gone that it was to take: these would be made again
+        too, and those before them, back to the first of the window.
+        """
+        if flight.bound and flight.bound.isdisjoint(self._cluster.workers):
+            return True
+        held = set().union(*self._holdings(flight).values())
+        missing = flight.inputs.keys() - held
+        return not {key for task in missing for key in flight.inputs[task]} <= held | missing
+
+    def _holdings(self, flight: Flight) -> dict[str, set[str]]:
+        """The results that each worker holds, by their keys, of a round's tasks and of what they take."""
+        holdings: dict[str, set[str]] = {}
+        keys = flight.inputs.keys() | {key for taken in flight.inputs.values() for key in taken}
+        for key, workers in self._cluster.who_has(keys).items():
+            for worker in workers:
+                holdings.setdefault(worker, set()).add(key)
+        return holdings
+
+    def _told(self) -> Report:
+        flight = self._flights[0]
         try:
             return flight.report(self._job)
         except KilledWorker:
             raise self._disturbed("a task ended with its worker") from None
-        except (CancelledError, OSError, TimeoutError):
+        except (CancelledError, ClosedClientError, OSError):
             if any(task.status == "error" for task in flight.asked):
                 raise
             raise self._disturbed("an answer was lost", unanswered=True) from None
@@ -216,20 +251,20 @@ class Window:
         A worker keeps it that has one of its tasks, or the input that such a task still waits for; and a silent one
         that has an answer and doesn't hand it over.
         """
-        flight = self._flights[0]
-        inputs, answered = flight.inputs, {task.key for task in flight.asked if task.status == "finished"}
-        client, silent = self._cluster.client, self._cluster.silent_workers()
-        busy, held = client.processing(), {worker: set(keys) for worker, keys in client.has_what().items()}
+        flight, silent = self._flights[0], self._cluster.silent_workers()
+        answered = {task.key for task in flight.asked if task.status == "finished"}
+        busy, held = self._cluster.processing(), self._holdings(flight)
         keepers = {worker for worker, has in held.items() if worker in silent and answered & has}
         for worker, keys in busy.items():
-            for key in inputs.keys() & set(keys):
-                missing = set() if worker in silent else set(inputs[key]) - held.get(worker, set())
+            for key in flight.inputs.keys() & set(keys):
+                missing = set() if worker in silent else set(flight.inputs[key]) - held.get(worker, set())
                 keepers |= {other for other, has in held.items() if missing & has} or {worker}
         return frozenset(worker for worker in keepers if worker in silent or not self._foreign(busy.get(worker, ())))
 
-    def _is_shared(self) -> bool:
-        """Whether the workers have work of others too, which explains a wait."""
-        return any(self._foreign(keys) for keys in self._cluster.client.processing().values())
+    def _waits_for_others(self) -> bool:
+        """Whether tasks of the round at hand are with workers, and workers have work of others too."""
+        busy, mine = self._cluster.processing().values(), self._flights[0].inputs.keys()
+        return any(self._foreign(keys) for keys in busy) and any(not mine.isdisjoint(keys) for keys in busy)
 
     def _foreign(self, keys: Iterable[str]) -> bool:
         return any(self._name not in key for key in keys)

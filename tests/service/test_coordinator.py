@@ -38,7 +38,7 @@ def test_a_round_that_always_fails_ends_the_run_though_rounds_before_it_are_done
     job = small_job(home, tmp_path / "idx")
     monkeypatch.setattr(service.coordinator, "Window", Played)
     monkeypatch.setattr(service.coordinator, "_recover", lambda *_, **__: None)
-    cluster = cast(Cluster, SimpleNamespace(workers=[], worker_left=SimpleNamespace(clear=lambda: None)))
+    cluster = cast(Cluster, SimpleNamespace(workers=[]))
     seen: list[Any] = []
     course = Course(job.plan, {})
     watched = (
@@ -46,8 +46,31 @@ def test_a_round_that_always_fails_ends_the_run_though_rounds_before_it_are_done
     )
     with pytest.raises(ClusterError, match="disturbed 7 times in a row"):
         list(islice(watched, 100))
-    assert sum(isinstance(each, Disturbance) for each in seen) == ATTEMPTS
+    assert sum(isinstance(each, Disturbance) for each in seen) == ATTEMPTS + 1  # the last one too is told
     assert [each.round.number for each in seen if not isinstance(each, Disturbance)][:4] == [0, 1, 2, 3]
+
+
+class Restless(Played):
+    """A window around whose third round workers come and go that had nothing of it."""
+
+    patience = 0.0
+
+    def reports(self):
+        for report in replay(self._job, self._start, self._first):
+            if report.round.number == 2:
+                yield from [Disturbance("a worker left", 2, 3, struck=False)] * (2 * ATTEMPTS)
+            yield report
+
+
+def test_workers_may_leave_as_often_as_they_like_if_they_had_nothing_of_the_round(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = small_job(home, tmp_path / "idx")
+    monkeypatch.setattr(service.coordinator, "Window", Restless)
+    cluster = cast(Cluster, SimpleNamespace(workers=[]))
+    seen = list(coordinate(cluster, job, job.initial_state(), job.plan.first_round(), Course(job.plan, {})))
+    assert sum(isinstance(each, Disturbance) for each in seen) == 2 * ATTEMPTS
+    assert [each.round.number for each in seen if not isinstance(each, Disturbance)] == list(range(6))
 
 
 def test_what_a_task_raises_by_itself_comes_through_as_it_is(home: Home, tmp_path: Path, cluster_of):

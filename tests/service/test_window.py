@@ -2,10 +2,12 @@
 
 import os
 import signal
+from asyncio import sleep
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -31,9 +33,8 @@ def window_on(cluster: Cluster, job: Job) -> Window:
     return Window(cluster, job, start, first, Course(job.plan, {}), avoided=frozenset, warm=set(), patience=60)
 
 
-def kill_one(cluster: Cluster) -> None:
-    victim = cluster.workers[0]
-    os.kill(cluster.client.run(os.getpid, workers=[victim])[victim], signal.SIGKILL)
+def kill(cluster: Cluster, worker: str) -> None:
+    os.kill(cluster.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
 
 
 def digests(told: list[Report | Disturbance]) -> list[str]:
@@ -50,7 +51,7 @@ def test_rounds_go_on_without_a_worker_that_dies_and_its_successor_joins_them(ho
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
         founders, reports = set(cluster.workers), window_on(cluster, job).reports()
         told = [next(reports) for _ in range(8)]
-        kill_one(cluster)
+        kill(cluster, cluster.workers[0])
         for each in reports:
             told.append(each)
             if isinstance(each, Report) and not {each.quickest.worker, each.slowest.worker} <= founders:
@@ -64,33 +65,92 @@ def test_rounds_go_on_without_a_worker_that_dies_and_its_successor_joins_them(ho
     assert digests(told) == alone(job, len(told) - 1)
 
 
-def test_results_that_nobody_else_has_yet_are_made_anew_and_no_others(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("shards", "again"), [(3, False), (1, True)])
+def test_results_that_left_with_a_worker_are_made_anew(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int, again: bool
 ):
-    # the coordinator holds back long enough, and no round waits, so that each result is where it was made
-    monkeypatch.setattr(service.flight, "YIELD_SECONDS", 1.0)
+    # the coordinator holds back long enough, and no round waits, so that each result is just where it was made
+    monkeypatch.setattr(service.flight, "YIELD_SECONDS", 0.4)
     monkeypatch.setattr(service.window, "AHEAD", 1)
-    job = small_job(home, tmp_path / "idx", epochs=1)
+    job = small_job(home, tmp_path / "idx", train=900, **LONG | {"epochs": 1, "averaging": {"shards": shards}})
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
         reports = window_on(cluster, job).reports()
         told = [next(reports)]
-        killer = Thread(target=_kill_when_done, args=(cluster, job, 1))
+        killer = Thread(target=_kill_when_done, args=(cluster, job, 5))
         killer.start()
         told += reports
         killer.join()
     left = [each for each in told if isinstance(each, Disturbance)]
-    assert [each.why for each in left] == ["a worker left"]
-    assert 0 < left[0].tasks < job.config.averaging.shards
+    assert [(each.why, each.struck) for each in left] == [("a worker left", False)]  # all of its tasks were done
+    # with one shard, the results of the round before are gone too, and it begins with the state that was told
+    assert (left[0].tasks > 0) == again
     assert digests(told) == alone(job)
 
 
 def _kill_when_done(cluster: Cluster, job: Job, number: int) -> None:
-    """Kill a worker as soon as all shards of a round are done."""
-    done = 0
-    while done < job.config.averaging.shards:
-        held = {key for keys in cluster.client.has_what().values() for key in keys}
-        done = sum(key.startswith("round-") and key.split("-")[2] == str(number) for key in held)
-    kill_one(cluster)
+    """Kill a worker that made a part of a round as soon as all parts are there."""
+    makers: dict[str, str] = {}
+    while len(makers) < job.config.averaging.shards:
+        holdings = cluster.client.has_what().items()
+        makers = {key: worker for worker, keys in holdings for key in keys if _is_part(key, number)}
+    kill(cluster, next(iter(makers.values())))
+
+
+def _is_part(key: str, number: int) -> bool:
+    kind, _, *place = key.split("-")
+    return kind == "round" and place[0] == str(number)
+
+
+def test_a_round_is_given_to_others_where_those_died_that_alone_might_take_it(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    avoided: set[str] = set()
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        busy, idle = cluster.workers
+        start, first = job.initial_state(), job.plan.first_round()
+        window = Window(
+            *(cluster, job, start, first, Course(job.plan, {})),
+            avoided=lambda: frozenset(avoided),
+            warm=set(),
+            patience=60,
+        )
+        reports = window.reports()
+        told = [next(reports) for _ in range(2)]
+        avoided.add(idle)
+        told += [next(reports) for _ in range(6)]
+        began = monotonic()
+        kill(cluster, busy)
+        told += [next(reports) for _ in range(8)]
+        assert monotonic() - began < 30  # half of the patience
+        reports.close()
+    assert [each.why for each in told if isinstance(each, Disturbance)] == ["a worker left"]
+    assert digests(told) == alone(job, len(told) - 1)
+
+
+def test_nobody_waits_for_a_worker_that_died_while_it_was_read_from(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG | {"averaging": {"shards": 2}})
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        reports = window_on(cluster, job).reports()
+        told = [next(reports) for _ in range(3)]
+        cluster.client.run(_die_when_read, workers=[cluster.workers[0]])
+        began = monotonic()
+        told += [next(reports) for _ in range(10)]
+        assert monotonic() - began < 20  # a third of the patience
+        reports.close()
+    assert [each.why for each in told if isinstance(each, Disturbance)] == ["a worker left"]
+    assert digests(told) == alone(job, len(told) - 1)
+
+
+def _die_when_read(dask_worker: Any) -> None:
+    """Have this worker die as soon as a client reads a part of the sixth round, when others have read it."""
+    plain = dask_worker.handlers["get_data"]
+
+    async def get_data(comm: Any, keys: list[str], who: str | None = None, **rest: Any) -> Any:
+        if who is None and any(_is_part(key, 6) for key in keys):
+            await sleep(0.15)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await plain(comm, keys=keys, who=who, **rest)
+
+    dask_worker.handlers["get_data"] = get_data
 
 
 def test_what_the_last_worker_had_is_lost(home: Home, tmp_path: Path):
@@ -98,7 +158,7 @@ def test_what_the_last_worker_had_is_lost(home: Home, tmp_path: Path):
     with open_cluster(ClusterConfig(workers=1, worker_type="processes")) as cluster:
         reports = window_on(cluster, job).reports()
         next(reports)
-        kill_one(cluster)
+        kill(cluster, cluster.workers[0])
         with pytest.raises(Disturbed, match="the last worker left"):
             list(reports)
 

@@ -3,7 +3,8 @@
 support     what is taken on
 layout      where a block's numbers lie in its shared memory, and what it leaves for the update
 tiles       how much of a convolution a thread makes
-source      the network written as calls of the layers' templates (layers.cuh, step.cu)
+calls       each layer as calls of its template in layers.cuh
+source      the network written in CUDA C++, with the kernels of step.cu
 plan        kernels, grids, blocks, buffers: a value that needs no GPU
 device      CuPy, as far as it is needed; whether a GPU can be used
 engine      the engine itself

@@ -55,7 +55,11 @@ class Layout:
 def fused(network: Network, index: int) -> bool:
     """Whether the layer is an activation computed by the product before it."""
     layers = network.layers
-    return index > 0 and isinstance(layers[index], Activation) and isinstance(layers[index - 1], Conv2D | Dense)
+    return (
+        0 < index < len(layers)
+        and isinstance(layers[index], Activation)
+        and isinstance(layers[index - 1], Conv2D | Dense)
+    )
 
 
 def layout(network: Network, shared: int = MOST_SHARED) -> Layout:

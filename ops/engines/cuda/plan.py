@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from math import prod
 
-from ops.engines.cuda.layout import Layout, update_jobs
-from ops.engines.cuda.source import THREADS, UPDATE_JOBS, UPDATE_THREADS
+from ops.engines.cuda.calls import THREADS
+from ops.engines.cuda.layout import TILE, Layout, update_jobs
 from ops.network import Network
 
 CHUNK = 32
 """Steps in one graph. A round is as many replays as it takes; steps past its end have no examples and do nothing."""
+
+UPDATE_JOBS = 32
+"""How many of `update_jobs` a block of the update takes, with a warp for each part of the batch."""
 
 PREDICT_BATCH = 4096
 """Images that are sent to the device at a time."""
@@ -80,7 +83,7 @@ def plan(network: Network, place: Layout, capacity: int, room: int, steps: int) 
         launches.append(Launch("examples_kernel", place.blocks(capacity), THREADS, place.bytes, names, left))
         names = ("offsets", "rates", "control", *left, "theta", "velocity", "totals", k)
         written = ("theta", "velocity", "totals")
-        launches.append(Launch("update_kernel", update_blocks, UPDATE_THREADS, 0, names, written))
+        launches.append(Launch("update_kernel", update_blocks, UPDATE_JOBS * TILE, 0, names, written))
     launches.append(Launch("advance_kernel", 1, 1, 0, ("control", CHUNK), ("control",)))
     return Plan(capacity, buffers, tuple(launches))
 

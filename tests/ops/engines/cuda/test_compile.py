@@ -5,9 +5,10 @@ import re
 import pytest
 
 from ops import zoo
+from ops.engines.cuda.calls import THREADS
 from ops.engines.cuda.device import KERNELS
 from ops.engines.cuda.layout import layout
-from ops.engines.cuda.source import THREADS, source
+from ops.engines.cuda.source import source
 from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
 from tests.ops.engines.simd.cases import RECIPES
 

@@ -4,9 +4,9 @@ import pytest
 
 from ops import zoo
 from ops.engines.cuda import check
+from ops.engines.cuda.calls import THREADS
 from ops.engines.cuda.layout import MOST_SHARED, TILE, layout, update_jobs
-from ops.engines.cuda.plan import CHUNK, plan, predict_launch
-from ops.engines.cuda.source import THREADS, UPDATE_JOBS
+from ops.engines.cuda.plan import CHUNK, UPDATE_JOBS, plan, predict_launch
 from ops.errors import Unsupported
 from ops.recipe import Recipe
 from tests.ops.engines.simd.cases import NETWORKS

@@ -29,5 +29,5 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
     home = Home.from_environment()
     config = RunFolder.open(home.runs, run).config()
     threads = partial(leaves_python_free, config, describe(home.store(config.dataset)))
-    with worker_logs(), open_cluster(cluster, threads=threads) as opened:
+    with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened:
         return task(evaluate_run)(home, opened, run)

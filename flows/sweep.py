@@ -43,7 +43,7 @@ def sweep_flow(
         return all(leaves_python_free(trial.config, data[trial.config.dataset]) for trial in trials)
 
     done, stop, one = folder.results(), Event(), task(run_trial)
-    with worker_logs(), open_cluster(cluster, threads=threads) as opened, _runner(parallel) as runner:
+    with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened, _runner(parallel) as runner:
         given = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
         asked: list[PrefectFuture[Result]] = [
             runner.submit(one, {**given, "trial": trial}) for trial in trials if trial.number not in done

@@ -41,7 +41,7 @@ def train_flow(
     Started again after a crash, the same flow run goes on from the newest checkpoint.
 
     Args:
-        config: What to train. With its seed and the data, this alone decides the model.
+        config: What to train. With the data and what it starts from, this alone decides the model.
         cluster: Where the work is done. None of this can change the model.
         run: A name for the run, or the run to continue; empty makes one up.
         resume: Continue the run of that name, as it was started; the configuration above is not looked at.
@@ -56,7 +56,7 @@ def train_flow(
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
     before = history(RunFolder.open(home.runs, run)) if begun else []
     view = TrainingView(run, plan_for(asked, data.train), before)
-    with worker_logs(), open_cluster(cluster, threads=partial(leaves_python_free, asked, data)) as opened:
+    with worker_logs(), open_cluster(cluster, prefers_threads=partial(leaves_python_free, asked, data)) as opened:
         trained = task(train_run)(home, opened, run, None if begun else asked, view, Origin(fork, init))
         evaluations = task(evaluate_run)(home, opened, run)
     published = task(publish_run)(home, trained, evaluations)

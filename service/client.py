@@ -55,7 +55,7 @@ class Guess:
 
 
 class Atelier:
-    """One service. A context manager. Every error is an `AtelierError` told in one line."""
+    """One service. A context manager. Every error of the service is an `AtelierError` of one line."""
 
     def __init__(self, url: str = "http://127.0.0.1:7070", *, token: str = "", timeout_s: float = 30.0) -> None:
         headers = {"authorization": f"Bearer {token}"} if token else {}

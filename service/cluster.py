@@ -68,6 +68,7 @@ class Cluster:
         self._direct = direct
         self._workers: list[str] | None = None
         self._changes = 0
+        self._subscribed_comm: Any = None
         self.address = address
         self.client = self._connect(CONNECT_SECONDS)
 
@@ -82,7 +83,7 @@ class Cluster:
         return known
 
     def departures(self) -> frozenset[str]:
-        """The tasks, by their keys, that workers were at which died since this was asked last."""
+        """The keys of the tasks of workers that died since the last call; one that retired in order adds none."""
         self.worker_left.clear()
         struck: frozenset[str] = frozenset()
         while not self._departures.empty():
@@ -108,7 +109,7 @@ class Cluster:
 
         Dask makes a lost connection anew by itself, but there nobody would hear of workers any more.
         """
-        return bool(self.client.status == "running" and self.client.scheduler_comm is self._heard_on)
+        return bool(self.client.status == "running" and self.client.scheduler_comm is self._subscribed_comm)
 
     def silent_workers(self) -> frozenset[str]:
         """The workers whose last heartbeat is much older than the newest there was."""
@@ -168,7 +169,7 @@ class Cluster:
             client.close(timeout=2)
             raise silence from None
         self._workers = None
-        self._heard_on = client.scheduler_comm
+        self._subscribed_comm = client.scheduler_comm
         if not self.is_here and logging.getLogger("service").isEnabledFor(logging.INFO):
             client.forward_logging("service", level=logging.INFO)
             client.forward_logging("distributed.worker", level=logging.WARNING)
@@ -199,10 +200,10 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(config: ClusterConfig, *, threads: Callable[[], bool] = bool) -> Iterator[Cluster]:
+def open_cluster(config: ClusterConfig, *, prefers_threads: Callable[[], bool] = lambda: False) -> Iterator[Cluster]:
     """The cluster that is asked for; a local one ends with the block.
 
-    threads: says whether a local one's workers had best be threads, where the configuration leaves it open.
+    prefers_threads: says whether a local one's workers had best be threads, where the configuration leaves it open.
     Raises ClusterError where the scheduler doesn't answer or has no workers.
     """
     with dask.config.set(QUIET):
@@ -210,7 +211,7 @@ def open_cluster(config: ClusterConfig, *, threads: Callable[[], bool] = bool) -
             with connected(config.scheduler) as cluster:
                 yield cluster
             return
-        are_threads = threads() if config.worker_type == "auto" else config.worker_type == "threads"
+        are_threads = prefers_threads() if config.worker_type == "auto" else config.worker_type == "threads"
         with (
             # Processes are started with one thread for BLAS, which its bits depend on.
             threadpool_limits(1 if are_threads else None, user_api="blas"),

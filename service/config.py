@@ -1,7 +1,7 @@
 """What a training is asked to do: one frozen, validated value, the same for command line, form and HTTP.
 
-Everything in `TrainConfig` may change the final bits; nothing outside of it does. Where the work runs
-(`ClusterConfig`) is kept apart, because it must not.
+With the data and what it starts from, `TrainConfig` decides the final bits (all of it but `name` and `tags`); nothing
+else does. Where the work runs (`ClusterConfig`) is kept apart, because it must not.
 """
 
 from types import MappingProxyType

@@ -1,10 +1,10 @@
 """The parameter-averaging coordinator: has rounds computed on a cluster, whatever happens to the cluster meanwhile.
 
 It holds nothing that can't be had again. Tasks are pure, so their answers are the same wherever and however often they
-are computed; and the state after the last finished round is in the coordinator's hands. What a worker had that died is
-computed by the others, if they hold all that it takes. For every other trouble, a worker that froze, a scheduler that
-came back empty, there is one move: let go of what is in flight and go on from that state. Nothing older is ever
-computed again.
+are computed; and the state after the last finished round, of a large network after one of the last sixteen, is in the
+coordinator's hands. What a worker had that died is computed by the others, if they hold all that it takes. For every
+other trouble, a worker that froze, a scheduler that came back empty, there is one move: let go of what is in flight and
+go on from that state. Nothing older is ever computed again.
 """
 
 from collections.abc import Generator
@@ -27,11 +27,11 @@ ATTEMPTS = 6
 """How many times in a row the same round may be disturbed before its own tasks are held to be the cause."""
 
 FIRST_PATIENCE_SECONDS = 120.0
-"""How long the first answer may take: workers load data and compile kernels first."""
+"""How long an answer may take while workers load data and compile kernels: a run's first one, and where one is cold."""
 
 LEAST_PATIENCE_SECONDS = 3.0
 PATIENCE_ROUNDS = 5
-"""After that a round may take so many times as long as the longest of those before it."""
+"""After that a round may take so many times as long as the longest so far."""
 
 AVOID_SECONDS = 30.0
 """How long a worker that kept others waiting gets no tasks; twice as long each time that it does so again."""
@@ -46,36 +46,38 @@ SLOW_SECONDS = 0.5
 class _Watch:
     """What the coordinator remembers of how a run went. None of it can change a bit of the result.
 
-    failures: how often in a row the round after the furthest was struck.
+    failures: how often in a row the round after the furthest was struck. longest_round_s, best_example_s: how long the
+    longest round took to be answered, and the quickest shard for an example.
     """
 
     furthest: int = -1
     failures: int = 0
-    longest: float = 0.0
-    quickest_s: float = inf
+    longest_round_s: float = 0.0
+    best_example_s: float = inf
     avoided_until: dict[str, float] = field(default_factory=dict)
     offences: dict[str, int] = field(default_factory=dict)
     warm: set[str] = field(default_factory=set)
 
     def patience(self, *, cold: bool = False) -> float:
         """How many seconds an answer may take, twice as long after each failure. cold: workers may be starting up."""
-        if cold or not self.longest:
+        if cold or not self.longest_round_s:
             return FIRST_PATIENCE_SECONDS
-        return 2**self.failures * max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest)
+        return 2**self.failures * max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest_round_s)
 
     def reached(self, round_: Round) -> None:
         """Note that a round is done."""
         if round_.number > self.furthest:
             self.furthest, self.failures = round_.number, 0
 
-    def failed(self, trouble: Disturbance) -> None:
-        """Note that the round at hand was struck. Raises ClusterError where it was too often."""
+    def disturbed(self, trouble: Disturbance) -> None:
+        """Count a disturbance that struck the round at hand. Raises ClusterError where there were too many in a row."""
         if not trouble.struck:
             return
         self.failures += 1
         if self.failures > ATTEMPTS:
+            number = max(trouble.round, self.furthest + 1)
             raise ClusterError(
-                f"round {trouble.round} was disturbed {self.failures} times in a row ({trouble.why}); "
+                f"round {number} was disturbed {self.failures} times in a row ({trouble.why}); "
                 "`atelier runs resume` continues the run"
             ) from None
 
@@ -85,16 +87,16 @@ class _Watch:
         return frozenset(worker for worker, until in self.avoided_until.items() if until > now)
 
     def took(self, asked: float | None) -> None:
-        """Note how long an answer took that was asked for then; None where it is no measure."""
+        """Note the time since an answer was asked for; None where it doesn't measure a round."""
         if asked is not None:
-            self.longest = max(self.longest, monotonic() - asked)
+            self.longest_round_s = max(self.longest_round_s, monotonic() - asked)
 
     def laggard(self, report: Report) -> frozenset[str]:
         """The worker that made a round last, if one did: measured against another in it, or the best there was."""
         quickest, slowest = report.quickest, report.slowest
         apart = quickest.worker != slowest.worker
-        usual_s = quickest.example_s if apart else self.quickest_s
-        self.quickest_s = min(self.quickest_s, quickest.example_s)
+        usual_s = quickest.example_s if apart else self.best_example_s
+        self.best_example_s = min(self.best_example_s, quickest.example_s)
         late_s = (slowest.example_s - usual_s) * report.examples / report.round.shards
         lags = slowest.example_s > SLOW_FACTOR * usual_s and late_s > SLOW_SECONDS
         return frozenset([slowest.worker]) if lags else frozenset()
@@ -117,7 +119,8 @@ def coordinate(
     watch, state, following = _Watch(), start, first
     while following is not None:
         cold = not watch.warm.issuperset(_present(cluster))
-        going_on_from, asked = following.number, None if cold else monotonic()
+        going_on_from = following.number
+        asked = None if cold else monotonic()
         patience = watch.patience(cold=cold)
         window = Window(
             cluster, job, state, following, course, avoided=watch.avoided, warm=watch.warm, patience=patience
@@ -127,8 +130,9 @@ def coordinate(
             for told in reports:
                 if isinstance(told, Disturbance):
                     yield told
-                    watch.failed(told)
-                    asked, window.patience = None, max(window.patience, watch.patience())
+                    watch.disturbed(told)
+                    asked = None
+                    window.patience = max(window.patience, watch.patience())
                     continue
                 watch.reached(told.round)
                 laggard = watch.laggard(told)
@@ -142,11 +146,12 @@ def coordinate(
                 yield told
                 if laggard:
                     yield Disturbance("a worker lags behind", told.round.number + 1, 0, struck=False)
-                asked, window.patience = monotonic(), watch.patience()
+                asked = monotonic()
+                window.patience = watch.patience()
         except Disturbed as trouble:
             disturbance = Disturbance(str(trouble), going_on_from, trouble.tasks)
             yield disturbance
-            watch.failed(disturbance)
+            watch.disturbed(disturbance)
             watch.suspect(trouble.suspects)
             _recover(cluster, anew=trouble.unanswered)
         finally:

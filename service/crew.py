@@ -31,8 +31,8 @@ class Crew:
         self._numbers = count()
         # Workers that were here when nobody was warm: to wait until they are would gain nothing.
         self._founders: set[str] = set()
-        self._welcome: list[str] = []
-        self._is_strict = False
+        self._takers: list[str] = []
+        self._is_binding = False
 
     @property
     def warming(self) -> list[Future]:
@@ -42,50 +42,57 @@ class Crew:
     @property
     def bound(self) -> frozenset[str]:
         """The workers that alone may take what is submitted now, where others are to be avoided; else empty."""
-        return frozenset(self._welcome) if self._is_strict else frozenset()
+        return frozenset(self._takers) if self._is_binding else frozenset()
 
     def muster(self) -> bool:
-        """Look who is there; have every worker that isn't known yet load the data and compile the engine.
-
-        True if other workers are welcome than before, so that tasks that didn't begin yet had better be placed anew.
-        """
+        """Look who is there. True if others take tasks than before: those not begun had better be placed anew."""
         everyone = self._cluster.workers
-        self._warm.intersection_update(everyone)
-        self._founders.intersection_update(everyone)
-        for departed in self._warming.keys() - set(everyone):
-            del self._warming[departed]  # one that comes again has to be warmed up again
-        nobody_is_ahead = not self._warm
-        for worker in everyone:
-            if worker not in self._warm and worker not in self._warming:
-                if nobody_is_ahead:
-                    self._founders.add(worker)
-                self._warming[worker] = self._warmed_up(worker)
-        avoided = self._avoided()
-        others = [worker for worker in everyone if worker not in avoided]
-        self._is_strict = 0 < len(others) < len(everyone)
-        candidates = others or everyone
-        at_home = self._warm | self._founders
-        before, self._welcome = self._welcome, [worker for worker in candidates if worker in at_home] or candidates
-        return before not in ([], self._welcome)
+        self._forget_departed(everyone)
+        self._warm_up_newcomers(everyone)
+        before, self._takers = self._takers, self._chosen(everyone)
+        return before not in ([], self._takers)
 
     def places(self, keys: list[str]) -> dict[str, Any]:
         """Dask's annotations for some tasks: with which worker each had best be, counted round.
 
         Dask by itself gives tasks only to workers that hold some of their input, which after a solo round is one.
-        It is a hint: any other worker may take a task, unless some are to be avoided, which would steal it.
+        With nobody to avoid it is a hint, and any worker may take the task; else it is binding, or they would steal it.
         """
-        welcome = self._welcome
-        if not welcome:
+        takers = self._takers
+        if not takers:
             return {}
-        turns = [welcome if self._is_strict else [welcome[index % len(welcome)]] for index in range(len(keys))]
-        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_strict}
+        turns = [takers if self._is_binding else [takers[index % len(takers)]] for index in range(len(keys))]
+        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_binding}
 
-    def _warmed_up(self, worker: str) -> Future:
+    def _forget_departed(self, everyone: list[str]) -> None:
+        """One that comes again has to be warmed up again."""
+        self._warm.intersection_update(everyone)
+        self._founders.intersection_update(everyone)
+        for departed in self._warming.keys() - set(everyone):
+            del self._warming[departed]
+
+    def _warm_up_newcomers(self, everyone: list[str]) -> None:
+        """Have every worker that isn't known yet load the data and compile the engine."""
+        newcomers = [worker for worker in everyone if worker not in self._warm and worker not in self._warming]
+        if not self._warm:
+            self._founders.update(newcomers)
+        for worker in newcomers:
+            self._warming[worker] = self._start_warm_up(worker)
+
+    def _chosen(self, everyone: list[str]) -> list[str]:
+        """Those who are to take tasks."""
+        avoided = self._avoided()
+        others = [worker for worker in everyone if worker not in avoided]
+        self._is_binding = 0 < len(others) < len(everyone)
+        candidates = others or everyone
+        return [worker for worker in candidates if worker in self._warm | self._founders] or candidates
+
+    def _start_warm_up(self, worker: str) -> Future:
         key = f"warm-{self._name}.{next(self._numbers)}-{worker}"
         task = self._cluster.client.submit(warm_up, self._job, key=key, pure=False, workers=[worker])
-        task.add_done_callback(partial(self._welcomed, worker))
+        task.add_done_callback(partial(self._note_warm, worker))
         return task
 
-    def _welcomed(self, worker: str, task: Future) -> None:
+    def _note_warm(self, worker: str, task: Future) -> None:
         if task.status == "finished":
             self._warm.add(worker)

@@ -18,15 +18,15 @@ from service.plan import Round
 from service.rounds import Report, local_round, partial_sum, report, state_after
 
 FETCH_BYTES = 4 << 20
-"""How much the coordinator fetches after every round: what the shards hand in, or else a report with the state."""
+"""The most that is fetched after every round: what the shards hand in, or else a report with the state."""
 
-KEEP_EVERY = 16
+STATE_EVERY_ROUNDS = 16
 """A state that is larger comes back where an epoch ends, and once in so many rounds."""
 
 YIELD_SECONDS = 0.02
 """How long the coordinator holds back when a round is done: the workers wait for the same results, and go first."""
 
-Before: TypeAlias = State | Future | tuple[Round, list[Future]]
+Input: TypeAlias = State | Future | tuple[Round, list[Future]]
 """What a round's tasks take: a state at first; then what was handed in for the round before, or what that came to."""
 
 
@@ -39,13 +39,13 @@ class Flight:
     shards: what the round's shards come to. parts: what is handed in for it, these or sums of them.
     state: what that comes to, where one task works it out for all.
     asked: those whose results the coordinator fetches. answers: these results, on their way from the start.
-    bound: the workers that alone may take its tasks; empty where any may. before: what they take, which is kept for as
-    long as one of them may have to be done again.
+    bound: the workers that alone may take its tasks; empty where any may. before: what they take; it is never read, but
+    keeps Dask from forgetting these results while a task may have to be done again.
     """
 
     round: Round
     bound: frozenset[str]
-    before: Before
+    before: Input
     tasks: list[list[Future]] = field(default_factory=list)
     inputs: dict[str, list[str]] = field(default_factory=dict)
     shards: list[Future] = field(default_factory=list)
@@ -60,11 +60,11 @@ class Flight:
         return len(self.inputs)
 
     @property
-    def then(self) -> Before:
+    def then(self) -> Input:
         """What the tasks of the round after it take."""
         return self.state or (self.round, self.parts)
 
-    def report(self, job: Job) -> Report:
+    def outcome(self, job: Job) -> Report:
         """What came of the round; raises whatever kept its answers from coming."""
         answers = self.answers.result()
         return answers[0] if isinstance(answers[0], Report) else report(job, (self.round, answers), True)
@@ -80,7 +80,7 @@ class Launcher:
         self._name = name
         self._launched = 0
 
-    def launch(self, round_: Round, before: Before) -> Flight:
+    def launch(self, round_: Round, before: Input) -> Flight:
         """Submit a round. Its keys are new each time, so that it may be submitted again."""
         self._launched += 1
         tag, flight = f"{self._name}.{self._launched}-{round_.number}", Flight(round_, self._crew.bound, before)
@@ -94,23 +94,24 @@ class Launcher:
             groups = [(parts[low : low + FAN_IN],) for low in range(0, len(parts), FAN_IN)]
             parts = submit(partial_sum, groups, f"sum-{tag}-{level}")
             level += 1
-        flight.parts, whole = parts, (round_, parts)
+        flight.parts, handed_in = parts, (round_, parts)
         if level == 0 and self._is_light(round_):
             flight.asked = parts
         else:
-            told = (self._job, whole, self.brings_state(round_))
-            flight.asked = submit(report, [told], f"report-{tag}", urgent=False)
+            arguments = (self._job, handed_in, self.brings_state(round_))
+            flight.asked = submit(report, [arguments], f"report-{tag}", urgent=False)
         flight.answers = self.fetched(flight.asked)
         # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
         if level > 0:
-            (flight.state,) = submit(state_after, [(self._job, whole)], f"state-{tag}")
+            (flight.state,) = submit(state_after, [(self._job, handed_in)], f"state-{tag}")
         return flight
 
     def brings_state(self, round_: Round) -> bool:
         """Whether the state after a round comes with its report."""
-        small = 3 * 4 * self._job.network.size <= FETCH_BYTES
+        vectors = 3  # parameters, velocity, outer velocity
+        small = vectors * 4 * self._job.network.size <= FETCH_BYTES
         last_of_epoch = round_.last == self._job.plan.steps_per_epoch
-        return small or last_of_epoch or round_.number % KEEP_EVERY == 0
+        return small or last_of_epoch or round_.number % STATE_EVERY_ROUNDS == 0
 
     def fetched(self, tasks: list[Future]) -> Promise[list[Any]]:
         """Have results fetched as soon as they are there and the workers have them."""

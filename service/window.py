@@ -21,7 +21,7 @@ from service.plan import LAG, Round
 from service.rounds import Report
 
 AHEAD = LAG
-"""How many rounds are with the scheduler at a time: as many as can be told before their results are there."""
+"""How many rounds are with the scheduler at a time. The next may depend on how the one `LAG` before it went."""
 
 CHAIN_TASKS = 1000
 CHAIN_ROUNDS = 64
@@ -36,9 +36,10 @@ GLANCE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What happened to the cluster, and from which round the work went on; so many tasks were let go for it.
+    """Something happened to the cluster.
 
-    struck: whether the round at hand lost a task by it, or was given up.
+    round: where the work goes on. tasks: how many were let go for it. struck: whether the round at hand lost a task by
+    it, or was given up.
     """
 
     why: str
@@ -95,23 +96,25 @@ class Window:
         self._launcher = Launcher(cluster, job, self._crew, self._name)
         self._flights: deque[Flight] = deque()
         self._last: Flight | None = None
-        self._chain: list[int] = []
+        self._chain_rounds = 0
+        self._chain_tasks = 0
 
     def reports(self) -> Generator[Report | Disturbance]:
         """The reports of all rounds, in order; closing the generator lets go of what is still in flight.
 
         A worker that leaves is a Disturbance among them, if there are others to do what it had to do. Raises Disturbed
-        where there are none, where the scheduler was lost, or an answer is overdue.
+        where there are none or they can't, where a task kills its workers, where the scheduler or an answer was lost,
+        or an answer is overdue.
         """
         self._cluster.departures()  # those before this are no matter
         try:
             while True:
                 if self._flights and self._cluster.worker_left.is_set():
-                    yield self._mended()
+                    yield self._go_on_without_departed()
                 elif not self._fill():
                     return
-                elif self._is_answered():
-                    report = self._told()
+                elif self._wait_for_answers():
+                    report = self._first_report()
                     self._course.note(report.round, report.dispersion)
                     yield report
                     self._state = report.state
@@ -123,8 +126,8 @@ class Window:
         """Submit rounds up to the limit, to those who are here; False when nothing is left to wait for."""
         with self._connected():
             if self._crew.muster():
-                self._withdraw(self._begun())
-            while len(self._flights) < AHEAD and (following := self._following()):
+                self._withdraw(self._count_begun())
+            while len(self._flights) < AHEAD and (following := self._next_round()):
                 assert self._last or self._state
                 self._launched(self._launcher.launch(following, self._last.then if self._last else self._state))
         return bool(self._flights)
@@ -132,17 +135,18 @@ class Window:
     def _launched(self, flight: Flight) -> None:
         self._flights.append(flight)
         self._last = flight
-        self._chain.append(flight.size)
+        self._chain_rounds += 1
+        self._chain_tasks += flight.size
 
-    def _following(self) -> Round | None:
+    def _next_round(self) -> Round | None:
         if self._last is None:
             return self._first
-        is_long = len(self._chain) >= CHAIN_ROUNDS and sum(self._chain) >= CHAIN_TASKS
+        is_long = self._chain_rounds >= CHAIN_ROUNDS and self._chain_tasks >= CHAIN_TASKS
         if is_long and self._launcher.brings_state(self._last.round):
             return None
         return self._course.after(self._last.round)
 
-    def _begun(self) -> int:
+    def _count_begun(self) -> int:
         """How many of the rounds in flight have begun, as far as can be told: all shards of the one before are done."""
         begun = 1
         while begun < len(self._flights) and all(task.done() for task in self._flights[begun - 1].shards):
@@ -150,7 +154,7 @@ class Window:
         return begun
 
     def _withdraw(self, keep: int) -> int:
-        """Cancel all rounds in flight but the first, to submit them again. Returns how many tasks that were."""
+        """Cancel all rounds in flight but the first `keep`; `_fill` submits them again. Returns how many tasks."""
         waiting = list(self._flights)[keep:]
         if waiting:
             self._flights = deque(list(self._flights)[:keep])
@@ -158,7 +162,7 @@ class Window:
             self._cancel([together for flight in waiting for together in flight.tasks])
         return sum(flight.size for flight in waiting)
 
-    def _is_answered(self) -> bool:
+    def _wait_for_answers(self) -> bool:
         """Wait for the answers of the round at hand, with a look around now and then; False if a worker left first."""
         flight, deadline = self._flights[0], monotonic() + self.patience
         while not wait([flight.answers], GLANCE_SECONDS).done:
@@ -176,7 +180,7 @@ class Window:
                 raise self._disturbed("an answer is overdue", suspects, unanswered=True)
         return True
 
-    def _mended(self) -> Disturbance:
+    def _go_on_without_departed(self) -> Disturbance:
         """Have the round at hand done without the worker that left.
 
         Dask gives what is missing to others. Where it can't, the round is submitted anew from the state that it began
@@ -191,7 +195,7 @@ class Window:
             if not self._cluster.workers:
                 raise Disturbed("the last worker left", in_flight)
             if not self._is_stuck(flight):
-                # A fetch that reads from the worker that left would wait for it.
+                # The old fetch may still be reading from the worker that left.
                 flight.answers = self._launcher.fetched(flight.asked)
             elif self._state is None:
                 raise Disturbed("a worker left", in_flight)
@@ -223,10 +227,10 @@ class Window:
                 holdings.setdefault(worker, set()).add(key)
         return holdings
 
-    def _told(self) -> Report:
+    def _first_report(self) -> Report:
         flight = self._flights[0]
         try:
-            return flight.report(self._job)
+            return flight.outcome(self._job)
         except KilledWorker:
             raise self._disturbed("a task ended with its worker") from None
         except (CancelledError, ClosedClientError, OSError):
@@ -236,7 +240,7 @@ class Window:
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
-        """Whatever is asked of the scheduler meanwhile, it may go away at any moment."""
+        """Turns a connection that is lost meanwhile into Disturbed."""
         try:
             yield
         except (OSError, ClosedClientError):
@@ -246,7 +250,7 @@ class Window:
         return Disturbed(what, sum(flight.size for flight in self._flights), suspects, unanswered=unanswered)
 
     def _suspects(self) -> frozenset[str]:
-        """The workers that keep the round that is waited for, unless they are busy for others too and still heard of.
+        """The workers that hold up the round at hand, but for those that are heard of and have tasks of other runs.
 
         A worker keeps it that has one of its tasks, or the input that such a task still waits for; and a silent one
         that has an answer and doesn't hand it over.
@@ -259,14 +263,15 @@ class Window:
             for key in flight.inputs.keys() & set(keys):
                 missing = set() if worker in silent else set(flight.inputs[key]) - held.get(worker, set())
                 keepers |= {other for other, has in held.items() if missing & has} or {worker}
-        return frozenset(worker for worker in keepers if worker in silent or not self._foreign(busy.get(worker, ())))
+        shared = {worker for worker, keys in busy.items() if self._has_foreign(keys)}
+        return frozenset(keepers - (shared - silent))
 
     def _waits_for_others(self) -> bool:
         """Whether tasks of the round at hand are with workers, and workers have work of others too."""
         busy, mine = self._cluster.processing().values(), self._flights[0].inputs.keys()
-        return any(self._foreign(keys) for keys in busy) and any(not mine.isdisjoint(keys) for keys in busy)
+        return any(self._has_foreign(keys) for keys in busy) and any(not mine.isdisjoint(keys) for keys in busy)
 
-    def _foreign(self, keys: Iterable[str]) -> bool:
+    def _has_foreign(self, keys: Iterable[str]) -> bool:
         return any(self._name not in key for key in keys)
 
     def _let_go(self) -> None:

@@ -63,7 +63,7 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     words = (str(data.path), network, str(epochs))
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     local, threads = ClusterConfig(workers=os.cpu_count() or 1), partial(leaves_python_free, config, data)
-    with peer("service.bench.torch_race", *words) as ask, open_cluster(local, threads=threads) as cluster:
+    with peer("service.bench.torch_race", *words) as ask, open_cluster(local, prefers_threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):
             taken["atelier"].append(_progress(home, cluster, config.model_copy(update={"seed": seed})))

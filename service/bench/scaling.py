@@ -42,7 +42,7 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
     overheads: dict[int, list[float]] = {count: [] for count in workers}
     for _ in range(repetitions):
         for count in workers:
-            with open_cluster(ClusterConfig(workers=count), threads=threads) as cluster:
+            with open_cluster(ClusterConfig(workers=count), prefers_threads=threads) as cluster:
                 timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
                 took, folder = timed_run(home, cluster, config)
             seconds[count].append(took)

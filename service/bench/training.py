@@ -66,7 +66,7 @@ def measure_training(
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
     local, threads = ClusterConfig(workers=cores), partial(leaves_python_free, config, data)
-    with peer("service.bench.torch_peer", *words) as ask, open_cluster(local, threads=threads) as cluster:
+    with peer("service.bench.torch_peer", *words) as ask, open_cluster(local, prefers_threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):

@@ -20,7 +20,7 @@ from service.config import ClusterConfig
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="How many trainings may run at a time; the others wait in line.",
+    help="How many trainings of each form may run at a time; the others wait in line.",
 )
 @click.pass_obj
 def deploy(context: Context, scheduler: str, trainings: int) -> None:

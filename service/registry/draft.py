@@ -20,7 +20,7 @@ from service.exports.weights import as_tensors
 class Draft:
     """A model that is ready to be published.
 
-    network, theta: what it is and its parameters. classes: names of the classes. resize: see `TrainConfig`.
+    network, theta: what it is and its parameters. class_names: of its classes, in order. dataset: what it learned from.
     config: what was asked for; metrics: what came out (`train_loss`, `train_accuracy`, and those of
     `evaluation.Evaluation` under `test`, and `evaluation.Score` under
     `validation` where examples were kept out); history: one object an epoch; lineage: where it comes from.

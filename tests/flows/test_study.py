@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from service.home import Home
 from service.study import Cell, Study, outcomes_of
 from tests.commands import ROOT
@@ -29,6 +31,7 @@ def started(home: Home) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 def test_a_study_that_is_killed_goes_on_to_the_whole_report(home: Home, tmp_path: Path):
     blobs_store(home, tmp_path / "idx")
     first = started(home)

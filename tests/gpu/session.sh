@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole session on a GPU in one call: tests, then the table of docs/performance.md. PYTHON has CuPy, pytest and torch.
+# A whole session on a GPU in one call: tests, then a table of speeds, beside PyTorch. PYTHON has CuPy, pytest and torch.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 export PYTHONUNBUFFERED=1 PYTHONPATH=.

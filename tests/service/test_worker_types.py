@@ -81,5 +81,5 @@ def test_threads_are_for_engines_that_leave_python_free(home: Home, tmp_path: Pa
     assert not leaves_python_free(job.config, data)
     assert leaves_python_free(job.config.model_copy(update={"engine": "auto"}), data)
     assert not leaves_python_free(job.config.model_copy(update={"engine": "cuda"}), data)
-    with open_cluster(ClusterConfig(workers=1, worker_type="processes"), threads=lambda: True) as cluster:
+    with open_cluster(ClusterConfig(workers=1, worker_type="processes"), prefers_threads=lambda: True) as cluster:
         assert not cluster.is_here

@@ -1,13 +1,13 @@
 """Each layer as calls of its template in layers.cuh, with its sizes written in.
 
-x and y are where a layer's input and output lie, g and other where the gradients of its output and of its input do.
+x and y are where a layer's input and output lie, dx and dy where their gradients do.
 """
 
 from math import prod
 
 from ops.engines.cuda import tiles
 from ops.engines.cuda.layout import Layout
-from ops.engines.cuda.tiles import WARP, Kernel, Planes, Tile
+from ops.engines.cuda.tiles import WARP, Filter, Planes, Tile
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D
 from ops.layers.activation import Activation
 from ops.network import Network
@@ -17,7 +17,7 @@ THREADS = 512
 
 
 class Calls:
-    """How one layer of a network is called; this is one that has no parameters and moves nothing, as Flatten."""
+    """How one layer is called. This base is a layer that does nothing, such as Flatten."""
 
     def __init__(self, network: Network, place: Layout, index: int) -> None:
         self.network = network
@@ -31,15 +31,15 @@ class Calls:
         """act: the activation that is computed along with it, "Identity" for none. Empty where nothing is done."""
         return ""
 
-    def left(self, x: str, g: str) -> list[str]:
-        """What leaves behind whatever the gradients of its parameters are made of."""
+    def left(self, x: str, dy: str) -> list[str]:
+        """Calls that keep what the update needs for the gradients of its parameters."""
         return []
 
-    def back(self, x: str, g: str, other: str, act: str) -> str:
+    def back(self, x: str, dy: str, dx: str, act: str) -> str:
         """act: the activation before it, whose slope is multiplied in."""
         return ""
 
-    def back_in_place(self, y: str, g: str) -> str:
+    def back_in_place(self, y: str, dy: str) -> str:
         """The gradient going back through a layer that changes each number by itself."""
         return ""
 
@@ -48,12 +48,12 @@ class Calls:
         return f"theta + {self.pieces[key].start}" if key in self.pieces else "nullptr"
 
     def gradient(self, key: str, job: str) -> str:
-        """What gives a job its part of an array's gradient, and the number of the parameter."""
+        """C++ that sets the gradient and the parameter's number for one job, where the job is about this array."""
         raise NotImplementedError
 
 
 class ConvCalls(Calls):
-    """Conv2D. Its passes over a block's threads start where the one before it stops, and go side by side."""
+    """Conv2D. Its backward passes go side by side, each from the first thread that the one before leaves free."""
 
     def __init__(self, network: Network, place: Layout, index: int) -> None:
         super().__init__(network, place, index)
@@ -63,26 +63,27 @@ class ConvCalls(Calls):
         self.channels = layer.channels
         window = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
         pairs = [number for both in window for number in both]  # type: ignore[union-attr]  # pairs since __post_init__
-        tall, wide, _, stride, *_, dilation = pairs
-        self.kernel = Kernel(tall, wide, stride, dilation)
+        tall, wide, _, stride, _, _, _, dilation = pairs
+        self.filter = Filter(tall, wide, stride, dilation)
         self.name = f"Conv<{_listed(*self.before, *self.after, *pairs, layer.groups)}>"
 
     def forward(self, x: str, y: str, act: str) -> str:
-        tile = tiles.forward(self._planes(self.after), self.kernel)
+        tile = tiles.forward(self._planes(self.after), self.filter)
         arguments = f"{x}, {self.filters()}, {self.array('bias')}, {y}"
         return f"{self.name}::forward<{act}, {tile.columns}, {tile.channels}>({arguments});"
 
-    def left(self, x: str, g: str) -> list[str]:
+    def left(self, x: str, dy: str) -> list[str]:
         tile = self._weights_tile()
-        calls = [f"{self.name}::weights<{_all(tile)}, 0>({g}, {x}, partials + {self._partial('weight')}, d.here);"]
+        arguments = f"{dy}, {x}, partials + {self._partial('weight')}, d.here"
+        calls = [f"{self.name}::weights<{_tile_arguments(tile)}, 0>({arguments});"]
         if "bias" in self.pieces:
-            calls.append(f"{self.name}::bias<{tile.threads}>({g}, partials + {self._partial('bias')}, d.here);")
+            calls.append(f"{self.name}::bias<{tile.threads}>({dy}, partials + {self._partial('bias')}, d.here);")
         return calls
 
-    def back(self, x: str, g: str, other: str, act: str) -> str:
-        tile = tiles.back(self._planes(self.before), self._planes(self.after), self.kernel, THREADS)
+    def back(self, x: str, dy: str, dx: str, act: str) -> str:
+        tile = tiles.back(self._planes(self.before), self._planes(self.after), self.filter, THREADS)
         busy = self._weights_tile().threads + (WARP * self.channels if "bias" in self.pieces else 0)
-        return f"{self.name}::input<{act}, {_all(tile)}, {busy}>({g}, {self.filters()}, {x}, {other});"
+        return f"{self.name}::input<{act}, {_tile_arguments(tile)}, {busy}>({dy}, {self.filters()}, {x}, {dx});"
 
     def gradient(self, key: str, job: str) -> str:
         rows = f"rows_sum<PARTIALS>(partials + {self._partial(key)} + {job}, part, blocks)"
@@ -100,7 +101,7 @@ class ConvCalls(Calls):
 
     def _weights_tile(self) -> Tile:
         depth = self.before[0] // self.groups
-        return tiles.weights(self._planes(self.after), depth, self.kernel, THREADS)
+        return tiles.weights(self._planes(self.after), depth, self.filter, THREADS)
 
     def _planes(self, shape: tuple[int, ...]) -> Planes:
         channels, rows, width = shape
@@ -117,15 +118,15 @@ class DenseCalls(Calls):
     def forward(self, x: str, y: str, act: str) -> str:
         return f"{self.name}::forward<{act}>({x}, {self.array('weight')}, {self.array('bias')}, {y});"
 
-    def left(self, x: str, g: str) -> list[str]:
+    def left(self, x: str, dy: str) -> list[str]:
         to_x, to_g = self.place.stash[self.index]
         return [
             f"keep<{self.before[0]}>({x}, stash + {to_x}, d.here);",
-            f"keep<{self.after[0]}>({g}, stash + {to_g}, d.here);",
+            f"keep<{self.after[0]}>({dy}, stash + {to_g}, d.here);",
         ]
 
-    def back(self, x: str, g: str, other: str, act: str) -> str:
-        return f"{self.name}::input<{act}>({g}, {self.array('weight')}, {x}, {other});"
+    def back(self, x: str, dy: str, dx: str, act: str) -> str:
+        return f"{self.name}::input<{act}>({dy}, {self.array('weight')}, {x}, {dx});"
 
     def gradient(self, key: str, job: str) -> str:
         (to_x, to_g), start = self.place.stash[self.index], self.pieces[key].start
@@ -149,8 +150,8 @@ class PoolCalls(Calls):
     def forward(self, x: str, y: str, act: str) -> str:
         return f"{self.name}::forward({x}, {y});"
 
-    def back(self, x: str, g: str, other: str, act: str) -> str:
-        return f"{self.name}::input<{act}>({g}, {x}, {other});"
+    def back(self, x: str, dy: str, dx: str, act: str) -> str:
+        return f"{self.name}::input<{act}>({dy}, {x}, {dx});"
 
 
 class ActivationCalls(Calls):
@@ -164,8 +165,8 @@ class ActivationCalls(Calls):
     def forward(self, x: str, y: str, act: str) -> str:
         return f"activate<{self.name}, {prod(self.before)}>({x}, {y});"
 
-    def back_in_place(self, y: str, g: str) -> str:
-        return f"slope<{self.name}, {prod(self.before)}>({y}, {g});"
+    def back_in_place(self, y: str, dy: str) -> str:
+        return f"slope<{self.name}, {prod(self.before)}>({y}, {dy});"
 
 
 class DropoutCalls(Calls):
@@ -182,8 +183,8 @@ class DropoutCalls(Calls):
         copy = f"activate<Identity, {prod(self.before)}>({x}, {y});"
         return f"if (TRAINING) {self.name}({x}, {y}, {self.draw}); else {copy}"
 
-    def back_in_place(self, y: str, g: str) -> str:
-        return f"{self.name}({g}, {g}, {self.draw});"
+    def back_in_place(self, y: str, dy: str) -> str:
+        return f"{self.name}({dy}, {dy}, {self.draw});"
 
 
 KINDS: dict[type, type[Calls]] = {
@@ -208,7 +209,7 @@ def real(value: float) -> str:
     return f"{float(value)!r}f"
 
 
-def _all(tile: Tile) -> str:
+def _tile_arguments(tile: Tile) -> str:
     return f"{tile.columns}, {tile.channels}, {tile.parts}"
 
 

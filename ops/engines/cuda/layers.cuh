@@ -44,7 +44,7 @@ struct Identity {
     static __device__ float value(float x) { return x; }
     static __device__ float slope(float) { return 1.f; }
 };
-// A division that may be wrong in its last bit or two, for one that branches: a thread makes dozens of these.
+// __fdividef may be off in the last two bits, but does not branch as the exact division does.
 struct Sigmoid {
     static __device__ float value(float x) { return __fdividef(1.f, 1.f + expf(-x)); }
     static __device__ float slope(float y) { return y * (1.f - y); }
@@ -104,7 +104,7 @@ struct Conv {
             window[j] = INSIDE || (unsigned)(first + j) < (unsigned)width ? row[first + j] : 0.f;
     }
 
-    // A thread makes the same places of OT output channels; its neighbours, those of the other channels.
+    // A thread makes T columns of OT output channels; the next thread takes the next OT channels.
     template <class A, int T, int OT>
     static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
         constexpr int RUNS = (Q + T - 1) / T, SPAN = (T - 1) * SX + (S - 1) * DX + 1;
@@ -141,9 +141,8 @@ struct Conv {
         }
     }
 
-    // Each input gathers from the outputs that saw it: nothing is scattered. A thread makes the same places of CT
-    // input channels; PARTS neighbours share the outputs that these are sums over. Neighbours share a row, so that
-    // they see the same rows of the outputs.
+    // Each input gathers from the outputs that saw it: nothing is scattered. A thread makes T columns of CT input
+    // channels; PARTS lanes share a sum. A warp's threads work on few rows, and so skip the same rows of the output.
     template <class A, int T, int CT, int PARTS, int FIRST>
     static __device__ void input(const float* dy, const float* __restrict__ w, const float* x, float* dx) {
         constexpr int RUNS = (W + T - 1) / T, SPAN = T + (S - 1) * DX, JOBS = EXAMPLES * H * RUNS * (C / CT);
@@ -282,13 +281,13 @@ struct Dense {
         }
     }
 
-    // A part of the batch's gradient of one input's weights to T outputs, from what every T-th example left in the stash.
-    // index: which parameters these are, of which the weights begin at `start`.
+    // A part of the batch's gradient of one input's weights to T outputs, from what every BATCH_PARTS-th example left in
+    // the stash. index: which parameters these are, of which the weights begin at `start`.
     static __device__ void gradient(int job, int part, const float* x, const float* dy, int n, int start, float (&sum)[T],
                                     int (&index)[T]) {
         const int i = job % IN, o = job / IN * T;
 #pragma unroll 16
-        for (int row = part; row < n; row += T) {
+        for (int row = part; row < n; row += BATCH_PARTS) {
             const float value = x[(long long)row * STASH + i];
             const float4 g = *(const float4*)(dy + (long long)row * STASH + o);
             sum[0] += value * g.x, sum[1] += value * g.y, sum[2] += value * g.z, sum[3] += value * g.w;
@@ -340,8 +339,8 @@ struct Pool {
     template <class A>
     static __device__ void input(const float* dy, const float* x, float* dx) {
         // Windows side by side that cover all: each place belongs to one.
-        constexpr bool TILES = R == SY && S == SX && PY == 0 && PX == 0 && P * R == H && Q * S == W;
-        if (TILES) {
+        constexpr bool COVERS = R == SY && S == SX && PY == 0 && PX == 0 && P * R == H && Q * S == W;
+        if (COVERS) {
             EACH(i, at, C * P * Q) {
                 const int c = i / (P * Q), p = i / Q % P, q = i % Q, plane = at + c * H * W;
                 const float g = dy[at + i], part = g / (float)(R * S);
@@ -371,11 +370,11 @@ struct Pool {
     }
 };
 
-// A part of the sum of what rows left of one number, every TILE-th of them, in their order.
+// A part of the sum of what rows left of one number, every BATCH_PARTS-th of them, in their order.
 template <int WIDTH>
 __device__ inline float rows_sum(const float* column, int part, int rows) {
     float sum = 0.f;
 #pragma unroll 16
-    for (int row = part; row < rows; row += TILE) sum += column[(long long)row * WIDTH];
+    for (int row = part; row < rows; row += BATCH_PARTS) sum += column[(long long)row * WIDTH];
     return sum;
 }

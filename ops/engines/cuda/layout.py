@@ -1,6 +1,6 @@
 """Where a block's numbers lie in its shared memory, and what it leaves behind for the update."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 from ops.layers import Conv2D, Dense, Flatten
@@ -15,8 +15,11 @@ MOST_EXAMPLES = 2
 and each weight that a block loads serves all of them."""
 
 TILE = 4
-"""A thread of the update makes the gradients of one input's weights to so many outputs of a dense layer; and so many
-warps share the batch."""
+"""So many outputs of a dense layer are made together: by a warp going forward, by a thread of the update, which reads
+their gradients at once."""
+
+BATCH_PARTS = 4
+"""So many warps of the update share the batch."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Layout:
     filters: for the convolutions whose weights are copied behind the examples, where they are.
     stash: for each dense layer where its input and its output's gradient begin in an example's row of the stash.
     partials: for each convolution where the gradients of weights and bias begin in a block's row of the partial sums.
+    filter_floats, stash_floats, partial_floats: how many there are of each.
     """
 
     outputs: tuple[int, ...]
@@ -37,10 +41,10 @@ class Layout:
     examples: int
     filters: dict[int, int]
     filter_floats: int
-    stash: dict[int, tuple[int, int]] = field(default_factory=dict)
-    stash_floats: int = TILE
-    partials: dict[int, int] = field(default_factory=dict)
-    partial_floats: int = 1
+    stash: dict[int, tuple[int, int]]
+    stash_floats: int
+    partials: dict[int, int]
+    partial_floats: int
 
     @property
     def bytes(self) -> int:
@@ -83,7 +87,7 @@ def layout(network: Network, shared: int = MOST_SHARED) -> Layout:
             partials[index] = partial
             partial += sum(map(prod, layer.parameter_shapes(network.shapes[index]).values()))
     widest = max(map(prod, network.shapes[1:]))
-    floats = end + 2 * widest | 1  # odd: the same place of two examples lies in two of the 32 banks
+    floats = (end + 2 * widest) | 1  # odd: the same place of two examples lies in two of the 32 banks
     examples = max(1, min(MOST_EXAMPLES, room // floats))
     filters, filter_floats = _filters(network, room - examples * floats)
     return Layout(
@@ -101,7 +105,7 @@ def layout(network: Network, shared: int = MOST_SHARED) -> Layout:
 
 
 def update_jobs(network: Network, piece: Slice) -> int:
-    """How many threads share the gradient of one array of parameters: one a number, or one a tile of dense weights."""
+    """How many jobs the gradient of one array is cut into: one for each number, or for each tile of dense weights."""
     layer = network.layers[piece.layer]
     if isinstance(layer, Dense) and piece.key == "weight":
         return network.shapes[piece.layer][0] * _whole_tiles(layer.units) // TILE

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import prod
 
 from ops.engines.cuda.calls import THREADS
-from ops.engines.cuda.layout import TILE, Layout, update_jobs
+from ops.engines.cuda.layout import BATCH_PARTS, Layout, update_jobs
 from ops.network import Network
 
 CHUNK = 32
@@ -38,15 +38,14 @@ class Launch:
     block: int
     shared: int
     arguments: tuple[str | int, ...]
-    writes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
     """The buffers and the launches of a chunk of steps of at most `capacity` examples each.
 
-    `images`, `labels` (the data set), `examples`, `offsets` and `rates` (the round) hang on what is run; their sizes
-    are those of `round_buffers`.
+    `images` and `labels` are the data set's, and not among the buffers; `examples`, `offsets` and `rates` are filled
+    anew for each round.
     """
 
     capacity: int
@@ -80,15 +79,14 @@ def plan(network: Network, place: Layout, capacity: int, room: int, steps: int) 
     left = ("stash", "partials", "losses", "hits")
     for k in range(CHUNK):
         names = ("images", "labels", "examples", "offsets", "control", "theta", *left, k)
-        launches.append(Launch("examples_kernel", place.blocks(capacity), THREADS, place.bytes, names, left))
+        launches.append(Launch("examples_kernel", place.blocks(capacity), THREADS, place.bytes, names))
         names = ("offsets", "rates", "control", *left, "theta", "velocity", "totals", k)
-        written = ("theta", "velocity", "totals")
-        launches.append(Launch("update_kernel", update_blocks, UPDATE_JOBS * TILE, 0, names, written))
-    launches.append(Launch("advance_kernel", 1, 1, 0, ("control", CHUNK), ("control",)))
+        launches.append(Launch("update_kernel", update_blocks, UPDATE_JOBS * BATCH_PARTS, 0, names))
+    launches.append(Launch("advance_kernel", 1, 1, 0, ("control", CHUNK)))
     return Plan(capacity, buffers, tuple(launches))
 
 
 def predict_launch(place: Layout, count: int) -> Launch:
     """One launch that makes logits of `count` images."""
     names = ("images", "theta", "logits", count)
-    return Launch("predict_kernel", place.blocks(count), THREADS, place.bytes, names, ("logits",))
+    return Launch("predict_kernel", place.blocks(count), THREADS, place.bytes, names)

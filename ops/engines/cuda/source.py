@@ -4,7 +4,7 @@ from math import prod
 from pathlib import Path
 
 from ops.engines.cuda.calls import THREADS, ConvCalls, calls, real
-from ops.engines.cuda.layout import TILE, Layout, fused, update_jobs
+from ops.engines.cuda.layout import BATCH_PARTS, TILE, Layout, fused, update_jobs
 from ops.layers import Dropout, Flatten, LeakyReLU
 from ops.layers.activation import Activation
 from ops.network import Network
@@ -32,10 +32,10 @@ def source(network: Network, recipe: Recipe, place: Layout) -> str:
 
 def _constants(network: Network, recipe: Recipe, place: Layout) -> str:
     c, h, w = network.input_shape
-    # the gradient starts in the first of the two buffers
     numbers = {
         "THREADS": THREADS,
         "TILE": TILE,
+        "BATCH_PARTS": BATCH_PARTS,
         "EXAMPLES": place.examples,
         "FLOATS": place.floats,
         "IN_C": c,
@@ -44,7 +44,7 @@ def _constants(network: Network, recipe: Recipe, place: Layout) -> str:
         "CLASSES": network.classes,
         "PARAMETERS": network.size,
         "LOGITS": place.outputs[-1],
-        "DLOGITS": place.gradients[0],
+        "DLOGITS": place.gradients[0],  # the first of two buffers
         "STASH": place.stash_floats,
         "PARTIALS": place.partial_floats,
         "FLIP": int(recipe.flip),
@@ -67,7 +67,7 @@ class _Writer:
         self._first = min(piece.layer for piece in network.table)
 
     def stage(self) -> str:
-        """Copies the filters to where every thread finds them quickly; the caller waits for it."""
+        """Copies filters into shared memory; the caller waits for all threads after it."""
         copies = "".join(
             f"    for (int i = threadIdx.x; i < {prod(layer.pieces['weight'].shape)}; i += THREADS) "
             f"{layer.filters()}[i] = theta[{layer.pieces['weight'].start} + i];\n"
@@ -88,21 +88,22 @@ class _Writer:
 
     def backward(self) -> str:
         lines = []
-        g, other = (f"m + {at}" for at in self._place.gradients)
-        done = len(self._calls)
+        dy, dx = (f"m + {at}" for at in self._place.gradients)
+        taken: set[int | None] = set()
         for index in reversed(range(self._first, len(self._calls))):
             layer, x = self._calls[index], self._output(index)
-            if index >= done:
-                continue  # an activation whose slope went with the layer after it
+            if index in taken:
+                continue  # its slope went with the layer after it
             if isinstance(self._network.layers[index], Activation | Dropout):
-                lines.append(layer.back_in_place(self._output(index + 1), g))
+                lines.append(layer.back_in_place(self._output(index + 1), dy))
                 continue
-            steps = layer.left(x, g)
+            steps = layer.left(x, dy)
             if index > self._first and not isinstance(self._network.layers[index], Flatten):
                 before = self._activation_before(index)
-                act, done = ("Identity", done) if before is None else (self._calls[before].name, before)
-                steps.append(layer.back(x, g, other, act))
-                g, other = other, g
+                act = "Identity" if before is None else self._calls[before].name
+                steps.append(layer.back(x, dy, dx, act))
+                taken.add(before)
+                dy, dx = dx, dy
             lines.append(" ".join(steps))
         head = "__device__ void backward(float* m, const float* theta, float* stash, float* partials, Draw d)"
         return _function(head, lines)

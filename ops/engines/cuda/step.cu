@@ -1,5 +1,5 @@
 // The kernels of a step. Before this come the constants, layers.cuh and what source.py wrote for the network: forward,
-// backward and gradient. One block takes its examples all the way; `update` then sums over the batch.
+// backward and gradient. One block takes its examples all the way; update_kernel then sums over the batch.
 
 // Images from the data set, flipped and shifted as ops/augment.py says, as floats in [0, 1]; zeros for one that isn't
 // here. Each example has its share of the threads.
@@ -45,7 +45,7 @@ __device__ inline void cross_entropy(const float* logits, float* dlogits, int la
     if (lane == 0) *loss = sum, *hit = best == label;
 }
 
-// control: [cursor, epoch, low and high word of the seed]. offsets and rates reach a whole chunk past the last step.
+// control: [cursor, epoch, low and high word of the seed]. offsets and rates reach to the end of the last step's chunk.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 examples_kernel(const unsigned char* images, const unsigned char* labels, const int* examples, const int* offsets,
                 const unsigned* control, const float* theta, float* stash, float* partials, float* losses, int* hits,
@@ -66,6 +66,8 @@ examples_kernel(const unsigned char* images, const unsigned char* labels, const 
     backward(memory, theta, stash + (long long)row * STASH, partials + (long long)blockIdx.x * PARTIALS, d);
 }
 
+static_assert(TILE == 4 && BATCH_PARTS == TILE, "a float4 is read, and each warp finishes one number of a job");
+
 // The rule of ops/update.py for one parameter and its gradient.
 struct Update {
     float *theta, *velocity;
@@ -82,9 +84,9 @@ struct Update {
     }
 };
 
-// A block's TILE warps share 32 jobs of `gradient`: each adds up its part of the batch, then finishes one number of each job.
+// A block's warps share 32 jobs of `gradient`: each adds up its part of the batch, then finishes one number of each job.
 // The block after the last adds up losses and hits.
-extern "C" __global__ void __launch_bounds__(TILE * 32, 1)
+extern "C" __global__ void __launch_bounds__(BATCH_PARTS * 32, 1)
 update_kernel(const int* offsets, const float* rates, const unsigned* control, const float* stash,
               const float* partials, const float* losses, const int* hits, float* theta, float* velocity,
               double* totals, int k) {
@@ -92,7 +94,7 @@ update_kernel(const int* offsets, const float* rates, const unsigned* control, c
     const int lane = threadIdx.x % 32, part = threadIdx.x / 32;
     if (count == 0) return;
     if (blockIdx.x < gridDim.x - 1) {
-        __shared__ float sums[TILE][TILE][32];
+        __shared__ float sums[BATCH_PARTS][TILE][32];
         float sum[TILE] = {};
         int index[TILE], mine = -1;
 #pragma unroll
@@ -106,7 +108,7 @@ update_kernel(const int* offsets, const float* rates, const unsigned* control, c
         __syncthreads();
         float g = 0.f;
 #pragma unroll
-        for (int j = 0; j < TILE; ++j) g += sums[j][part][lane];
+        for (int j = 0; j < BATCH_PARTS; ++j) g += sums[j][part][lane];
         if (mine >= 0) Update{theta, velocity, rates[step]}(mine, g);
         return;
     }

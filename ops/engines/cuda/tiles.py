@@ -22,7 +22,7 @@ WIDEST_ROW = 16
 """A thread makes at most so many neighbours of a row; or a whole row, if it has no more than so many."""
 
 MOST_SUMS = 48
-"""A thread keeps at most so many sums, which leaves half of its 128 registers for what it loads."""
+"""A thread keeps at most so many sums, which leaves 80 of its 128 registers for what it loads, and for indices."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Planes:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class Filter:
     """Of a convolution: its rows and columns, and the stride and dilation of its columns."""
 
     tall: int
@@ -62,7 +62,7 @@ class Tile:
     threads: int
 
 
-def forward(made: Planes, kernel: Kernel) -> Tile:
+def forward(made: Planes, taps: Filter) -> Tile:
     """The tile of the pass that makes a convolution's output."""
     across = _columns(made.width)
     runs = made.rows * ceil(made.width / across)
@@ -73,13 +73,13 @@ def forward(made: Planes, kernel: Kernel) -> Tile:
     ]
 
     def cycles(tile: Tile) -> float:
-        loads = kernel.span(across) + kernel.wide * tile.channels
-        return _cycles(tile, tile.channels * across * kernel.wide, loads, 1)
+        loads = taps.span(across) + taps.wide * tile.channels
+        return _cycles(tile, tile.channels * across * taps.wide, loads, 1)
 
     return min(tiles, key=cycles)
 
 
-def back(made: Planes, taken: Planes, kernel: Kernel, threads: int) -> Tile:
+def back(made: Planes, taken: Planes, taps: Filter, threads: int) -> Tile:
     """The tile of the pass that takes the output's gradient and makes the input's, with so many threads at hand."""
     widths = {_columns(made.width), made.width if made.width <= WIDEST_ROW else 1}
     tiles = [
@@ -95,33 +95,33 @@ def back(made: Planes, taken: Planes, kernel: Kernel, threads: int) -> Tile:
     def cycles(tile: Tile) -> float:
         # a whole row leaves out what lies beyond the ends of the rows that it is made from
         whole = tile.columns == made.width
-        products = (taken.width if whole else tile.columns) * kernel.wide * tile.channels
-        window = taken.width if whole else Kernel(1, kernel.wide, 1, kernel.dilation).span(tile.columns)
-        turns, loads = kernel.tall * ceil(taken.group / tile.parts), window + kernel.wide * tile.channels
+        products = (taken.width if whole else tile.columns) * taps.wide * tile.channels
+        window = taken.width if whole else Filter(1, taps.wide, 1, taps.dilation).span(tile.columns)
+        turns, loads = taps.tall * ceil(taken.group / tile.parts), window + taps.wide * tile.channels
         shuffles = tile.columns * tile.channels * log2(tile.parts)
         return _cycles(tile, turns * products + shuffles, turns * loads + shuffles, turns + log2(tile.parts))
 
     return min(tiles, key=cycles)
 
 
-def weights(taken: Planes, depth: int, kernel: Kernel, threads: int) -> Tile:
+def weights(taken: Planes, depth: int, taps: Filter, threads: int) -> Tile:
     """The tile of the pass that makes the gradients of the filters, each a sum over all places of the output.
 
     depth: how many input channels a filter has.
     """
     across = _columns(taken.width)
     places = taken.rows * ceil(taken.width / across)
-    rows = taken.channels * depth * kernel.tall
+    rows = taken.channels * depth * taps.tall
     tiles = [
         Tile(across, size, parts, _warps(rows // size * parts))
         for size in _divisors(taken.group)
-        if size * kernel.wide <= MOST_SUMS
+        if size * taps.wide <= MOST_SUMS
         for parts in _shares(rows // size, threads)
     ]
 
     def cycles(tile: Tile) -> float:
-        turns, sums, halvings = ceil(places / tile.parts), tile.channels * kernel.wide, log2(tile.parts)
-        loads = turns * (kernel.span(across) + tile.channels * across) + sums * halvings
+        turns, sums, halvings = ceil(places / tile.parts), tile.channels * taps.wide, log2(tile.parts)
+        loads = turns * (taps.span(across) + tile.channels * across) + sums * halvings
         products = turns * sums * across + sums * halvings
         return _cycles(tile, products, loads, turns + halvings)
 

@@ -5,22 +5,22 @@ from math import ceil
 import pytest
 
 from ops.engines.cuda import tiles
-from ops.engines.cuda.tiles import MOST_SUMS, WARP, Kernel, Planes, Tile
+from ops.engines.cuda.calls import THREADS
+from ops.engines.cuda.tiles import MOST_SUMS, WARP, Filter, Planes, Tile
 
-THREADS = 512
-FIVE = Kernel(5, 5)
+FIVE = Filter(5, 5)
 SHAPES = [
-    (Planes(2 * rows, width, channels, channels // groups), Kernel(size, size, stride, dilation))
+    (Planes(2 * rows, width, channels, channels // groups), Filter(size, size, stride, dilation))
     for rows, width in ((1, 1), (5, 7), (28, 28), (55, 55))
     for channels, groups in ((1, 1), (6, 1), (6, 2), (6, 6), (96, 1))
     for size, stride, dilation in ((1, 1, 1), (3, 1, 2), (5, 1, 1), (11, 4, 1))
 ]
 
 
-@pytest.mark.parametrize(("planes", "kernel"), SHAPES, ids=str)
-def test_a_tile_divides_its_group_and_fits_in_registers_and_in_a_warp(planes: Planes, kernel: Kernel):
-    forth, back = tiles.forward(planes, kernel), tiles.back(planes, planes, kernel, THREADS)
-    sums = tiles.weights(planes, 3, kernel, THREADS)
+@pytest.mark.parametrize(("planes", "taps"), SHAPES, ids=str)
+def test_a_tile_divides_its_group_and_fits_in_registers_and_in_a_warp(planes: Planes, taps: Filter):
+    forth, back = tiles.forward(planes, taps), tiles.back(planes, planes, taps, THREADS)
+    sums = tiles.weights(planes, 3, taps, THREADS)
     for tile in (forth, back, sums):
         assert planes.group % tile.channels == 0
         assert 1 <= tile.columns <= planes.width
@@ -30,7 +30,7 @@ def test_a_tile_divides_its_group_and_fits_in_registers_and_in_a_warp(planes: Pl
         assert tile.columns * tile.channels <= MOST_SUMS
     assert forth.parts == 1
     assert back.parts <= planes.group
-    assert sums.channels * kernel.wide <= MOST_SUMS
+    assert sums.channels * taps.wide <= MOST_SUMS
 
 
 def test_no_column_of_an_image_is_wasted_where_that_can_be():
@@ -53,4 +53,4 @@ def test_a_short_row_goes_back_whole():
 
 
 def test_one_place_of_one_channel_is_a_tile_by_itself():
-    assert tiles.forward(Planes(1, 1, 1, 1), Kernel(1, 1)) == Tile(1, 1, 1, 32)
+    assert tiles.forward(Planes(1, 1, 1, 1), Filter(1, 1)) == Tile(1, 1, 1, 32)

@@ -6,7 +6,8 @@ import pytest
 
 from ops import zoo
 from ops.engines.cuda.device import KERNELS
-from ops.engines.cuda.layout import layout
+from ops.engines.cuda.layout import BATCH_PARTS, layout
+from ops.engines.cuda.plan import UPDATE_JOBS
 from ops.engines.cuda.source import source
 from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
 from tests.ops.engines.simd.cases import RECIPES
@@ -15,6 +16,9 @@ nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installe
 
 OPTIONS_OF_CUPY = (b"-ftz=true", b"--device-as-default-execution-space")
 """What CuPy 14 compiles with, besides the engine's own."""
+
+MOST_REGISTERS = 65536 // (4 * UPDATE_JOBS * BATCH_PARTS)
+"""So that four blocks of the update share a multiprocessor's 65,536, and nearly all of LeNet's have a place at once."""
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
@@ -46,4 +50,5 @@ def test_kernels_compile_without_spills(network, recipe, architecture):
     assert sorted(names) == sorted(KERNELS)
     assert len(registers) == len(KERNELS)
     assert set(spills) == {("0", "0")}
+    assert max(registers) <= MOST_REGISTERS
     print(network.name, architecture, dict(zip(names, registers, strict=True)))

@@ -228,8 +228,9 @@ struct Conv {
         const int lane = threadIdx.x % 32;
         for (int o = place_from<FIRST>() / 32; o < O; o += THREADS / 32) {
             float sum = 0.f;
-            for (int place = lane; place < here * P * Q; place += 32)
-                sum += dy[place / (P * Q) * FLOATS + o * P * Q + place % (P * Q)];
+            for (int e = 0; e < here; ++e)
+#pragma unroll 8
+                for (int place = lane; place < P * Q; place += 32) sum += dy[e * FLOATS + o * P * Q + place];
             sum = lanes_sum<32>(sum);
             if (lane == 0) db[o] = sum;
         }
@@ -238,27 +239,34 @@ struct Conv {
 
 template <int IN, int OUT>
 struct Dense {
-    static constexpr int T = TILE;
+    static constexpr int T = TILE, WARPS = THREADS / 32;
+    // Outputs that a warp makes at a time: as few as have all of them made at once, since each turn waits for weights.
+    static constexpr int TALL = (OUT + WARPS - 1) / WARPS < 8 ? (OUT + WARPS - 1) / WARPS : 8;
 
-    // A warp makes T outputs of every example, its lanes read the weights side by side, once for all of them. In the end
+    // A warp makes TALL outputs of every example, its lanes read the weights side by side, once for all of them. In the end
     // each sum is finished by a lane of its own.
     template <class A>
     static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
         const int lane = threadIdx.x % 32, e = lane % EXAMPLES, mine = lane / EXAMPLES;
-        for (int o = threadIdx.x / 32 * T; o < OUT; o += THREADS / 32 * T) {
-            const bool finishes = mine < T && o + mine < OUT;
+        for (int o = threadIdx.x / 32 * TALL; o < OUT; o += WARPS * TALL) {
+            const bool finishes = mine < TALL && o + mine < OUT;
             const float bias = b && finishes ? b[o + mine] : 0.f;
-            float sum[T][EXAMPLES] = {}, total = 0.f;
-#pragma unroll 4
-            for (int i = lane; i < IN; i += 32)
+            float sum[TALL][EXAMPLES] = {}, total = 0.f;
+#pragma unroll 7
+            for (int step = 0; step < (IN + 31) / 32; ++step) {
+                const int i = step * 32 + lane;  // lanes beyond the last input add zeros: no turn waits by itself
+                float in[EXAMPLES];
 #pragma unroll
-                for (int k = 0; k < T; ++k) {
-                    const float weight = o + k < OUT ? w[(o + k) * IN + i] : 0.f;
+                for (int n = 0; n < EXAMPLES; ++n) in[n] = i < IN ? x[n * FLOATS + i] : 0.f;
 #pragma unroll
-                    for (int n = 0; n < EXAMPLES; ++n) sum[k][n] += weight * x[n * FLOATS + i];
+                for (int k = 0; k < TALL; ++k) {
+                    const float weight = i < IN && o + k < OUT ? w[(o + k) * IN + i] : 0.f;
+#pragma unroll
+                    for (int n = 0; n < EXAMPLES; ++n) sum[k][n] += weight * in[n];
                 }
+            }
 #pragma unroll
-            for (int k = 0; k < T; ++k)
+            for (int k = 0; k < TALL; ++k)
 #pragma unroll
                 for (int n = 0; n < EXAMPLES; ++n) {
                     const float whole = lanes_sum<32>(sum[k][n]);
@@ -272,7 +280,7 @@ struct Dense {
     static __device__ void input(const float* dy, const float* __restrict__ w, const float* x, float* dx) {
         for (int i = threadIdx.x; i < IN; i += THREADS) {
             float sum[EXAMPLES] = {};
-#pragma unroll 16
+#pragma unroll 32
             for (int o = OUT - 1; o >= 0; --o)
 #pragma unroll
                 for (int e = 0; e < EXAMPLES; ++e) sum[e] += w[o * IN + i] * dy[e * FLOATS + o];

@@ -24,24 +24,28 @@ __device__ inline void fetch(const unsigned char* images, Draw d, bool augmented
     __syncthreads();
 }
 
+// What the softmax is to come to for a class.
+__device__ inline float target(int j, int label) {
+    return (j == label ? 1.f - SMOOTHING : 0.f) + SMOOTHING / CLASSES;
+}
+
 // One example's loss, by a warp: each lane takes classes, and adds up what all of them left, in the order of the classes.
 __device__ inline void cross_entropy(const float* logits, float* dlogits, int label, int count, float* loss, int* hit) {
     const int lane = threadIdx.x % 32;
     int best = 0;
-    for (int j = 1; j < CLASSES; ++j)
-        if (logits[j] > logits[best] || (logits[j] != logits[j] && logits[best] == logits[best])) best = j;
-    const float largest = logits[best];
+    float largest = logits[0];
+    for (int j = 1; j < CLASSES; ++j) {
+        const float logit = logits[j];
+        if (logit > largest || (logit != logit && largest == largest)) best = j, largest = logit;
+    }
     for (int j = lane; j < CLASSES; j += 32) dlogits[j] = expf(logits[j] - largest);
     __syncwarp();
     float total = 0.f, sum = 0.f;
     for (int j = 0; j < CLASSES; ++j) total += dlogits[j];
-    __syncwarp();
     const float log_total = logf(total);
-    for (int j = 0; j < CLASSES; ++j) {
-        const float target = (j == label ? 1.f - SMOOTHING : 0.f) + SMOOTHING / CLASSES;
-        sum += (log_total - (logits[j] - largest)) * target;
-        if (j % 32 == lane) dlogits[j] = (dlogits[j] / total - target) / (float)count;
-    }
+    for (int j = 0; j < CLASSES; ++j) sum += (log_total - (logits[j] - largest)) * target(j, label);
+    __syncwarp();
+    for (int j = lane; j < CLASSES; j += 32) dlogits[j] = (dlogits[j] / total - target(j, label)) / (float)count;
     if (lane == 0) *loss = sum, *hit = best == label;
 }
 
@@ -55,13 +59,13 @@ examples_kernel(const unsigned char* images, const unsigned char* labels, const 
     const int row = blockIdx.x * EXAMPLES, here = min(count - row, EXAMPLES);
     if (here <= 0) return;
     const Draw d = {examples + first + row, here, control[1], control[2], control[3]};
+    const int e = threadIdx.x / 32, label = e < here ? labels[d.examples[e]] : 0;
     stage(memory, theta);
     fetch(images, d, true, memory);
     forward<true>(memory, theta, d);
-    const int e = threadIdx.x / 32;
     if (e < here)
-        cross_entropy(memory + e * FLOATS + LOGITS, memory + e * FLOATS + DLOGITS, labels[d.examples[e]], count,
-                      losses + row + e, hits + row + e);
+        cross_entropy(memory + e * FLOATS + LOGITS, memory + e * FLOATS + DLOGITS, label, count, losses + row + e,
+                      hits + row + e);
     __syncthreads();
     backward(memory, theta, stash + (long long)row * STASH, partials + (long long)blockIdx.x * PARTIALS, d);
 }
@@ -86,12 +90,13 @@ struct Update {
 
 // A block's warps share 32 jobs of `gradient`: each adds up its part of the batch, then finishes one number of each job.
 // The block after the last adds up losses and hits.
-extern "C" __global__ void __launch_bounds__(BATCH_PARTS * 32, 1)
+extern "C" __global__ void __launch_bounds__(BATCH_PARTS * 32, 5)
 update_kernel(const int* offsets, const float* rates, const unsigned* control, const float* stash,
               const float* partials, const float* losses, const int* hits, float* theta, float* velocity,
               double* totals, int k) {
     const int step = (int)control[0] + k, count = offsets[step + 1] - offsets[step];
     const int lane = threadIdx.x % 32, part = threadIdx.x / 32;
+    const float rate = rates[step];
     if (count == 0) return;
     if (blockIdx.x < gridDim.x - 1) {
         __shared__ float sums[BATCH_PARTS][TILE][32];
@@ -109,7 +114,7 @@ update_kernel(const int* offsets, const float* rates, const unsigned* control, c
         float g = 0.f;
 #pragma unroll
         for (int j = 0; j < BATCH_PARTS; ++j) g += sums[j][part][lane];
-        if (mine >= 0) Update{theta, velocity, rates[step]}(mine, g);
+        if (mine >= 0) Update{theta, velocity, rate}(mine, g);
         return;
     }
     __shared__ double loss[32];

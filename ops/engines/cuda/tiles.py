@@ -11,8 +11,8 @@ from math import ceil, log2
 
 WARP = 32
 QUARTERS = 4
-LATENCY = 30
-"""Cycles from a load in shared memory until its words are there."""
+LATENCY = 200
+"""Cycles that a warp by itself stands still for each window: for its words, and for what is made of them."""
 
 BESIDES = 20
 """Instructions around a load of a window: indices, bounds, branches."""

@@ -73,6 +73,15 @@ template <class A, int N>
 __device__ void slope(const float* y, float* gradient) {
     EACH(i, at, N) gradient[at + i] *= A::slope(y[at + i]);
 }
+// Copies N numbers. All threads take as many turns, so that their loads are under way together.
+template <int N>
+__device__ void copy(const float* x, float* y) {
+#pragma unroll 8
+    for (int turn = 0; turn < (N + THREADS - 1) / THREADS; ++turn) {
+        const int i = turn * THREADS + threadIdx.x;
+        if (i < N) y[i] = x[i];
+    }
+}
 // Leaves the numbers of the examples that are here in their rows of the stash.
 template <int N>
 __device__ void keep(const float* x, float* stash, int here) {

@@ -69,8 +69,7 @@ class _Writer:
     def stage(self) -> str:
         """Copies filters into shared memory; the caller waits for all threads after it."""
         copies = "".join(
-            f"    for (int i = threadIdx.x; i < {prod(layer.pieces['weight'].shape)}; i += THREADS) "
-            f"{layer.filters()}[i] = theta[{layer.pieces['weight'].start} + i];\n"
+            f"    copy<{prod(layer.pieces['weight'].shape)}>(theta + {layer.pieces['weight'].start}, {layer.filters()});\n"
             for layer in self._calls
             if isinstance(layer, ConvCalls) and layer.index in self._place.filters
         )

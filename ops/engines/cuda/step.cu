@@ -2,7 +2,7 @@
 // backward and gradient. One block takes its examples all the way; update_kernel then sums over the batch.
 
 // Images from the data set, flipped and shifted as ops/augment.py says, as floats in [0, 1]; zeros for one that isn't
-// here. Each example has its share of the threads.
+// here. Each example has its share of the threads, which take as many turns each: their loads are under way together.
 __device__ inline void fetch(const unsigned char* images, Draw d, bool augmented, float* x) {
     constexpr int SHARE = THREADS / EXAMPLES;
     const int e = threadIdx.x / SHARE;
@@ -15,7 +15,10 @@ __device__ inline void fetch(const unsigned char* images, Draw d, bool augmented
         dy = (int)(c[1] % (2 * SHIFT + 1)) - SHIFT, dx = (int)(c[2] % (2 * SHIFT + 1)) - SHIFT;
     }
     const unsigned char* image = images + example * (IN_C * IN_H * IN_W);
-    for (int i = threadIdx.x % SHARE; i < IN_C * IN_H * IN_W; i += SHARE) {
+#pragma unroll 4
+    for (int turn = 0; turn < (IN_C * IN_H * IN_W + SHARE - 1) / SHARE; ++turn) {
+        const int i = turn * SHARE + threadIdx.x % SHARE;
+        if (i >= IN_C * IN_H * IN_W) continue;
         const int h = i / IN_W % IN_H - dy, w = i % IN_W - dx;
         const bool inside = example >= 0 && h >= 0 && h < IN_H && w >= 0 && w < IN_W;
         const int column = flip ? IN_W - 1 - w : w;

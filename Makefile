@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+CUDA ?= cuda13
 
 .PHONY: help train study test chaos compose-test gpu-test lint lock clean
 
@@ -25,7 +26,8 @@ compose-test: $(VENV)/test  ## the real stack in Docker: form, kills, same bits 
 	@docker info >/dev/null 2>&1 || { echo "make compose-test needs a running Docker engine and docker compose" >&2; exit 1; }
 	$(BIN)/python -m pytest -x -s tests/compose/check_stack.py $(ARGS)
 
-gpu-test: $(VENV)/test  ## tests and measurements that need a GPU
+gpu-test: $(VENV)/test  ## tests and measurements that need a GPU (CUDA=cuda12 for older drivers)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-$(CUDA).lock
 	PYTHON=$(BIN)/python tests/gpu/session.sh
 
 lint: $(VENV)/test  ## formatting, lints, types, layers

@@ -68,10 +68,10 @@ class _Writer:
 
     def stage(self) -> str:
         """Copies filters into shared memory; the caller waits for all threads after it."""
+        staged = [layer for layer in self._calls if isinstance(layer, ConvCalls) and layer.index in self._place.filters]
         copies = "".join(
-            f"    copy<{prod(layer.pieces['weight'].shape)}>(theta + {layer.pieces['weight'].start}, {layer.filters()});\n"
-            for layer in self._calls
-            if isinstance(layer, ConvCalls) and layer.index in self._place.filters
+            f"    copy<{prod(layer.pieces['weight'].shape)}>({layer.array('weight')}, {layer.filters()});\n"
+            for layer in staged
         )
         return f"__device__ inline void stage(float* m, const float* theta) {{\n{copies}}}\n"
 

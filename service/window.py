@@ -186,24 +186,23 @@ class Window:
         Dask gives what is missing to others. Where it can't, the round is submitted anew from the state that it began
         with.
         """
-        struck = self._cluster.departures()
+        struck, flight = self._cluster.departures(), self._flights[0]
         with self._connected():
-            in_flight = sum(flight.size for flight in self._flights)
-            tasks = self._withdraw(1)
-            (flight,) = self._flights
             self._crew.muster()
             if not self._cluster.workers:
-                raise Disturbed("the last worker left", in_flight)
-            if not self._is_stuck(flight):
-                # The old fetch may still be reading from the worker that left.
-                flight.answers = self._launcher.fetched(flight.asked)
-            elif self._state is None:
-                raise Disturbed("a worker left", in_flight)
-            else:
+                raise self._disturbed("the last worker left")
+            stuck = self._is_stuck(flight)
+            if stuck and self._state is None:
+                raise self._disturbed("a worker left")
+            tasks = self._withdraw(1)
+            if stuck:
                 tasks += flight.size
                 self._cancel(flight.tasks)
                 self._flights.clear()
                 self._launched(self._launcher.launch(flight.round, self._state))
+            else:
+                # The old fetch may still be reading from the worker that left.
+                flight.answers = self._launcher.fetched(flight.asked)
         return Disturbance("a worker left", flight.round.number, tasks, struck=not struck.isdisjoint(flight.inputs))
 
     def _is_stuck(self, flight: Flight) -> bool:

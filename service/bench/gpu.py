@@ -66,7 +66,7 @@ def gpu_bench(*, batch: int = 256, steps: int = 234, repeats: int = 7) -> GpuBen
         try:
             ways[name]()  # the first one compiles and captures
         except Exception as error:  # what keeps a peer from running is no reason to lose our own figures
-            skipped += (f"{name}: {str(error).splitlines()[0]}",)
+            skipped += (f"{name}: {error!r}".splitlines()[0],)
             del ways[name]
     ways["ours"]()
     seconds: dict[str, list[float]] = {name: [] for name in ways}

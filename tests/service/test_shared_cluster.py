@@ -11,6 +11,7 @@ from service.course import Course
 from service.home import Home
 from service.replay import replay
 from service.window import Window
+from tests.clusters import process_of
 from tests.jobs import small_job
 
 
@@ -33,7 +34,7 @@ def test_a_worker_that_is_frozen_is_silent_and_no_other():
     with open_cluster(ClusterConfig(workers=2)) as cluster:
         assert cluster.silent_workers() == frozenset()
         frozen = cluster.workers[0]
-        process = cluster.client.run(os.getpid, workers=[frozen])[frozen]
+        process = process_of(cluster, frozen)
         os.kill(process, signal.SIGSTOP)
         try:
             deadline = monotonic() + 20

@@ -23,6 +23,7 @@ from service.job import Job
 from service.replay import replay
 from service.rounds import Report
 from service.window import AHEAD, Disturbance, Disturbed, Window
+from tests.clusters import process_of
 from tests.jobs import small_job
 
 LONG = {"model": "lenet", "resize": 28, "epochs": 60}
@@ -34,7 +35,7 @@ def window_on(cluster: Cluster, job: Job) -> Window:
 
 
 def kill(cluster: Cluster, worker: str) -> None:
-    os.kill(cluster.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+    os.kill(process_of(cluster, worker), signal.SIGKILL)
 
 
 def digests(told: list[Report | Disturbance]) -> list[str]:

@@ -10,13 +10,14 @@ from time import monotonic, sleep
 
 from distributed import Nanny
 
-from service.cluster import Cluster, open_cluster
+from service.cluster import open_cluster
 from service.config import ClusterConfig, configured
 from service.course import Course
 from service.home import Home
 from service.replay import replay
 from service.training import advance, begin, final_state
 from service.window import Window
+from tests.clusters import process_of
 from tests.jobs import small, small_job
 
 LONG = {"model": "lenet", "resize": 28, "epochs": 12}
@@ -41,10 +42,6 @@ def slow(process: int):
     finally:
         stop.set()
         thread.join()
-
-
-def process_of(cluster: Cluster, worker: str) -> int:
-    return cluster.client.run(os.getpid, workers=[worker])[worker]
 
 
 def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp_path: Path):

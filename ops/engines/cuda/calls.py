@@ -49,7 +49,7 @@ class Calls:
 
     def gradient(self, key: str, job: str) -> str:
         """C++ that sets the gradient and the parameter's number for one job, where the job is about this array."""
-        raise NotImplementedError
+        raise NotImplementedError  # nobody asks a layer that has no parameters
 
 
 class ConvCalls(Calls):

@@ -52,10 +52,6 @@ class Plan:
     buffers: dict[str, Buffer]
     launches: tuple[Launch, ...]
 
-    @property
-    def bytes(self) -> int:
-        return sum(buffer.bytes for buffer in self.buffers.values())
-
 
 def plan(network: Network, place: Layout, capacity: int, room: int, steps: int) -> Plan:
     """The plan for rounds of at most `steps` steps, `room` examples in all, `capacity` in one step."""

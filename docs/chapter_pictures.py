@@ -103,9 +103,9 @@ def draw_pooling(image: np.ndarray) -> None:
 
 
 def draw_curve(training: Examples, test: Examples) -> None:
-    """LeNet after the textbook's recipe."""
+    """LeNet after the textbook's step_config."""
     network = ops.network("lenet", (1, 28, 28), 10)
-    engine = ArrayEngine(network, ops.Recipe())
+    engine = ArrayEngine(network, ops.StepConfig())
     curve = Curve("train loss", "train accuracy", "test accuracy", y_max=2.4)
     for epoch in train(network, engine, training, test, epochs=10, batch_size=256, schedule=Constant(0.9)):
         print(epoch)
@@ -116,7 +116,7 @@ def draw_curve(training: Examples, test: Examples) -> None:
 def draw_kernels(training: Examples, test: Examples) -> None:
     """The first kernels of LeNet with ReLU after a short training, and what they make of two garments."""
     network = ops.network("lenet-relu", (1, 28, 28), 10)
-    engine = ArrayEngine(network, ops.Recipe(momentum=0.9, nesterov=True, weight_decay=5e-4))
+    engine = ArrayEngine(network, ops.StepConfig(momentum=0.9, nesterov=True, weight_decay=5e-4))
     epochs = list(train(network, engine, training, test, epochs=4, batch_size=128, schedule=OneCycle(0.1)))
     print(epochs[-1])
     parameters = network.parameters(epochs[-1].theta)[0]

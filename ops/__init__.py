@@ -35,8 +35,8 @@ from ops.layers import (
 from ops.loss import softmax_cross_entropy, squared_error
 from ops.network import Network
 from ops.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
-from ops.recipe import Recipe
 from ops.resize import resize2d, resize2d_grad
+from ops.step_config import StepConfig
 from ops.zoo import ZOO, network
 
 __all__ = [
@@ -55,10 +55,10 @@ __all__ = [
     "Network",
     "OpsError",
     "ReLU",
-    "Recipe",
     "Resize",
     "ShapeError",
     "Sigmoid",
+    "StepConfig",
     "Tanh",
     "Unsupported",
     "avg_pool2d",

@@ -3,7 +3,7 @@
 Every engine makes the same draw, so this is its specification. For one example
 
     word0, word1, word2, _ = philox4x32(counter=(example, epoch, 0, 1), key=(seed's low 32 bits, high 32 bits))
-    flip = word0 & 1                                (if the recipe flips, else 0)
+    flip = word0 & 1                                (if the steps flip, else 0)
     dy   = word1 % (2 shift + 1) - shift            rows down
     dx   = word2 % (2 shift + 1) - shift            columns to the right
 

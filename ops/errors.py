@@ -5,7 +5,7 @@ OpsError (a ValueError)
 ├── DtypeError      an array is of a type that the operator doesn't compute in
 ├── GeometryError   a kernel size, stride, padding, dilation or group count that can't be
 ├── LabelError      a class number outside the network's classes
-└── Unsupported     an engine that can't run this network or recipe; the message says why
+└── Unsupported     an engine that can't run this network or step configuration; the message says why
 
 Every message names the argument, what was expected and what came.
 """
@@ -32,4 +32,4 @@ class LabelError(OpsError):
 
 
 class Unsupported(OpsError):
-    """An engine can't run this network or recipe."""
+    """An engine can't run this network in such steps."""

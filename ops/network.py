@@ -94,7 +94,7 @@ class Network:
         return tuple(slices)
 
     @property
-    def size(self) -> int:
+    def num_parameters(self) -> int:
         """How many parameters there are."""
         return self.table[-1].stop if self.table else 0
 
@@ -104,9 +104,11 @@ class Network:
         return prod(self.shapes[-1])
 
     def parameters(self, theta: Array) -> tuple[dict[str, Array], ...]:
-        """For each layer its parameters by name, as views into `theta` (size,)."""
-        if theta.shape != (self.size,):
-            raise ShapeError(f"theta must have shape ({self.size},) for network {self.name!r}, got {theta.shape}")
+        """For each layer its parameters by name, as views into `theta` (num_parameters,)."""
+        if theta.shape != (self.num_parameters,):
+            raise ShapeError(
+                f"theta must have shape ({self.num_parameters},) for network {self.name!r}, got {theta.shape}"
+            )
         views: tuple[dict[str, Array], ...] = tuple({} for _ in self.layers)
         for piece in self.table:
             views[piece.layer][piece.key] = theta[piece.start : piece.stop].reshape(piece.shape)
@@ -118,9 +120,9 @@ class Network:
         for piece in self.table:
             yield piece.name, views[piece.layer][piece.key]
 
-    def initial(self, seed: int) -> NDArray[np.float32]:
-        """Fresh parameters (size,) float32: weights from the initializer, biases zero; a function of the seed."""
-        theta = np.zeros(self.size, np.float32)
+    def init_parameters(self, seed: int) -> NDArray[np.float32]:
+        """Fresh float32 parameters: weights from the initializer, biases zero; a function of the seed."""
+        theta = np.zeros(self.num_parameters, np.float32)
         draw = INITIALIZERS[self.initializer]
         for index, (_, view) in enumerate(self.named(theta)):
             if view.ndim > 1:

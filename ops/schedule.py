@@ -1,7 +1,7 @@
 """How the learning rate moves over a training: pure functions of the step's number and the number of steps.
 
 A schedule is called as `schedule(step, total)` with 0 <= step < total; `rates` makes the array that
-`ops.engine.Steps` takes.
+`ops.engines.base.Steps` takes.
 """
 
 from collections.abc import Callable

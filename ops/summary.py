@@ -37,11 +37,11 @@ def rows(network: Network) -> list[Row]:
     step = (1, 1)
     for index, (name, layer) in enumerate(zip(network.layer_names, network.layers, strict=True)):
         shape = network.shapes[index]
-        reach = layer.reach(shape)
-        if field is None or reach is None:
+        extent = layer.receptive_field(shape)
+        if field is None or extent is None:
             field = None
         elif not isinstance(layer, Resize):
-            window, stride = reach
+            window, stride = extent
             field = field[0] + (window[0] - 1) * step[0], field[1] + (window[1] - 1) * step[1]
             step = step[0] * stride[0], step[1] * stride[1]
         parameters = sum(map(prod, layer.parameter_shapes(shape).values()))

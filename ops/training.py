@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Engine, Floats, Replica, Steps
+from ops.engines.base import Engine, Floats, Replica, Steps
 from ops.errors import OpsError, ShapeError
 from ops.network import Network
 from ops.random import generator
@@ -99,20 +99,20 @@ def train(
     if batch_size < 1 or not total:
         raise OpsError(f"batch_size and the number of examples must be >= 1, got {batch_size} and {total}")
     data = engine.load(*training)
-    theta = network.initial(seed)
+    theta = network.init_parameters(seed)
     replica = Replica(theta, np.zeros_like(theta))
     steps = -(-total // batch_size)
     rate = rates(schedule, epochs * steps)
     for epoch in range(epochs):
         plan = epoch_steps(total, batch_size, rate[epoch * steps : (epoch + 1) * steps], seed=seed, epoch=epoch)
         with Timer() as timer:
-            outcome = engine.run(replica, data, plan)
-        replica = outcome.replica
+            result = engine.run(replica, data, plan)
+        replica = result.replica
         test_accuracy = accuracy(engine.predict(replica.theta, test[0]), test[1])
         yield Epoch(
             number=epoch + 1,
-            loss=outcome.loss / total,
-            train_accuracy=outcome.correct / total,
+            loss=result.loss / total,
+            train_accuracy=result.correct / total,
             test_accuracy=test_accuracy,
             examples_per_s=timer.rate(total),
             theta=replica.theta,

@@ -1,25 +1,25 @@
 """The rule by which stochastic gradient descent changes the parameters."""
 
 from ops.arrays import Array
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 
-def sgd_update(theta: Array, velocity: Array, gradient: Array, rate: float, recipe: Recipe) -> None:
-    """One step of the rule in `ops.recipe.Recipe`, in place.
+def sgd_update(theta: Array, velocity: Array, gradient: Array, rate: float, step_config: StepConfig) -> None:
+    """One step of the rule in `ops.step_config.StepConfig`, in place.
 
     theta, velocity, gradient: (parameters,), of one dtype; `gradient` is used up. With momentum 0 the
     velocity is left as it is.
     """
-    if recipe.weight_decay:
-        gradient += recipe.weight_decay * theta
-    if not recipe.momentum:
+    if step_config.weight_decay:
+        gradient += step_config.weight_decay * theta
+    if not step_config.momentum:
         gradient *= rate
         theta -= gradient
         return
-    velocity *= recipe.momentum
+    velocity *= step_config.momentum
     velocity += gradient
-    if recipe.nesterov:
-        gradient += recipe.momentum * velocity
+    if step_config.nesterov:
+        gradient += step_config.momentum * velocity
         gradient *= rate
         theta -= gradient
     else:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats, Replica
+from ops.engines.base import Floats, Replica
 from service.config import AveragingConfig
 from service.parcel import Sent, packed, unpacked
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ops.engines import Choice, choose
 from ops.errors import Unsupported
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from service.config import ClusterConfig, TrainConfig
 from service.errors import ClusterError, InvalidInput
 
@@ -236,12 +236,14 @@ def check_scheduler(address: str) -> None:
         pass
 
 
-def settle_engine(cluster: Cluster, config: TrainConfig, network: Network, recipe: Recipe, store: Path) -> Choice:
+def settle_engine(
+    cluster: Cluster, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
+) -> Choice:
     """What the configured engine comes to on the cluster's workers; they must agree, and see the data.
 
     Raises ClusterError where a worker can't read the store or they differ, InvalidInput where no worker can run it.
     """
-    answers = cluster.client.run(_probe, config, network, recipe, store, on_error="ignore")
+    answers = cluster.client.run(_probe, config, network, step_config, store, on_error="ignore")
     for worker, (visible, _, _) in answers.items():
         if not visible:
             raise ClusterError(f"worker {worker} can't see {store}: give all workers the same ATELIER_HOME")
@@ -271,10 +273,12 @@ def connected(address: str, *, direct: bool = False) -> Iterator[Cluster]:
         cluster.close()
 
 
-def _probe(config: TrainConfig, network: Network, recipe: Recipe, store: Path) -> tuple[bool, str, Choice | None]:
+def _probe(
+    config: TrainConfig, network: Network, step_config: StepConfig, store: Path
+) -> tuple[bool, str, Choice | None]:
     """Runs on each worker: does it see the store, what is wrong, which engine would it take."""
     visible = (store / "zarr.json").is_file()
     try:
-        return visible, "", choose(network, recipe, engine=config.engine, device=config.device)
+        return visible, "", choose(network, step_config, engine=config.engine, device=config.device)
     except Unsupported as error:
         return visible, str(error), None

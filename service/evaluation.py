@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from service.data import Arrays, read
 from service.job import Job, engine_of
 

@@ -109,7 +109,7 @@ class Launcher:
     def brings_state(self, round_: Round) -> bool:
         """Whether the state after a round comes with its report."""
         vectors = 3  # parameters, velocity, outer velocity
-        small = vectors * 4 * self._job.network.size <= FETCH_BYTES
+        small = vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
         last_of_epoch = round_.last == self._job.plan.steps_per_epoch
         return small or last_of_epoch or round_.number % STATE_EVERY_ROUNDS == 0
 
@@ -149,7 +149,7 @@ class Launcher:
     def _is_light(self, round_: Round) -> bool:
         """Whether the coordinator fetches what the shards hand in and sums it up itself, which no worker waits for."""
         vectors = 2 * round_.shards + 2  # parameters and velocity of each, and where the round began
-        return vectors * 4 * self._job.network.size <= FETCH_BYTES
+        return vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
 
 
 def _given(state: State) -> State:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ops import zoo
-from ops.engine import Engine, Replica
 from ops.engines import Choice, build, choose
+from ops.engines.base import Engine, Replica
 from ops.errors import OpsError
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from service.averaging import State
 from service.config import TrainConfig
 from service.data import Arrays, DatasetInfo, read
@@ -40,9 +40,9 @@ class Job:
         return network_for(self.config, self.data)
 
     @property
-    def recipe(self) -> Recipe:
+    def step_config(self) -> StepConfig:
         """How each of its steps is taken."""
-        return recipe_for(self.config)
+        return step_config_for(self.config)
 
     @property
     def plan(self) -> Plan:
@@ -51,7 +51,7 @@ class Job:
 
     def initial_state(self) -> State:
         """What a run starts from: fresh parameters, nothing in motion."""
-        theta = self.network.initial(self.config.seed)
+        theta = self.network.init_parameters(self.config.seed)
         return State(Replica(theta, np.zeros_like(theta)), np.zeros_like(theta))
 
 
@@ -61,9 +61,9 @@ def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     return zoo.network(config.model, (1, *data.image_shape), data.classes, resize=config.resize)
 
 
-def recipe_for(config: TrainConfig) -> Recipe:
+def step_config_for(config: TrainConfig) -> StepConfig:
     """The part of the configuration that an engine compiles in."""
-    return Recipe(
+    return StepConfig(
         momentum=config.optimizer.momentum,
         nesterov=config.optimizer.nesterov,
         weight_decay=config.optimizer.weight_decay,
@@ -79,7 +79,7 @@ def leaves_python_free(config: TrainConfig, data: DatasetInfo) -> bool:
     False too where no engine can run it, which is told where it is run.
     """
     try:
-        found = choose(network_for(config, data), recipe_for(config), engine=config.engine, device=config.device)
+        found = choose(network_for(config, data), step_config_for(config), engine=config.engine, device=config.device)
     except OpsError:
         return False
     return found.engine == "simd"
@@ -89,14 +89,14 @@ def leaves_python_free(config: TrainConfig, data: DatasetInfo) -> bool:
 def engine_of(job: Job) -> Engine:
     """This process's engine for a job."""
     with _building:
-        return _engine(job.choice, job.network, job.recipe)
+        return _engine(job.choice, job.network, job.step_config)
 
 
 @lru_cache(maxsize=16)
 def training_data(job: Job) -> Any:
     """The training examples, verified and brought to where the engine runs."""
     with _building:
-        return _data(job.choice, job.network, job.recipe, job.data.path, job.data.digest)
+        return _data(job.choice, job.network, job.step_config, job.data.path, job.data.digest)
 
 
 # Jobs that differ in their learning rate, say, share an engine and its data; and so do workers that are threads, of
@@ -105,14 +105,14 @@ _building = Lock()
 
 
 @lru_cache(maxsize=8)
-def _engine(choice: Choice, network: Network, recipe: Recipe) -> Engine:
-    return build(choice, network, recipe)
+def _engine(choice: Choice, network: Network, step_config: StepConfig) -> Engine:
+    return build(choice, network, step_config)
 
 
 @lru_cache(maxsize=8)
-def _data(choice: Choice, network: Network, recipe: Recipe, path: Path, digest: str) -> Any:
+def _data(choice: Choice, network: Network, step_config: StepConfig, path: Path, digest: str) -> Any:
     images, labels = _examples(path, digest)
-    loaded = _engine(choice, network, recipe).load(images, labels)
+    loaded = _engine(choice, network, step_config).load(images, labels)
     log.info("%d examples of %s are loaded for %s on %s", len(labels), path.name, choice.engine, choice.device)
     return loaded
 

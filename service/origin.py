@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ops.engine import Replica
+from ops.engines.base import Replica
 from service.averaging import State
 from service.errors import DataError, InvalidInput, NotFound
 from service.exports.weights import from_tensors, read_weights
@@ -50,10 +50,10 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     if not there or (number and (not number.isdigit() or int(number) not in there)):
         raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
     checkpoint = checkpoints.read(parent.checkpoints / (number or str(there[0])))
-    if checkpoint.state.replica.theta.size != job.network.size:
+    if checkpoint.state.replica.theta.size != job.network.num_parameters:
         raise InvalidInput(
             f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
-            f"network {job.network.name} has {job.network.size}: fork with the same --model"
+            f"network {job.network.name} has {job.network.num_parameters}: fork with the same --model"
         )
     return checkpoint
 
@@ -71,10 +71,10 @@ def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
         name, _, version = init.partition(":")
         model = Registry(home.models).get(name, version or "champion")
         theta = model.parameters()
-        if theta.size != job.network.size:
+        if theta.size != job.network.num_parameters:
             raise InvalidInput(
                 f"model {model.name}:{model.version} has {theta.size} parameters, "
-                f"network {job.network.name} has {job.network.size}: train with the same --model"
+                f"network {job.network.name} has {job.network.num_parameters}: train with the same --model"
             )
     still = np.zeros_like(theta)
     return Checkpoint(Round(-1, 0, 0, 0, 1), 0, State(Replica(theta, still), still))

@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from errno import EDQUOT, ENOSPC
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from service.cluster import Cluster
 from service.config import TrainConfig
 from service.data import describe

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ops.engine import Engine, Floats
 from ops.engines import build, choose
+from ops.engines.base import Engine, Floats
 from ops.layers import Context
 from ops.passes import forward
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from service.errors import InvalidInput
 from service.evaluation import softmax
 from service.registry import ModelVersion
@@ -45,8 +45,8 @@ class Predictor:
         self._network = model.build_network()
         self._theta: Floats = model.parameters().copy()
         self._theta.flags.writeable = False
-        recipe = Recipe()
-        self._engine: Engine = build(choose(self._network, recipe, device="cpu"), self._network, recipe)
+        step_config = StepConfig()
+        self._engine: Engine = build(choose(self._network, step_config, device="cpu"), self._network, step_config)
 
     @cached_property
     def flops(self) -> int:

@@ -8,7 +8,7 @@ from service.data.catalog import KNOWN
 from service.data.sources import cannot_be_fetched
 from service.errors import DataError
 from service.home import Home
-from service.job import network_for, recipe_for
+from service.job import network_for, step_config_for
 from service.plan import plan_for
 from service.registry import Registry
 
@@ -32,4 +32,4 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
     plan_for(config, data.train)
     network = network_for(config, data)
     if not cluster.scheduler:
-        choose(network, recipe_for(config), engine=config.engine, device=config.device)
+        choose(network, step_config_for(config), engine=config.engine, device=config.device)

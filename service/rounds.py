@@ -12,7 +12,7 @@ from time import perf_counter, time
 import numpy as np
 from distributed import get_worker
 
-from ops.engine import Steps
+from ops.engines.base import Steps
 from ops.schedule import SCHEDULES, WarmUp
 from service.averaging import Contribution, Pace, Partial, State, Tally, divergence, fold, join, without_velocity
 from service.config import AveragingConfig
@@ -138,7 +138,7 @@ def _outcome(job: Job, before: Before) -> tuple[Partial, State]:
     Several tasks of a process ask for the same; a small answer is kept for the next of them.
     """
     round_, parts = before
-    small = job.network.size <= KEPT_PARAMETERS
+    small = job.network.num_parameters <= KEPT_PARAMETERS
     if not small:
         return _joined.__wrapped__(tuple(parts), job.config.averaging, round_.solo)
     with _joining:

@@ -18,7 +18,7 @@ from service.data import describe
 from service.errors import AtelierError, Cancelled, RunError
 from service.files import clear_drafts
 from service.home import Home
-from service.job import Job, network_for, recipe_for
+from service.job import Job, network_for, step_config_for
 from service.origin import FRESH, Origin
 from service.plan import Round
 from service.rounds import Report
@@ -37,8 +37,8 @@ def begin(home: Home, cluster: Cluster, config: TrainConfig, run: str, origin: O
     Raises DataError, ClusterError, InvalidInput or OpsError where the run can't be, before anything is written.
     """
     data = describe(home.store(config.dataset))
-    network, recipe = network_for(config, data), recipe_for(config)
-    job = Job(config, data, settle_engine(cluster, config, network, recipe, data.path))
+    network, step_config = network_for(config, data), step_config_for(config)
+    job = Job(config, data, settle_engine(cluster, config, network, step_config, data.path))
     start = origin.checkpoint(home, job)
     job.plan.first_round()
     folder = RunFolder.create(
@@ -75,7 +75,7 @@ def reopen(home: Home, cluster: Cluster, folder: RunFolder) -> Job:
     """
     job = recorded_job(home, folder)
     pinned = job.config.model_copy(update={"engine": job.choice.engine, "device": job.choice.device})
-    settle_engine(cluster, pinned, job.network, job.recipe, job.data.path)
+    settle_engine(cluster, pinned, job.network, job.step_config, job.data.path)
     return job
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.engine import Engine
+from ops.engines.base import Engine
 from ops.errors import Unsupported
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 EngineName = Literal["auto", "array", "simd", "cuda"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -21,8 +21,10 @@ class Choice:
     why: str = ""
 
 
-def choose(network: Network, recipe: Recipe, *, engine: EngineName = "auto", device: DeviceName = "auto") -> Choice:
-    """Settle what `auto` means on this machine for this network and recipe.
+def choose(
+    network: Network, step_config: StepConfig, *, engine: EngineName = "auto", device: DeviceName = "auto"
+) -> Choice:
+    """Settle what `auto` means on this machine for this network and such steps.
 
     Raises Unsupported where what was asked for by name can't be had: no GPU for `device="cuda"`,
     or a network that the named engine doesn't cover.
@@ -35,7 +37,7 @@ def choose(network: Network, recipe: Recipe, *, engine: EngineName = "auto", dev
     place: Literal["cpu", "cuda"] = "cuda" if on_gpu else "cpu"
     fast: Literal["simd", "cuda"] = "cuda" if on_gpu else "simd"
     if engine != "array":
-        refusal = _refusal(fast, network, recipe)
+        refusal = _refusal(fast, network, step_config)
         if not refusal:
             return Choice(fast, place, reasons)
         if engine == fast:
@@ -44,19 +46,19 @@ def choose(network: Network, recipe: Recipe, *, engine: EngineName = "auto", dev
     return Choice("array", place, reasons)
 
 
-def build(choice: Choice, network: Network, recipe: Recipe) -> Engine:
+def build(choice: Choice, network: Network, step_config: StepConfig) -> Engine:
     """The engine that was chosen. Raises Unsupported if this machine can't run it."""
     if choice.engine == "simd":
         from ops.engines.simd import SimdEngine
 
-        return SimdEngine(network, recipe)
+        return SimdEngine(network, step_config)
     if choice.engine == "cuda":
         from ops.engines.cuda import CudaEngine
 
-        return CudaEngine(network, recipe)
+        return CudaEngine(network, step_config)
     from ops.engines.array import ArrayEngine
 
-    return ArrayEngine(network, recipe, device=choice.device)
+    return ArrayEngine(network, step_config, device=choice.device)
 
 
 def _gpu_wanted(engine: EngineName, device: DeviceName) -> tuple[bool, str]:
@@ -72,18 +74,18 @@ def _gpu_wanted(engine: EngineName, device: DeviceName) -> tuple[bool, str]:
     return not absent, absent
 
 
-def _refusal(name: Literal["simd", "cuda"], network: Network, recipe: Recipe) -> str:
+def _refusal(name: Literal["simd", "cuda"], network: Network, step_config: StepConfig) -> str:
     """Why the engine of that name can't run the network, or nothing."""
     try:
         if name == "simd":
             from ops.engines.simd import check
 
-            check(network, recipe)
+            check(network, step_config)
         else:
             from ops.engines import cuda
             from ops.engines.cuda.device import shared_memory
 
-            cuda.check(network, recipe, shared_memory())
+            cuda.check(network, step_config, shared_memory())
     except Unsupported as error:
         return str(error)
     return ""

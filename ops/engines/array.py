@@ -10,14 +10,14 @@ from threadpoolctl import ThreadpoolController
 
 from ops import augment
 from ops.arrays import Array
-from ops.engine import Floats, Outcome, Replica, Steps
+from ops.engines.base import Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
 from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
 from ops.network import Network
 from ops.passes import backward, forward
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from ops.update import sgd_update
 
 PREDICT_BATCH = 256
@@ -39,27 +39,27 @@ class ArrayEngine:
 
     name = "array"
 
-    def __init__(self, network: Network, recipe: Recipe, *, device: Literal["cpu", "cuda"] = "cpu") -> None:
+    def __init__(self, network: Network, step_config: StepConfig, *, device: Literal["cpu", "cuda"] = "cpu") -> None:
         self.network = network
-        self.recipe = recipe
+        self.step_config = step_config
         self.device = device
         self._xp = _module(device)
         self._libraries = ThreadpoolController()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
-        """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
+        """See `Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
         images, labels = checked_examples(self.network, images, labels)
         return Data(self._xp.asarray(images), self._xp.asarray(labels))
 
-    def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
-        """See `ops.engine.Engine.run`. Sums stay on the device until the last step is done.
+    def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
+        """See `Engine.run`. Sums stay on the device until the last step is done.
 
         BLAS is held to one thread: how it splits a product among threads decides how the product is rounded.
         """
         with self._libraries.limit(limits=1, user_api="blas"):
             return self._run(replica, data, steps)
 
-    def _run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
+    def _run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
         xp = self._xp
         theta, velocity = xp.array(replica.theta), xp.array(replica.velocity)
         examples = xp.asarray(steps.examples)
@@ -69,30 +69,32 @@ class ArrayEngine:
             if not len(batch):
                 continue
             batch_loss, batch_correct, gradient = self.gradient(theta, data, batch, steps.seed, steps.epoch)
-            sgd_update(theta, velocity, gradient, float(rate), self.recipe)
+            sgd_update(theta, velocity, gradient, float(rate), self.step_config)
             loss += batch_loss.astype(xp.float64) * len(batch)
             correct += batch_correct
         used = int(steps.offsets[-1] - steps.offsets[0])
-        return Outcome(Replica(_host(theta), _host(velocity)), used, float(loss), int(correct))
+        return StepResult(Replica(_host(theta), _host(velocity)), used, float(loss), int(correct))
 
     def gradient(self, theta: Array, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array, Array]:
         """`(mean loss, correct, gradient (parameters,))` of one batch; batch: (n,) numbers of examples."""
         xp, network = self._xp, self.network
         images, labels = data.images[batch], data.labels[batch]
-        if self.recipe.flip or self.recipe.shift:
-            drawn = augment.draw(batch, flip=self.recipe.flip, shift=self.recipe.shift, seed=seed, epoch=epoch)
+        if self.step_config.flip or self.step_config.shift:
+            drawn = augment.draw(
+                batch, flip=self.step_config.flip, shift=self.step_config.shift, seed=seed, epoch=epoch
+            )
             images = augment.apply(images, drawn)
         parameters = network.parameters(theta)
         context = Context(training=True, seed=seed, epoch=epoch, examples=batch)
         y, saved = forward(network, parameters, scaled(images), context)
         logits = y.reshape(len(batch), network.classes)
-        loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.step_config.label_smoothing)
         gradient = xp.empty_like(theta)
         backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
         return loss, (logits.argmax(axis=1) == labels).sum(), gradient
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
-        """See `ops.engine.Engine.predict`."""
+        """See `Engine.predict`."""
         with self._libraries.limit(limits=1, user_api="blas"):
             return self._predict(theta, images)
 

@@ -53,7 +53,7 @@ class Layer(ABC):
         """Floating-point operations of the matrix product going forward with one example; the rest counts as none."""
         return 0
 
-    def reach(self, input_shape: Shape) -> tuple[Pair, Pair] | None:
+    def receptive_field(self, input_shape: Shape) -> tuple[Pair, Pair] | None:
         """`(window, stride)`: what one output sees of the input, and how far apart neighbours look. None: all of it."""
         return (1, 1), (1, 1)
 

@@ -71,7 +71,7 @@ class Conv2D(Layer):
         taps = input_shape[0] // self.groups * prod(self._kernel)
         return 2 * taps * prod(self.output_shape(input_shape))
 
-    def reach(self, input_shape: Shape) -> tuple[Pair, Pair]:
+    def receptive_field(self, input_shape: Shape) -> tuple[Pair, Pair]:
         (r, s), (tall, wide) = self._kernel, pair("dilation", self.dilation)
         return (tall * (r - 1) + 1, wide * (s - 1) + 1), pair("stride", self.stride)
 

@@ -39,7 +39,7 @@ class Dense(Layer):
     def flops(self, input_shape: Shape) -> int:
         return 2 * input_shape[0] * self.units
 
-    def reach(self, input_shape: Shape) -> None:
+    def receptive_field(self, input_shape: Shape) -> None:
         return None
 
     def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:

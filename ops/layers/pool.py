@@ -54,7 +54,7 @@ class _Pool2D(Layer):
             "ceil_mode": self.ceil_mode,
         }
 
-    def reach(self, input_shape: Shape) -> tuple[Pair, Pair]:
+    def receptive_field(self, input_shape: Shape) -> tuple[Pair, Pair]:
         window = self.window((input_shape[1], input_shape[2]))
         return window["window"], window["stride"]
 

@@ -1,4 +1,4 @@
-"""How long a network takes to a given test accuracy, in the whole service and in PyTorch, by the same recipe."""
+"""How long a network takes to a given test accuracy, in the whole service and in PyTorch, with the same settings."""
 
 import json
 import os
@@ -52,7 +52,7 @@ class AccuracyReport:
 
 
 def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, seeds: int) -> AccuracyReport:
-    """Alternate trainings of the whole service, by the network's preset, with PyTorch's by the same recipe.
+    """Alternate trainings of the whole service, by the network's preset, with PyTorch's with the same settings.
 
     The clock stands while models are evaluated, and until data are loaded and everything is compiled, on both sides.
     Raises AtelierError where PyTorch is not installed.

@@ -9,8 +9,8 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from ops.engine import Replica
 from ops.engines import Choice
+from ops.engines.base import Replica
 from service.averaging import FAN_IN, Contribution, fold, join, without_velocity
 from service.cluster import open_cluster
 from service.config import ClusterConfig, TrainConfig
@@ -46,7 +46,7 @@ class Costs:
 
 
 def measure_costs(home: Home, config: TrainConfig, examples_a_step: int) -> Costs:
-    """Measure with the network, recipe and data of a configuration, in this process and on one worker."""
+    """Measure with the network, step configuration and data of a configuration, in this process and on one worker."""
     control_s, worker_s = _task_costs()
     job = Job(config, describe(home.store(config.dataset)), Choice("simd", "cpu"))
     seconds, steps = [], 40
@@ -58,7 +58,7 @@ def measure_costs(home: Home, config: TrainConfig, examples_a_step: int) -> Cost
     seconds.sort()
     typical = seconds[: -ROUNDS // 10]  # the slowest tenth includes the first call, which loads data and kernels
     rng = np.random.default_rng(0)
-    size = job.network.size
+    size = job.network.num_parameters
     moving = job.config.optimizer.momentum > 0
     vectors = rng.normal(size=(FAN_IN, size)).astype(np.float32)
     resting = np.zeros(size, np.float32)

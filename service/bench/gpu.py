@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ops import zoo
-from ops.engine import Replica, Steps
+from ops.engines.base import Replica, Steps
 from ops.engines.cuda import CudaEngine
 from ops.errors import Unsupported
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 EXAMPLES = 60_000
 
@@ -48,7 +48,7 @@ def gpu_bench(*, batch: int = 256, steps: int = 234, repeats: int = 7) -> GpuBen
     Raises Unsupported without a GPU. PyTorch is left out, and named in `skipped`, where it isn't installed for it.
     """
     network = zoo.network("lenet", (1, 28, 28), 10)
-    engine = CudaEngine(network, Recipe())
+    engine = CudaEngine(network, StepConfig())
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (EXAMPLES, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 10, EXAMPLES).astype(np.uint8)
@@ -56,7 +56,7 @@ def gpu_bench(*, batch: int = 256, steps: int = 234, repeats: int = 7) -> GpuBen
     order = rng.permutation(EXAMPLES)[: batch * steps].astype(np.int32)
     offsets = np.arange(0, len(order) + 1, batch, dtype=np.int32)
     plan = Steps(order, offsets, np.full(len(offsets) - 1, 0.5, np.float32))
-    theta = network.initial(0)
+    theta = network.init_parameters(0)
     start = Replica(theta, np.zeros_like(theta))
     ends: list[np.ndarray] = []
     ways: dict[str, Callable[[], None]] = {"ours": lambda: ends.append(engine.run(start, data, plan).replica.theta)}

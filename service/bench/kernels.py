@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 REPETITIONS = 15
 """How often everything is measured, all kernels in turn each time; medians are reported."""
@@ -57,13 +57,15 @@ class KernelReport:
     kernels: tuple[KernelTiming, ...]
 
 
-def measure_kernels(network: Network, recipe: Recipe | None = None, *, repetitions: int = REPETITIONS) -> KernelReport:
+def measure_kernels(
+    network: Network, step_config: StepConfig | None = None, *, repetitions: int = REPETITIONS
+) -> KernelReport:
     """Measure in a process of its own, where BLAS has one thread. Takes some ten seconds.
 
     Raises ops.errors.Unsupported for what the SIMD engine doesn't run.
     """
     with _one_thread(), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, network, recipe or Recipe(), repetitions).result()
+        return pool.submit(_measure, network, step_config or StepConfig(), repetitions).result()
 
 
 def render(report: KernelReport) -> str:
@@ -88,7 +90,7 @@ def render(report: KernelReport) -> str:
     return "\n".join(lines)
 
 
-def _measure(network: Network, recipe: Recipe, repetitions: int) -> KernelReport:
+def _measure(network: Network, step_config: StepConfig, repetitions: int) -> KernelReport:
     from ops.engines.simd import check
     from ops.engines.simd.host import host
     from ops.engines.simd.layout import PANEL
@@ -97,8 +99,8 @@ def _measure(network: Network, recipe: Recipe, repetitions: int) -> KernelReport
     from ops.engines.simd.single import SingleKernels
     from service.bench.blas import Ceiling, layer_seconds
 
-    check(network, recipe)
-    plan = Plan(network, recipe)
+    check(network, step_config)
+    plan = Plan(network, step_config)
     groups = [(phase, kernel) for phase in PHASES for kernel in getattr(plan, phase)]
     single, memory, ceiling = SingleKernels([kernel for _, kernel in groups]), Memory(plan.layout), Ceiling()
     # ordinary numbers: zeros, or ones so small that processors slow down, would tell something else

@@ -1,4 +1,4 @@
-"""The peer in a race: PyTorch training the same network by the same recipe, as a program of its own.
+"""The peer in a race: PyTorch training the same network with the same settings, as a program of its own.
 
     python -m service.bench.torch_race STORE NETWORK EPOCHS
 
@@ -26,7 +26,7 @@ from service.data import DatasetInfo, describe, read
 
 
 class Race:
-    """One data set and recipe, raced as often as asked."""
+    """One data set and settings, raced as often as asked."""
 
     def __init__(self, data: DatasetInfo, config: TrainConfig) -> None:
         self._data = data

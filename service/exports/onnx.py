@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from ops.geometry import pair
 from ops.layers import (
     AvgPool2D,

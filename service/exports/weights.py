@@ -9,7 +9,7 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, InvalidInput
 
@@ -28,7 +28,7 @@ def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -
     """
     wanted = [piece.name for piece in network.table]
     found = [tensors[name] for name in wanted] if set(tensors) == set(wanted) else _by_order(network, tensors)
-    theta = np.empty(network.size, np.float32)
+    theta = np.empty(network.num_parameters, np.float32)
     for (name, view), tensor in zip(network.named(theta), found, strict=True):
         if tensor.shape != view.shape:
             raise InvalidInput(f"{name} of network {network.name!r} has shape {view.shape}, got {tensor.shape}")

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from numpy.typing import NDArray
 from starlette.responses import Response
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from service import __version__
 from service.errors import InvalidInput, NotFound
 from service.evaluation import softmax

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from service.http.limits import Limits
 from service.http.problems import Refused
 from service.predict import Predictor, whole_bytes

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from service.plots.style import DIVERGING, new_figure, save
 
 COLUMNS = 8

@@ -42,8 +42,8 @@ model-index:
 
 # {name}, version {version}
 
-A {draft.network.name} network of {draft.network.size:,} parameters that tells {len(draft.class_names)} classes of
-{draft.dataset} apart. It was trained in shards whose replicas were averaged.
+A {draft.network.name} network of {draft.network.num_parameters:,} parameters that tells
+{len(draft.class_names)} classes of {draft.dataset} apart. It was trained in shards whose replicas were averaged.
 
 | | loss | accuracy |
 |---|---|---|

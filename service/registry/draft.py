@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors.numpy import save
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import InvalidInput
 from service.exports.onnx import onnx_model

@@ -9,7 +9,7 @@ import safetensors
 from safetensors.numpy import load
 
 from ops import zoo
-from ops.engine import Floats
+from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, NotFound
 from service.exports.weights import from_tensors

@@ -9,7 +9,7 @@ from pathlib import Path
 import safetensors
 from safetensors.numpy import load, save
 
-from ops.engine import Replica
+from ops.engines.base import Replica
 from service.averaging import State
 from service.errors import RunError
 from service.files import canonical_json, new_folder

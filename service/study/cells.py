@@ -52,7 +52,7 @@ PLATEAU_CELLS = tuple(Cell("default", shards, DEFAULT.average_every) for shards 
 class Study:
     """A study of so many seeds; of `plateau_seeds` seeds the default strategy is tried alone.
 
-    base: what all trainings share; what it leaves open is the textbook's recipe.
+    base: what all trainings share; what it leaves open is the textbook's step_config.
     """
 
     base: dict[str, Any]

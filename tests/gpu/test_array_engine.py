@@ -5,20 +5,20 @@ import pytest
 
 import ops
 import tests.gpu.needs_gpu  # noqa: F401 -- skips this module without a GPU
-from ops.engine import Replica
 from ops.engines.array import ArrayEngine
+from ops.engines.base import Replica
 from tests.arrays import host, normal
-from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, RECIPE, steps
+from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, STEP_CONFIG, steps
 
 pytestmark = pytest.mark.gpu
 
 
 def test_a_run_on_the_gpu_ends_where_one_on_the_cpu_ends():
-    theta = NETWORK.initial(3)
+    theta = NETWORK.init_parameters(3)
     replica = Replica(theta, np.zeros_like(theta))
     outcomes = []
     for device in ("cpu", "cuda"):
-        engine = ArrayEngine(NETWORK, RECIPE, device=device)
+        engine = ArrayEngine(NETWORK, STEP_CONFIG, device=device)
         outcomes.append(engine.run(replica, engine.load(IMAGES, LABELS), steps(16, 8, 16)))
     here, there = outcomes
     assert isinstance(there.replica.theta, np.ndarray)
@@ -29,8 +29,8 @@ def test_a_run_on_the_gpu_ends_where_one_on_the_cpu_ends():
 
 
 def test_a_run_on_the_gpu_gives_the_same_bits_again():
-    theta = NETWORK.initial(3)
-    engine = ArrayEngine(NETWORK, RECIPE, device="cuda")
+    theta = NETWORK.init_parameters(3)
+    engine = ArrayEngine(NETWORK, STEP_CONFIG, device="cuda")
     data = engine.load(IMAGES, LABELS)
     first, again = (engine.run(Replica(theta, np.zeros_like(theta)), data, steps(16, 8, 16)) for _ in range(2))
     np.testing.assert_array_equal(first.replica.theta, again.replica.theta)
@@ -38,8 +38,10 @@ def test_a_run_on_the_gpu_gives_the_same_bits_again():
 
 
 def test_predictions_come_back_to_the_host():
-    theta = NETWORK.initial(1)
-    here, there = (ArrayEngine(NETWORK, RECIPE, device=device).predict(theta, IMAGES) for device in ("cpu", "cuda"))
+    theta = NETWORK.init_parameters(1)
+    here, there = (
+        ArrayEngine(NETWORK, STEP_CONFIG, device=device).predict(theta, IMAGES) for device in ("cpu", "cuda")
+    )
     assert isinstance(there, np.ndarray)
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-4)
 

@@ -10,17 +10,17 @@ from ops.engines.cuda import CudaEngine
 from ops.engines.cuda.device import CupyDevice
 from ops.errors import Unsupported
 from tests.ops.engines.cuda.test_parity import COVERED, assert_close, ran, recipe_of
-from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
+from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 
 pytestmark = pytest.mark.gpu
 
 
 @pytest.mark.parametrize("name", COVERED)
 def test_a_round_ends_where_the_composed_operators_end(name):
-    network, recipe, plan = COVERED[name], recipe_of(name), steps(40, 0, 1, 17)
-    ours, again = (ran(CudaEngine(network, recipe), network, plan) for _ in range(2))
+    network, step_config, plan = COVERED[name], recipe_of(name), steps(40, 0, 1, 17)
+    ours, again = (ran(CudaEngine(network, step_config), network, plan) for _ in range(2))
     # a GPU rounds a product and a sum once, and divides in sigmoids to the last bit or two
-    assert_close(ours, ran(ArrayEngine(network, recipe), network, plan), slack=10)
+    assert_close(ours, ran(ArrayEngine(network, step_config), network, plan), slack=10)
     np.testing.assert_array_equal(ours.replica.theta, again.replica.theta)
     assert ours.loss == again.loss
 
@@ -28,7 +28,7 @@ def test_a_round_ends_where_the_composed_operators_end(name):
 @pytest.mark.parametrize("name", ["lenet", "lenet-relu", "mlp"])
 def test_the_zoo_trains_on_it_and_replays_give_the_same_bits(name):
     network = zoo.network(name, (1, 28, 28), 10)
-    engine, plain = CudaEngine(network, RECIPES[1]), ArrayEngine(network, RECIPES[1])
+    engine, plain = CudaEngine(network, STEP_CONFIGS[1]), ArrayEngine(network, STEP_CONFIGS[1])
     images, labels = pictures(network)
     data, plan, start = engine.load(images, labels), steps(*[30] * 40, rate=0.01), replica(network)
     first, again = (engine.run(start, data, plan) for _ in range(2))
@@ -49,7 +49,7 @@ def test_a_hundred_rounds_take_no_more_memory_than_one():
     import cupy
 
     network = NETWORKS["plain"]
-    engine = CudaEngine(network, RECIPES[1])
+    engine = CudaEngine(network, STEP_CONFIGS[1])
     data, plan = engine.load(*pictures(network)), steps(20, 20)
     engine.run(replica(network), data, plan)
     free, _ = cupy.cuda.runtime.memGetInfo()

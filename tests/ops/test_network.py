@@ -30,11 +30,11 @@ def test_the_table_tiles_the_flat_vector(network):
         ("dense2.bias", (3,)),
     ]
     assert [piece.start for piece in network.table] == [0, 24, 204, 209, 224]
-    assert network.table[-1].stop == network.size == 227
+    assert network.table[-1].stop == network.num_parameters == 227
 
 
 def test_parameters_are_views_into_the_vector(network):
-    theta = np.arange(network.size, dtype=np.float32)
+    theta = np.arange(network.num_parameters, dtype=np.float32)
     named = dict(network.named(theta))
     named["dense1.bias"][...] = -1
     assert (theta[204:209] == -1).all()
@@ -57,9 +57,9 @@ def test_equal_descriptions_are_equal_networks(network):
 
 
 def test_first_parameters_are_a_function_of_the_seed(network):
-    np.testing.assert_array_equal(network.initial(5), network.initial(5))
-    assert (network.initial(5) != network.initial(6)).any()
-    assert not dict(network.named(network.initial(5)))["dense1.bias"].any()
+    np.testing.assert_array_equal(network.init_parameters(5), network.init_parameters(5))
+    assert (network.init_parameters(5) != network.init_parameters(6)).any()
+    assert not dict(network.named(network.init_parameters(5)))["dense1.bias"].any()
 
 
 def test_xavier_fills_its_bound_evenly():
@@ -87,4 +87,4 @@ def test_fans_are_counted_as_pytorch_counts_them(shape):
 
 def test_zeros_start_every_unit_alike():
     network = ops.Network("zeros", (4,), (ops.Dense(3),), initializer="zeros")
-    assert not network.initial(1).any()
+    assert not network.init_parameters(1).any()

@@ -32,7 +32,7 @@ def networks(draw: st.DrawFn) -> ops.Network:
 @given(network=networks(), seed=st.integers(0, 1000))
 @settings(max_examples=40)
 def test_the_gradient_of_a_drawn_network_agrees_with_finite_differences(network, seed):
-    x, theta = normal(np, seed, (3, 2, 5, 6)), normal(np, seed + 1, (network.size,))
+    x, theta = normal(np, seed, (3, 2, 5, 6)), normal(np, seed + 1, (network.num_parameters,))
     labels = np.array([2, 0, 1])
     context = Context(training=True, seed=seed, epoch=1, examples=np.array([4, 8, 3]))
 
@@ -92,7 +92,7 @@ def test_nothing_is_computed_below_the_first_layer_that_learns(monkeypatch):
 
     monkeypatch.setattr(ops.Conv2D, "backward", watched)
     monkeypatch.setattr(ops.Resize, "backward", never)
-    theta = normal(np, 1, (network.size,))
+    theta = normal(np, 1, (network.num_parameters,))
     y, saved = forward(network, network.parameters(theta), normal(np, 2, (3, 1, 4, 4)), Context())
     backward(network, network.parameters(theta), y, saved, into=network.parameters(np.empty_like(theta)))
     assert asked == [False]

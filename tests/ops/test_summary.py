@@ -37,7 +37,7 @@ def test_grouped_convolutions_cost_less():
 )
 def test_a_receptive_field_is_what_an_output_depends_on(layers):
     network = ops.Network("n", (1, 40, 40), layers)
-    theta = np.abs(network.initial(0).astype(float)) + 0.1
+    theta = np.abs(network.init_parameters(0).astype(float)) + 0.1
 
     def first_output(image: np.ndarray) -> np.ndarray:
         y, _ = forward(network, network.parameters(theta), image, Context())

@@ -21,7 +21,7 @@ def bars(total: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def run(seed: int = 0) -> list:
     network = ops.Network("bars", (1, 8, 8), (ops.Flatten(), ops.Dense(16), ops.ReLU(), ops.Dense(2)), "he")
-    engine = ArrayEngine(network, ops.Recipe(momentum=0.9))
+    engine = ArrayEngine(network, ops.StepConfig(momentum=0.9))
     sets = bars(300, 1), bars(100, 2)
     return list(train(network, engine, *sets, epochs=6, batch_size=32, schedule=Constant(0.1), seed=seed))
 
@@ -80,7 +80,7 @@ def test_a_timer_adds_up_and_knows_the_rate(monkeypatch):
 
 def test_no_examples_or_no_batch_are_refused():
     network = ops.Network("bars", (1, 8, 8), (ops.Flatten(), ops.Dense(2)))
-    engine = ArrayEngine(network, ops.Recipe())
+    engine = ArrayEngine(network, ops.StepConfig())
     sets = bars(4, 1), bars(4, 2)
     with pytest.raises(ops.OpsError, match="batch_size and the number of examples must be >= 1, got 0 and 4"):
         next(train(network, engine, *sets, epochs=1, batch_size=0, schedule=Constant(0.1)))

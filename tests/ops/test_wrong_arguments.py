@@ -10,8 +10,8 @@ import pytest
 
 import ops
 from ops import augment, reference
-from ops.engine import Replica, Steps
 from ops.engines.array import ArrayEngine
+from ops.engines.base import Replica, Steps
 from ops.errors import DtypeError, GeometryError, LabelError, OpsError, ShapeError, Unsupported
 from ops.schedule import Constant, Cosine, OneCycle, Step, WarmUp
 from ops.training import accuracy
@@ -23,7 +23,7 @@ A, M, U = RNG.normal(size=(5, 6)), RNG.normal(size=(4, 6)), RNG.normal(size=4)
 LABELS = np.array([0, 1, 2, 3, 4])
 POOLED, ARGMAX = ops.max_pool2d(X, 2)
 NETWORK = ops.network("mlp", (1, 4, 4), 3)
-ENGINE = ArrayEngine(NETWORK, ops.Recipe())
+ENGINE = ArrayEngine(NETWORK, ops.StepConfig())
 IMAGES = RNG.integers(0, 256, (5, 4, 4), dtype=np.uint8)
 BYTES = np.array([0, 1, 2, 0, 1], np.uint8)
 
@@ -142,13 +142,13 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_what_came(call, ex
 def test_a_gpu_without_cupy_is_refused_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
     with pytest.raises(Unsupported, match=r"device 'cuda' needs CuPy: install atelier-train\[cuda12\]"):
-        ArrayEngine(NETWORK, ops.Recipe(), device="cuda")
+        ArrayEngine(NETWORK, ops.StepConfig(), device="cuda")
 
 
 def test_cupy_without_a_gpu_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(is_available=lambda: False))
     with pytest.raises(Unsupported, match="device 'cuda' needs a GPU, and CuPy finds none"):
-        ArrayEngine(NETWORK, ops.Recipe(), device="cuda")
+        ArrayEngine(NETWORK, ops.StepConfig(), device="cuda")
 
 
 def test_every_exception_is_a_value_error():

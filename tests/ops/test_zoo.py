@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import ops
-from ops.engine import Replica, Steps
 from ops.engines.array import ArrayEngine
+from ops.engines.base import Replica, Steps
 from tests.ops.parity.models import as_torch, flat
 
 IMAGES = {name: ((1, 224, 224) if name == "alexnet" else (1, 28, 28)) for name in ops.ZOO}
@@ -36,7 +36,7 @@ def test_parameter_counts_are_those_of_the_arithmetic():
     alexnet = convolutions + dense(4096, 256 * 5 * 5) + dense(4096, 4096) + dense(10, 4096)
     expected = {"lenet": lenet, "lenet-relu": lenet, "mlp": dense(256, 784) + dense(10, 256), "alexnet": alexnet}
     assert (lenet, alexnet) == (61_706, 46_764_746)
-    assert {name: ops.network(name, IMAGES[name], 10).size for name in ops.ZOO} == expected
+    assert {name: ops.network(name, IMAGES[name], 10).num_parameters for name in ops.ZOO} == expected
 
 
 def test_alexnet_has_the_textbooks_shapes():
@@ -55,16 +55,16 @@ def test_alexnet_has_the_textbooks_shapes():
 
 def test_alexnet_takes_small_images_enlarged():
     network = ops.network("alexnet", (1, 28, 28), 10, resize=224)
-    assert network.size == 46_764_746
+    assert network.num_parameters == 46_764_746
     assert network.shapes[:3] == ((1, 28, 28), (1, 224, 224), (96, 54, 54))
 
 
 @pytest.mark.parametrize("name", [name for name in ops.ZOO if name != "alexnet"])
 def test_some_steps_on_one_batch_lower_its_loss(name):
     network = ops.network(name, IMAGES[name], 10)
-    engine = ArrayEngine(network, ops.Recipe(momentum=0.9))
+    engine = ArrayEngine(network, ops.StepConfig(momentum=0.9))
     data = engine.load(*one_batch(16, IMAGES[name]))
-    theta = network.initial(0)
+    theta = network.init_parameters(0)
     replica = Replica(theta, np.zeros_like(theta))
     first = engine.run(replica, data, steps_of(1, 16, 0.05))
     last = engine.run(engine.run(first.replica, data, steps_of(20, 16, 0.05)).replica, data, steps_of(1, 16, 0.05))
@@ -73,9 +73,9 @@ def test_some_steps_on_one_batch_lower_its_loss(name):
 
 def test_alexnet_goes_forward_and_back_with_every_gradient_in_use():
     network = ops.network("alexnet", (1, 28, 28), 10, resize=224)
-    engine = ArrayEngine(network, ops.Recipe())
+    engine = ArrayEngine(network, ops.StepConfig())
     data = engine.load(*one_batch(2, (28, 28)))
-    theta = network.initial(0)
+    theta = network.init_parameters(0)
     loss, _, gradient = engine.gradient(theta, data, np.arange(2, dtype=np.int32), seed=0, epoch=0)
     assert np.isfinite(loss)
     for name, part in network.named(gradient):
@@ -88,16 +88,16 @@ def test_alexnet_goes_forward_and_back_with_every_gradient_in_use():
 def test_steps_end_where_pytorchs_end(name):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     network = ops.network(name, IMAGES[name], 10)
-    recipe = ops.Recipe(momentum=0.9, nesterov=True, weight_decay=1e-3, label_smoothing=0.1)
-    engine = ArrayEngine(network, recipe)
+    step_config = ops.StepConfig(momentum=0.9, nesterov=True, weight_decay=1e-3, label_smoothing=0.1)
+    engine = ArrayEngine(network, step_config)
     images, labels = one_batch(24, (1, 28, 28))
-    theta = network.initial(3)
+    theta = network.init_parameters(3)
     steps = Steps(
         np.arange(24, dtype=np.int32),
         np.array([0, 8, 8, 20, 24], np.int32),  # the second step is empty
         np.array([0.1, 0.5, 0.05, 0.2], np.float32),
     )
-    outcome = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(images, labels), steps)
+    result = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(images, labels), steps)
 
     model = as_torch(network, theta)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9, nesterov=True, weight_decay=1e-3)
@@ -113,10 +113,10 @@ def test_steps_end_where_pytorchs_end(name):
         total += float(loss.detach()) * (stop - start)
         correct += int((logits.argmax(dim=1) == target).sum())
     # three steps of float32, whose sums run in another order there
-    np.testing.assert_allclose(outcome.replica.theta, flat(model), rtol=0, atol=1e-5)
-    assert outcome.loss == pytest.approx(total, rel=1e-5)
-    assert (outcome.examples, outcome.correct) == (24, correct)
-    logits = engine.predict(outcome.replica.theta, images)
+    np.testing.assert_allclose(result.replica.theta, flat(model), rtol=0, atol=1e-5)
+    assert result.loss == pytest.approx(total, rel=1e-5)
+    assert (result.examples, result.correct) == (24, correct)
+    logits = engine.predict(result.replica.theta, images)
     with torch.no_grad():
         theirs = model(torch.tensor(images / np.float32(255))).numpy()
     np.testing.assert_allclose(logits, theirs, rtol=0, atol=1e-4)
@@ -126,11 +126,11 @@ def test_steps_end_where_pytorchs_end(name):
 def test_alexnet_predicts_what_pytorch_predicts():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     network = ops.network("alexnet", (1, 224, 224), 10)
-    theta = network.initial(1)
+    theta = network.init_parameters(1)
     images, _ = one_batch(2, (1, 224, 224))
-    ours = ArrayEngine(network, ops.Recipe()).predict(theta, images)
+    ours = ArrayEngine(network, ops.StepConfig()).predict(theta, images)
     model = as_torch(network, theta).eval()
-    assert sum(parameter.numel() for parameter in model.parameters()) == network.size
+    assert sum(parameter.numel() for parameter in model.parameters()) == network.num_parameters
     with torch.no_grad():
         theirs = model(torch.tensor(images / np.float32(255))).numpy()
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())  # eight layers of float32

@@ -16,7 +16,7 @@ from service.registry import Draft, ModelVersion, Registry
 def draft(network: str = "lenet", seed: int = 0, **changes: object) -> Draft:
     """A draft whose figures are those of its parameters on 200 random images."""
     net = zoo.network(network, (1, 28, 28), 10)
-    theta = net.initial(seed)
+    theta = net.init_parameters(seed)
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (200, 28, 28), dtype=np.uint8)
     labels = random.integers(0, 10, 200).astype(np.uint8)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.engine import Replica
+from ops.engines.base import Replica
 from service.averaging import FAN_IN, Contribution, State, Tally, divergence, fold, join
 from service.config import AveragingConfig
 

@@ -31,7 +31,7 @@ def test_without_an_origin_a_run_starts_from_fresh_parameters(home: Home, job: J
 
 
 def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_path: Path, cluster_of):
-    theta = job.network.initial(seed=77)
+    theta = job.network.init_parameters(seed=77)
     save_file(as_tensors(job.network, theta), tmp_path / "weights.safetensors")
     origin = Origin(init=str(tmp_path / "weights.safetensors"))
     folder, begun = begin(home, cluster_of(2), configured(small()), "from-file", origin)
@@ -48,7 +48,7 @@ def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_
 
 
 def test_a_run_starts_from_a_model_of_the_registry(home: Home, job: Job):
-    theta = job.network.initial(seed=5)
+    theta = job.network.init_parameters(seed=5)
     publish(home.models, "blobs", replace(draft(), network=job.network, theta=theta, class_names=tuple("abcde")))
     for init in ("blobs", "blobs:1", "blobs:champion"):
         found = Origin(init=init).checkpoint(home, job)

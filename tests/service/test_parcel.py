@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from ops.engine import Replica
+from ops.engines.base import Replica
 from service.averaging import Contribution, Partial, State, Tally
 from service.parcel import packed, unpacked
 

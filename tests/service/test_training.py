@@ -186,7 +186,7 @@ def test_workers_that_do_not_see_the_data_are_told(home: Home, tmp_path: Path, c
     job = small_job(home, tmp_path / "idx")
     elsewhere = tmp_path / "elsewhere.zarr"
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ can't see .*elsewhere.zarr: give all workers the same"):
-        settle_engine(cluster_of(1), job.config, job.network, job.recipe, elsewhere)
+        settle_engine(cluster_of(1), job.config, job.network, job.step_config, elsewhere)
 
 
 def test_a_scheduler_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats, Outcome, Replica, Steps
+from ops.engines.base import Floats, Replica, StepResult, Steps
 from ops.engines.cuda.device import CupyDevice, Device
 from ops.engines.cuda.layout import layout
 from ops.engines.cuda.plan import CHUNK, PREDICT_BATCH, Plan, plan, predict_launch
@@ -17,7 +17,7 @@ from ops.engines.inputs import checked_examples, checked_images
 from ops.errors import ShapeError
 from ops.network import Network
 from ops.random import seed_key
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,24 @@ class CudaEngine:
 
     name = "cuda"
 
-    def __init__(self, network: Network, recipe: Recipe, device: Device | None = None) -> None:
+    def __init__(self, network: Network, step_config: StepConfig, device: Device | None = None) -> None:
         self._device = CupyDevice() if device is None else device
-        check(network, recipe, self._device.shared)
+        check(network, step_config, self._device.shared)
         self.network = network
-        self.recipe = recipe
+        self.step_config = step_config
         self._layout = layout(network, self._device.shared)
-        self._module = self._device.compile(source(network, recipe, self._layout), self._layout.bytes)
+        self._module = self._device.compile(source(network, step_config, self._layout), self._layout.bytes)
         self._captured: _Captured | None = None
         self._lock = Lock()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
-        """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
+        """See `Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
         images, labels = checked_examples(self.network, images, labels)
         with self._lock:  # a copy in the midst of a capture would become part of the graph
             return Data(self._device.array(images), self._device.array(labels), len(labels))
 
-    def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
-        """See `ops.engine.Engine.run`. Raises ShapeError for other parameters, or examples that aren't in the data."""
+    def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
+        """See `Engine.run`. Raises ShapeError for other parameters, or examples that aren't in the data."""
         for vector in (replica.theta, replica.velocity):
             self._check_size(vector)
         first, last = (int(steps.offsets[0]), int(steps.offsets[-1])) if len(steps) else (0, 0)
@@ -72,11 +72,11 @@ class CudaEngine:
         if len(used) and not (used.min() >= 0 and used.max() < data.count):
             raise ShapeError(f"examples must be in [0, {data.count}), got {used.min()} to {used.max()}")
         if not len(used):
-            return Outcome(Replica(replica.theta.copy(), replica.velocity.copy()), 0, 0.0, 0)
+            return StepResult(Replica(replica.theta.copy(), replica.velocity.copy()), 0, 0.0, 0)
         with self._lock:
             return self._run(replica, data, steps, used, first)
 
-    def _run(self, replica: Replica, data: Data, steps: Steps, used: NDArray[np.int32], first: int) -> Outcome:
+    def _run(self, replica: Replica, data: Data, steps: Steps, used: NDArray[np.int32], first: int) -> StepResult:
         device = self._device
         captured = self._ready(data, int(np.diff(steps.offsets).max()), len(used), len(steps))
         buffers = captured.buffers
@@ -97,10 +97,10 @@ class CudaEngine:
         device.replay(captured.graph, -(-len(steps) // CHUNK))
         after = Replica(device.read(buffers["theta"]), device.read(buffers["velocity"]))
         loss, correct = device.read(buffers["totals"])
-        return Outcome(after, len(used), float(loss), int(correct))
+        return StepResult(after, len(used), float(loss), int(correct))
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
-        """See `ops.engine.Engine.predict`. Raises ShapeError for other parameters."""
+        """See `Engine.predict`. Raises ShapeError for other parameters."""
         self._check_size(theta)
         images = checked_images(self.network, images)
         logits = np.empty((len(images), self.network.classes), np.float32)
@@ -119,8 +119,10 @@ class CudaEngine:
         return logits
 
     def _check_size(self, vector: Floats) -> None:
-        if vector.shape != (self.network.size,):
-            raise ShapeError(f"{self.network.name!r} has {self.network.size:,} parameters, got shape {vector.shape}")
+        if vector.shape != (self.network.num_parameters,):
+            raise ShapeError(
+                f"{self.network.name!r} has {self.network.num_parameters:,} parameters, got shape {vector.shape}"
+            )
 
     def _ready(self, data: Data, capacity: int, room: int, steps: int) -> _Captured:
         """A graph that holds such a round: the last one if it is large enough, else a new one."""

@@ -57,8 +57,8 @@ def plan(network: Network, place: Layout, capacity: int, room: int, steps: int) 
     """The plan for rounds of at most `steps` steps, `room` examples in all, `capacity` in one step."""
     table = -(-max(steps, 1) // CHUNK) * CHUNK
     buffers = {
-        "theta": Buffer((network.size,), "f4"),
-        "velocity": Buffer((network.size,), "f4"),
+        "theta": Buffer((network.num_parameters,), "f4"),
+        "velocity": Buffer((network.num_parameters,), "f4"),
         "stash": Buffer((capacity, place.stash_floats), "f4"),
         "partials": Buffer((place.blocks(capacity), place.partial_floats), "f4"),
         "losses": Buffer((capacity,), "f4"),

@@ -8,12 +8,12 @@ from ops.engines.cuda.layout import BATCH_PARTS, TILE, Layout, fused, update_job
 from ops.layers import Dropout, Flatten, LeakyReLU
 from ops.layers.activation import Activation
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 HERE = Path(__file__).parent
 
 
-def source(network: Network, recipe: Recipe, place: Layout) -> str:
+def source(network: Network, step_config: StepConfig, place: Layout) -> str:
     """All of the engine's kernels for a network that `check` takes, laid out so, ready to compile as C++17."""
     writer = _Writer(network, place)
     leaky = (
@@ -22,7 +22,7 @@ def source(network: Network, recipe: Recipe, place: Layout) -> str:
         if isinstance(layer, LeakyReLU)
     )
     parts = (
-        _constants(network, recipe, place),
+        _constants(network, step_config, place),
         (HERE / "layers.cuh").read_text(),
         "".join((*leaky, writer.stage(), writer.forward(), writer.backward(), writer.gradient())),
         (HERE / "step.cu").read_text(),
@@ -30,7 +30,7 @@ def source(network: Network, recipe: Recipe, place: Layout) -> str:
     return "\n".join(parts)
 
 
-def _constants(network: Network, recipe: Recipe, place: Layout) -> str:
+def _constants(network: Network, step_config: StepConfig, place: Layout) -> str:
     c, h, w = network.input_shape
     numbers = {
         "THREADS": THREADS,
@@ -42,17 +42,17 @@ def _constants(network: Network, recipe: Recipe, place: Layout) -> str:
         "IN_H": h,
         "IN_W": w,
         "CLASSES": network.classes,
-        "PARAMETERS": network.size,
+        "PARAMETERS": network.num_parameters,
         "LOGITS": place.outputs[-1],
         "DLOGITS": place.gradients[0],  # the first of two buffers
         "STASH": place.stash_floats,
         "PARTIALS": place.partial_floats,
-        "FLIP": int(recipe.flip),
-        "SHIFT": recipe.shift,
-        "NESTEROV": int(recipe.nesterov),
-        "MOMENTUM": real(recipe.momentum),
-        "WEIGHT_DECAY": real(recipe.weight_decay),
-        "SMOOTHING": real(recipe.label_smoothing),
+        "FLIP": int(step_config.flip),
+        "SHIFT": step_config.shift,
+        "NESTEROV": int(step_config.nesterov),
+        "MOMENTUM": real(step_config.momentum),
+        "WEIGHT_DECAY": real(step_config.weight_decay),
+        "SMOOTHING": real(step_config.label_smoothing),
     }
     return "".join(f"#define {name} {value}\n" for name, value in numbers.items())
 

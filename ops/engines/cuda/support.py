@@ -4,7 +4,7 @@ from ops.engines.cuda.layout import MOST_SHARED, layout
 from ops.errors import Unsupported
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 KINDS = (AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh)
 
@@ -12,20 +12,20 @@ MOST_PARAMETERS = 2_000_000
 """Beyond it every block reading every weight costs more than a matrix product of the whole batch."""
 
 
-def check(network: Network, recipe: Recipe, shared: int = MOST_SHARED) -> None:
-    """Whether the engine runs the network under the recipe. Raises Unsupported with the reason; needs no GPU.
+def check(network: Network, step_config: StepConfig, shared: int = MOST_SHARED) -> None:
+    """Whether the engine runs the network in such steps. Raises Unsupported with the reason; needs no GPU.
 
     shared: bytes of shared memory that a block may have on the GPU.
     """
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if not isinstance(layer, KINDS):
             raise Unsupported(f"engine 'cuda' has no kernels for {name} ({type(layer).__name__})")
-    if not network.size:
+    if not network.num_parameters:
         raise Unsupported(f"engine 'cuda' needs parameters to train, {network.name!r} has none")
-    if network.size > MOST_PARAMETERS:
+    if network.num_parameters > MOST_PARAMETERS:
         raise Unsupported(
             f"engine 'cuda' is for networks of at most {MOST_PARAMETERS:,} parameters, "
-            f"{network.name!r} has {network.size:,}"
+            f"{network.name!r} has {network.num_parameters:,}"
         )
     needed, most = layout(network, shared).bytes, min(shared, MOST_SHARED)
     if needed > most:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ops.engines.simd.code import LONG, WORD, Code, Place
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 EXAMPLES, LABELS, FLIPS, DOWN, ACROSS, SEED_LOW, SEED_HIGH, EPOCH, ROWS = range(9)
 """Rows of the draws; the last three (before their number) hold the same word in every lane."""
@@ -41,14 +41,14 @@ def philox(code: Code, counter: Place, purpose: int) -> list[ir.Value]:
     return [c0, c1, c2, c3]
 
 
-def augmentation(code: Code, recipe: Recipe) -> None:
+def augmentation(code: Code, step_config: StepConfig) -> None:
     """Draw each example's flip and shift (see `ops.augment`)."""
     flip, down, across, _ = philox(code, 0, 1)
-    span = code.words(2 * recipe.shift + 1)
+    span = code.words(2 * step_config.shift + 1)
     builder = code.builder
-    values = {FLIPS: builder.and_(flip, code.words(1 if recipe.flip else 0))}
+    values = {FLIPS: builder.and_(flip, code.words(1 if step_config.flip else 0))}
     for row, word in ((DOWN, down), (ACROSS, across)):
-        values[row] = builder.sub(builder.urem(word, span), code.words(recipe.shift))
+        values[row] = builder.sub(builder.urem(word, span), code.words(step_config.shift))
     for row, value in values.items():
         builder.store(value, code.draw_row(row), align=4 * code.lanes)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats, Outcome, Replica, Steps
+from ops.engines.base import Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.simd.draws import EPOCH, ROWS, SEED_HIGH, SEED_LOW
 from ops.engines.simd.layout import Layout
@@ -19,7 +19,7 @@ from ops.engines.simd.support import check
 from ops.errors import ShapeError
 from ops.network import Network
 from ops.random import seed_key
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ class SimdEngine:
 
     name = "simd"
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
-        check(network, recipe)
+    def __init__(self, network: Network, step_config: StepConfig) -> None:
+        check(network, step_config)
         self.network = network
-        self.recipe = recipe
+        self.step_config = step_config
         self._layout = Layout(network)
         self._spare: deque[Memory] = deque()
-        self._loaded = Loaded(machine_code(network, recipe, default_store()))
+        self._loaded = Loaded(machine_code(network, step_config, default_store()))
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
-        """See `ops.engine.Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
+        """See `Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
         images, labels = checked_examples(self.network, images, labels)
         return Data(np.ascontiguousarray(images), np.ascontiguousarray(labels))
 
-    def run(self, replica: Replica, data: Data, steps: Steps) -> Outcome:
-        """See `ops.engine.Engine.run`. Raises ShapeError where an example isn't in the data set."""
+    def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
+        """See `Engine.run`. Raises ShapeError where an example isn't in the data set."""
         layout = self._layout
         examples, offsets = _whole(steps.examples), _whole(steps.offsets)
         used = examples[offsets[0] : offsets[-1]] if len(offsets) else examples[:0]
@@ -69,12 +69,12 @@ class SimdEngine:
         rates = np.ascontiguousarray(steps.rates, np.float32)
         self._call(memory, data.images, data.labels, examples, offsets, rates, len(rates), True, memory.floats)
         after = Replica(layout.unpack(memory.floats, layout.theta), layout.unpack(memory.floats, layout.velocity))
-        outcome = Outcome(after, len(used), float(memory.result[0]), int(memory.result[1]))
+        result = StepResult(after, len(used), float(memory.result[0]), int(memory.result[1]))
         self._spare.append(memory)
-        return outcome
+        return result
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
-        """See `ops.engine.Engine.predict`. Several threads may call it at once.
+        """See `Engine.predict`. Several threads may call it at once.
 
         A read-only `theta` that owns its numbers is laid out once for many calls.
         """

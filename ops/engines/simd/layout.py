@@ -19,7 +19,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from ops.engines.simd.host import host
 from ops.engines.simd.pool import Pool
 from ops.errors import ShapeError
@@ -124,9 +124,10 @@ class Layout:
 
     def pack(self, vector: Floats, memory: Floats, start: int) -> None:
         """Copy a flat parameter vector into the memory at `start` (theta or velocity)."""
-        if vector.shape != (self.network.size,):
+        if vector.shape != (self.network.num_parameters,):
             raise ShapeError(
-                f"theta must have shape ({self.network.size},) for network {self.network.name!r}, got {vector.shape}"
+                f"theta must have shape ({self.network.num_parameters},) for network {self.network.name!r}, "
+                f"got {vector.shape}"
             )
         for parameter, inner, outer in self._views(memory, start, vector):
             inner[:, : parameter.columns] = outer
@@ -141,7 +142,7 @@ class Layout:
 
     def unpack(self, memory: Floats, start: int) -> Floats:
         """A flat parameter vector out of the memory."""
-        vector = np.empty(self.network.size, np.float32)
+        vector = np.empty(self.network.num_parameters, np.float32)
         for parameter, inner, outer in self._views(memory, start, vector):
             outer[...] = inner[:, : parameter.columns]
         return vector

@@ -15,7 +15,7 @@ from ops.engines.simd.host import host
 from ops.engines.simd.plan import Plan
 from ops.engines.simd.store import Store
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 ENTRY = "atelier_round"
 """The name under which the round's function lies in its object file."""
@@ -27,12 +27,12 @@ PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 8, ctypes.c_int64, ctype
 """The round as C sees it; see `ops.engines.simd.driver.SIGNATURE`. ctypes releases the GIL while it runs."""
 
 
-def machine_code(network: Network, recipe: Recipe, store: Store) -> bytes:
+def machine_code(network: Network, step_config: StepConfig, store: Store) -> bytes:
     """The object file of the network's round: out of the store, or compiled and put there."""
-    key = sha256(repr((_origin(), host(), network, recipe)).encode()).hexdigest()
+    key = sha256(repr((_origin(), host(), network, step_config)).encode()).hexdigest()
     code = store.get(key)
     if code is None:
-        code = target_machine().emit_object(compile_round(Plan(network, recipe)))
+        code = target_machine().emit_object(compile_round(Plan(network, step_config)))
         store.put(key, code)
     return code
 

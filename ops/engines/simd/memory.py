@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engine import Floats
+from ops.engines.base import Floats
 from ops.engines.simd.draws import ROWS
 from ops.engines.simd.layout import Layout
 

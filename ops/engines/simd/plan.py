@@ -1,4 +1,4 @@
-"""The kernels of a network under a recipe, in the order in which they run: a value, before anything is compiled."""
+"""The kernels of a network with its step configuration, in the order in which they run: a value, not yet compiled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.engines.simd.layout import Area, Layout
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Resize
 from ops.layers.activation import Activation
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Plan:
     """
 
     network: Network
-    recipe: Recipe
+    step_config: StepConfig
     layout: Layout = field(init=False)
     draw: list[Kernel] = field(default_factory=list)
     scale: list[Kernel] = field(default_factory=list)
@@ -42,9 +42,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         layout = self.layout = Layout(self.network)
-        self._augmented = bool(self.recipe.flip or self.recipe.shift)
+        self._augmented = bool(self.step_config.flip or self.step_config.shift)
         if self._augmented:
-            self.draw.append(Kernel("draw", partial(draws.augmentation, recipe=self.recipe)))
+            self.draw.append(Kernel("draw", partial(draws.augmentation, step_config=self.step_config)))
         self.scale.append(Kernel("scale", partial(pixels.scale, length=layout.pixels, x=layout.values[0])))
         for position, layer in enumerate(self.network.layers):
             kernels = self._forward(position, layer)
@@ -125,7 +125,7 @@ class Plan:
         def write(code: Code) -> None:
             dy = _at(code, layout.gradients[boundary])
             loss.softmax_cross_entropy(
-                code, layout, self.network.classes, layout.values[-1], dy, self.recipe.label_smoothing
+                code, layout, self.network.classes, layout.values[-1], dy, self.step_config.label_smoothing
             )
 
         self.loss.append(Kernel("loss", write))
@@ -249,7 +249,7 @@ class Plan:
                 update.sum_lanes(code, start, parameter.size, layout.gradient + parameter.start)
 
         self.update.append(Kernel("sum_lanes", sum_lanes))
-        self.update.append(Kernel("update", partial(update.step, layout=layout, recipe=self.recipe)))
+        self.update.append(Kernel("update", partial(update.step, layout=layout, step_config=self.step_config)))
 
     def _slope_taken(self, position: int) -> Activation | None:
         """The activation before layer `position` whose slope that layer applies to the gradient it sends back."""

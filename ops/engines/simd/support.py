@@ -8,7 +8,7 @@ from ops.engines.simd.host import host
 from ops.errors import Unsupported
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Resize, Sigmoid, Tanh
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 KINDS = (AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Resize, Sigmoid, Tanh)
 
@@ -19,17 +19,17 @@ MOST_NUMBERS = 1_000_000
 """What an example's activations may come to: a block of them has to stay within reach (64 MB, doubled by gradients)."""
 
 
-def check(network: Network, recipe: Recipe) -> None:
-    """Whether the engine runs the network under the recipe. Raises Unsupported with the reason; compiles nothing."""
+def check(network: Network, step_config: StepConfig) -> None:
+    """Whether the engine runs the network in such steps. Raises Unsupported with the reason; compiles nothing."""
     if not host().lanes:
         raise Unsupported("engine 'simd' needs a processor with AVX2 and FMA, AVX-512 or NEON")
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if not isinstance(layer, KINDS):
             raise Unsupported(f"engine 'simd' has no kernels for {name} ({type(layer).__name__})")
-    if network.size > MOST_PARAMETERS:
+    if network.num_parameters > MOST_PARAMETERS:
         raise Unsupported(
             f"engine 'simd' is for networks of at most {MOST_PARAMETERS:,} parameters, "
-            f"{network.name!r} has {network.size:,}: matrix products of whole batches suit it better"
+            f"{network.name!r} has {network.num_parameters:,}: matrix products of whole batches suit it better"
         )
     numbers = sum(map(prod, network.shapes))
     if numbers > MOST_NUMBERS:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ops.engines.simd.code import Code, Vec
 from ops.engines.simd.layout import Layout
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 
 def clear(code: Code, areas: Iterable[tuple[int, int]]) -> None:
@@ -26,17 +26,17 @@ def sum_lanes(code: Code, lane_sums: int, count: int, gradient: int) -> None:
         code.store(first, n + gradient)
 
 
-def step(code: Code, layout: Layout, recipe: Recipe) -> None:
-    """One step of the rule in `ops.recipe.Recipe` for all parameters; the padding's zeros stay zero."""
+def step(code: Code, layout: Layout, step_config: StepConfig) -> None:
+    """One step of the rule in `ops.step_config.StepConfig` for all parameters; the padding's zeros stay zero."""
     rate = code.load(layout.rate)
-    momentum = code.constant(recipe.momentum)
+    momentum = code.constant(step_config.momentum)
     with code.loop(0, layout.count, code.lanes) as n:
         theta, g = code.load(n + layout.theta), code.load(n + layout.gradient)
-        if recipe.weight_decay:
-            g = theta.fma(code.constant(recipe.weight_decay), g)
+        if step_config.weight_decay:
+            g = theta.fma(code.constant(step_config.weight_decay), g)
         direction = g
-        if recipe.momentum:
+        if step_config.momentum:
             velocity = code.load(n + layout.velocity).fma(momentum, g)
             code.store(velocity, n + layout.velocity)
-            direction = velocity.fma(momentum, g) if recipe.nesterov else velocity
+            direction = velocity.fma(momentum, g) if step_config.nesterov else velocity
         code.store((-rate).fma(direction, theta), n + layout.theta)

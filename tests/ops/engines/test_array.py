@@ -6,8 +6,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import ops
 from ops import augment
-from ops.engine import Replica, Steps
 from ops.engines.array import ArrayEngine, scaled
+from ops.engines.base import Replica, Steps
 from ops.layers import Context
 from ops.passes import forward
 from ops.update import sgd_update
@@ -26,7 +26,7 @@ LAYERS = (
     ops.Dense(4),
 )
 NETWORK = ops.Network("small", (1, 12, 12), LAYERS)
-RECIPE = ops.Recipe(momentum=0.9, weight_decay=1e-3, flip=True, shift=2)
+STEP_CONFIG = ops.StepConfig(momentum=0.9, weight_decay=1e-3, flip=True, shift=2)
 
 
 def steps(*sizes: int, seed: int = 1, epoch: int = 2) -> Steps:
@@ -37,32 +37,32 @@ def steps(*sizes: int, seed: int = 1, epoch: int = 2) -> Steps:
 
 @pytest.fixture
 def engine() -> ArrayEngine:
-    return ArrayEngine(NETWORK, RECIPE)
+    return ArrayEngine(NETWORK, STEP_CONFIG)
 
 
 @pytest.fixture
 def replica() -> Replica:
-    theta = NETWORK.initial(3)
+    theta = NETWORK.init_parameters(3)
     return Replica(theta, RNG.normal(size=theta.shape).astype(np.float32) / 100)
 
 
 def test_a_run_is_its_steps_one_after_another(engine, replica):
     data, plan = engine.load(IMAGES, LABELS), steps(8, 5, 9)
-    outcome = engine.run(replica, data, plan)
+    result = engine.run(replica, data, plan)
     theta, velocity, loss, correct = replica.theta.copy(), replica.velocity.copy(), 0.0, 0
     for start, stop, rate in zip(plan.offsets, plan.offsets[1:], plan.rates, strict=False):
         batch = plan.examples[start:stop]
         mean, hits, gradient = engine.gradient(theta, data, batch, plan.seed, plan.epoch)
-        sgd_update(theta, velocity, gradient, float(rate), RECIPE)
+        sgd_update(theta, velocity, gradient, float(rate), STEP_CONFIG)
         loss, correct = loss + float(mean) * len(batch), correct + int(hits)
-    np.testing.assert_array_equal(outcome.replica.theta, theta)
-    np.testing.assert_array_equal(outcome.replica.velocity, velocity)
-    assert (outcome.examples, outcome.loss, outcome.correct) == (22, pytest.approx(loss), correct)
+    np.testing.assert_array_equal(result.replica.theta, theta)
+    np.testing.assert_array_equal(result.replica.velocity, velocity)
+    assert (result.examples, result.loss, result.correct) == (22, pytest.approx(loss), correct)
 
 
 def test_the_same_arguments_give_the_same_bits(engine, replica):
     first, again = (
-        ArrayEngine(NETWORK, RECIPE).run(replica, engine.load(IMAGES, LABELS), steps(16, 16)) for _ in range(2)
+        ArrayEngine(NETWORK, STEP_CONFIG).run(replica, engine.load(IMAGES, LABELS), steps(16, 16)) for _ in range(2)
     )
     np.testing.assert_array_equal(first.replica.theta, again.replica.theta)
     np.testing.assert_array_equal(first.replica.velocity, again.replica.velocity)
@@ -71,11 +71,11 @@ def test_the_same_arguments_give_the_same_bits(engine, replica):
 
 def test_the_number_of_threads_that_blas_may_take_changes_no_bit():
     network = ops.Network("wide", (1, 28, 28), (ops.Flatten(), ops.Dense(300), ops.ReLU(), ops.Dense(10)))
-    engine = ArrayEngine(network, ops.Recipe())
+    engine = ArrayEngine(network, ops.StepConfig())
     images = RNG.integers(0, 256, (256, 28, 28), dtype=np.uint8)
     data = engine.load(images, RNG.integers(0, 10, 256).astype(np.uint8))
     plan = Steps(np.arange(256, dtype=np.int32), np.array([0, 256], np.int32), np.array([0.1], np.float32))
-    replica = Replica(network.initial(0), np.zeros(network.size, np.float32))
+    replica = Replica(network.init_parameters(0), np.zeros(network.num_parameters, np.float32))
     thetas = []
     for threads in (1, 2, 4):
         with threadpool_limits(threads, user_api="blas"):
@@ -112,9 +112,9 @@ def test_steps_without_examples_are_skipped(engine, replica):
 
 
 def test_no_steps_change_nothing(engine, replica):
-    outcome = engine.run(replica, engine.load(IMAGES, LABELS), steps())
-    np.testing.assert_array_equal(outcome.replica.theta, replica.theta)
-    assert (outcome.examples, outcome.loss, outcome.correct) == (0, 0.0, 0)
+    result = engine.run(replica, engine.load(IMAGES, LABELS), steps())
+    np.testing.assert_array_equal(result.replica.theta, replica.theta)
+    assert (result.examples, result.loss, result.correct) == (0, 0.0, 0)
 
 
 @pytest.mark.parametrize("changed", [{"seed": 2}, {"epoch": 3}])
@@ -126,22 +126,22 @@ def test_seed_and_epoch_change_augmentation_and_dropout(engine, replica, changed
 
 def test_the_loss_is_that_of_the_augmented_images(replica):
     network = ops.Network("plain", (1, 12, 12), (ops.Flatten(), ops.Dense(4)))
-    theta = network.initial(1)
-    engine = ArrayEngine(network, RECIPE)
+    theta = network.init_parameters(1)
+    engine = ArrayEngine(network, STEP_CONFIG)
     plan = steps(10)
-    outcome = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), plan)
+    result = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), plan)
     drawn = augment.draw(plan.examples, flip=True, shift=2, seed=plan.seed, epoch=plan.epoch)
     moved = augment.apply(IMAGES[plan.examples][:, None], drawn)
     logits, _ = forward(network, network.parameters(theta), scaled(moved), Context())
     loss, _ = ops.softmax_cross_entropy(logits, LABELS[plan.examples])
-    assert outcome.loss == pytest.approx(10 * float(loss), rel=1e-6)
-    assert outcome.correct == (logits.argmax(axis=1) == LABELS[plan.examples]).sum()
+    assert result.loss == pytest.approx(10 * float(loss), rel=1e-6)
+    assert result.correct == (logits.argmax(axis=1) == LABELS[plan.examples]).sum()
 
 
 @pytest.mark.parametrize("count", [0, 1, 40, 300])
 def test_any_number_of_images_can_be_predicted(engine, count):
     images = RNG.integers(0, 256, (count, 12, 12), dtype=np.uint8)
-    theta = NETWORK.initial(1)
+    theta = NETWORK.init_parameters(1)
     logits = engine.predict(theta, images)
     assert logits.shape == (count, 4)
     assert logits.dtype == np.float32
@@ -159,8 +159,8 @@ def test_pixels_are_scaled_to_one():
 def test_networks_whose_output_is_a_column_of_planes_can_be_trained():
     layers = (ops.Conv2D(4, 3), ops.ReLU(), ops.AvgPool2D(global_pool=True))
     network = ops.Network("all convolutional", (1, 12, 12), layers)
-    engine = ArrayEngine(network, ops.Recipe())
-    theta = network.initial(0)
-    outcome = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), steps(20, 20))
-    assert (outcome.replica.theta != theta).any()
+    engine = ArrayEngine(network, ops.StepConfig())
+    theta = network.init_parameters(0)
+    result = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), steps(20, 20))
+    assert (result.replica.theta != theta).any()
     assert engine.predict(theta, IMAGES).shape == (40, 4)

@@ -10,9 +10,9 @@ NETWORK = ops.network("mlp", (1, 8, 8), 3)
 
 
 def test_the_array_engine_can_always_be_had():
-    choice = choose(NETWORK, ops.Recipe(), engine="array", device="cpu")
+    choice = choose(NETWORK, ops.StepConfig(), engine="array", device="cpu")
     assert choice == Choice("array", "cpu", "")
-    engine = build(choice, NETWORK, ops.Recipe())
+    engine = build(choice, NETWORK, ops.StepConfig())
     assert isinstance(engine, ArrayEngine)
     assert engine.device == "cpu"
 
@@ -20,4 +20,4 @@ def test_the_array_engine_can_always_be_had():
 @pytest.mark.parametrize(("engine", "device"), [("simd", "cuda"), ("cuda", "cpu")])
 def test_an_engine_on_the_wrong_device_is_refused(engine, device):
     with pytest.raises(ops.Unsupported, match=f"engine '{engine}' runs on"):
-        choose(NETWORK, ops.Recipe(), engine=engine, device=device)
+        choose(NETWORK, ops.StepConfig(), engine=engine, device=device)

@@ -9,7 +9,7 @@ from ops import zoo
 from ops.engines import build, choose
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, Resize, Sigmoid, Tanh
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from service.errors import DataError, InvalidInput
 from service.exports.formats import export
 from service.exports.onnx import onnx_model
@@ -40,10 +40,12 @@ ODD = Network(
     "network", [zoo.network("lenet", (1, 28, 28), 10), zoo.network("lenet-relu", (1, 28, 28), 10), ODD]
 )
 def test_onnxruntime_computes_the_same_logits(network: Network) -> None:
-    theta = network.initial(5)
+    theta = network.init_parameters(5)
     images = np.random.default_rng(1).integers(0, 256, (9, *network.input_shape), dtype=np.uint8)
-    recipe = Recipe()
-    ours = build(choose(network, recipe, device="cpu", engine="array"), network, recipe).predict(theta, images)
+    step_config = StepConfig()
+    ours = build(choose(network, step_config, device="cpu", engine="array"), network, step_config).predict(
+        theta, images
+    )
     session = onnxruntime.InferenceSession(onnx_model(network, theta), providers=["CPUExecutionProvider"])
     (theirs,) = session.run(["logits"], {"pixels": images.astype(np.float32) / np.float32(255)})
     # Sums of a few hundred float32 products, in another order.
@@ -71,8 +73,8 @@ def test_pytorch_loads_the_weights_by_name_and_computes_the_same_logits(tmp_path
     images = np.random.default_rng(2).integers(0, 256, (32, 28, 28), dtype=np.uint8)
     with torch.no_grad():
         theirs = module(torch.from_numpy(images[:, None].astype(np.float32) / np.float32(255))).numpy()
-    network, recipe = model.build_network(), Recipe()
-    ours = build(choose(network, recipe, device="cpu"), network, recipe).predict(model.parameters(), images)
+    network, step_config = model.build_network(), StepConfig()
+    ours = build(choose(network, step_config, device="cpu"), network, step_config).predict(model.parameters(), images)
     # Sums of at most 400 float32 products, and a rational sigmoid in the fast engine.
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
 

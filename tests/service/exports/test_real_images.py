@@ -43,7 +43,7 @@ def test_all_engines_and_exports_agree_on_every_test_image(home: Home, record_pr
         logits = {"pytorch": module(torch.from_numpy(pixels)).numpy()}
     (logits["onnxruntime"],) = session.run(["logits"], {"pixels": pixels})
     for engine in ("array", "simd"):
-        logits[engine] = build(Choice(engine, "cpu"), network, job.recipe).predict(theta, images)
+        logits[engine] = build(Choice(engine, "cpu"), network, job.step_config).predict(theta, images)
 
     expected = logits.pop("pytorch")
     assert (expected.argmax(axis=1) == labels).mean() > 0.3  # trained: guessing gets a tenth

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ops.engine import Replica
+from ops.engines.base import Replica
 from service.averaging import State
 from service.errors import RunError
 from service.plan import Round

@@ -10,7 +10,7 @@ from ops.engines.cuda.layout import BATCH_PARTS, layout
 from ops.engines.cuda.plan import UPDATE_JOBS
 from ops.engines.cuda.source import source
 from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
-from tests.ops.engines.simd.cases import RECIPES
+from tests.ops.engines.simd.cases import STEP_CONFIGS
 
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed")
 
@@ -22,7 +22,7 @@ MOST_REGISTERS = 65536 // (4 * UPDATE_JOBS * BATCH_PARTS)
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
-CASES = [(zoo.network(name, (1, 28, 28), 10), RECIPES[1]) for name in ("lenet", "lenet-relu", "mlp")] + [
+CASES = [(zoo.network(name, (1, 28, 28), 10), STEP_CONFIGS[1]) for name in ("lenet", "lenet-relu", "mlp")] + [
     (network, recipe_of(name)) for name, network in COVERED.items()
 ]
 
@@ -41,9 +41,9 @@ def compiled(code, architecture):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize(("network", "recipe"), CASES, ids=[network.name for network, _ in CASES])
-def test_kernels_compile_without_spills(network, recipe, architecture):
-    log = compiled(source(network, recipe, layout(network)), architecture)
+@pytest.mark.parametrize(("network", "step_config"), CASES, ids=[network.name for network, _ in CASES])
+def test_kernels_compile_without_spills(network, step_config, architecture):
+    log = compiled(source(network, step_config, layout(network)), architecture)
     names = re.findall(r"Compiling entry function '(\w+)'", log)
     spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
     registers = list(map(int, re.findall(r"Used (\d+) registers", log)))

@@ -9,7 +9,7 @@ from ops import zoo
 from ops.engines import choose
 from ops.engines.cuda.device import CupyDevice, missing
 from ops.errors import Unsupported
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 LENET = zoo.network("lenet", (1, 28, 28), 10)
 
@@ -43,11 +43,11 @@ def stand_in(count=1, free=1 << 40, shared=99 << 10):
 )
 def test_what_is_missing_is_said_in_one_line_and_auto_falls_back(monkeypatch, cupy, reason):
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    for refused in (CupyDevice, lambda: choose(LENET, Recipe(), device="cuda")):
+    for refused in (CupyDevice, lambda: choose(LENET, StepConfig(), device="cuda")):
         with pytest.raises(Unsupported, match=f"no GPU can be used here: {reason}") as error:
             refused()
         assert "\n" not in str(error.value)
-    choice = choose(LENET, Recipe())
+    choice = choose(LENET, StepConfig())
     assert choice.device == "cpu"
     assert missing() in choice.why
 
@@ -55,11 +55,11 @@ def test_what_is_missing_is_said_in_one_line_and_auto_falls_back(monkeypatch, cu
 def test_a_gpu_with_free_memory_is_not_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", stand_in())
     assert missing() == ""
-    assert choose(LENET, Recipe()).engine == "cuda"
+    assert choose(LENET, StepConfig()).engine == "cuda"
 
 
 def test_a_gpu_with_too_little_shared_memory_takes_the_composed_operators(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", stand_in(shared=48 << 10))
-    choice = choose(LENET, Recipe())
+    choice = choose(LENET, StepConfig())
     assert (choice.engine, choice.device) == ("array", "cuda")
     assert "numbers in 49,152 bytes of shared memory, 'lenet' needs 73,148" in choice.why

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from ops import AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh, zoo
-from ops.engine import Replica
 from ops.engines.array import ArrayEngine
+from ops.engines.base import Replica
 from ops.engines.cuda import CudaEngine, check
 from ops.engines.cuda.layout import layout
 from ops.errors import ShapeError, Unsupported
 from ops.network import Network
 from tests.ops.engines.cuda.host import HostDevice
-from tests.ops.engines.simd.cases import NETWORKS, RECIPES, pictures, replica, steps
+from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 
 pytestmark = pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 
@@ -32,7 +32,7 @@ COVERED = {name: network for name, network in {**NETWORKS, **ROOMY}.items() if n
 
 
 def recipe_of(name):
-    return RECIPES[list(COVERED).index(name) % len(RECIPES)]
+    return STEP_CONFIGS[list(COVERED).index(name) % len(STEP_CONFIGS)]
 
 
 def ran(engine, network, plan):
@@ -49,10 +49,10 @@ def assert_close(ours, theirs, *, slack=1):
 
 @pytest.mark.parametrize("name", COVERED)
 def test_a_round_ends_where_the_composed_operators_end(name):
-    network, recipe = COVERED[name], recipe_of(name)
+    network, step_config = COVERED[name], recipe_of(name)
     plan = steps(5, 0, 1, 8)
-    first, shuffled = (ran(CudaEngine(network, recipe, HostDevice(order)), network, plan) for order in (0, 11))
-    assert_close(first, ran(ArrayEngine(network, recipe), network, plan))
+    first, shuffled = (ran(CudaEngine(network, step_config, HostDevice(order)), network, plan) for order in (0, 11))
+    assert_close(first, ran(ArrayEngine(network, step_config), network, plan))
     # no thread or block may see how far another has come: any order gives the same bits
     np.testing.assert_array_equal(first.replica.theta, shuffled.replica.theta)
     np.testing.assert_array_equal(first.replica.velocity, shuffled.replica.velocity)
@@ -61,30 +61,30 @@ def test_a_round_ends_where_the_composed_operators_end(name):
 
 @pytest.mark.parametrize("name", COVERED)
 def test_predictions_are_those_of_the_array_engine(name):
-    network, recipe = COVERED[name], recipe_of(name)
+    network, step_config = COVERED[name], recipe_of(name)
     images, theta = pictures(network)[0][:5], replica(network).theta
-    ours = CudaEngine(network, recipe, HostDevice(3)).predict(theta, images)
+    ours = CudaEngine(network, step_config, HostDevice(3)).predict(theta, images)
     # logits are sums of a few hundred products around 1, each rounded to 6e-8
-    np.testing.assert_allclose(ours, ArrayEngine(network, recipe).predict(theta, images), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(ours, ArrayEngine(network, step_config).predict(theta, images), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lenet", "lenet-relu", "mlp"])
 def test_so_does_the_zoo(name):
     network, plan = zoo.network(name, (1, 28, 28), 10), steps(7, 3, rate=0.01)
-    ours = ran(CudaEngine(network, RECIPES[1], HostDevice(7)), network, plan)
-    assert_close(ours, ran(ArrayEngine(network, RECIPES[1]), network, plan))
+    ours = ran(CudaEngine(network, STEP_CONFIGS[1], HostDevice(7)), network, plan)
+    assert_close(ours, ran(ArrayEngine(network, STEP_CONFIGS[1]), network, plan))
 
 
 def test_a_gpu_with_less_shared_memory_takes_one_example_of_lenet_a_block():
     network, plan, device = zoo.network("lenet", (1, 28, 28), 10), steps(3, 2), HostDevice(5, shared=99 << 10)
     assert layout(network, device.shared).examples == 1
-    ours = ran(CudaEngine(network, RECIPES[0], device), network, plan)
-    assert_close(ours, ran(ArrayEngine(network, RECIPES[0]), network, plan))
+    ours = ran(CudaEngine(network, STEP_CONFIGS[0], device), network, plan)
+    assert_close(ours, ran(ArrayEngine(network, STEP_CONFIGS[0]), network, plan))
 
 
 def test_other_parameters_are_refused():
     network = NETWORKS["softmax regression"]
-    engine, start = CudaEngine(network, RECIPES[0], HostDevice()), replica(network)
+    engine, start = CudaEngine(network, STEP_CONFIGS[0], HostDevice()), replica(network)
     images, labels = pictures(network)
     short = Replica(start.theta[:-1], start.velocity[:-1])
     with pytest.raises(ShapeError, match=r"has 204 parameters, got shape \(203,\)"):
@@ -99,18 +99,19 @@ def test_large_networks_have_a_block_each_and_filters_where_they_are():
     assert layout(ROOMY["filters beyond shared memory"]).filters == {0: 0}
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_every_recipe_is_followed(recipe):
+@pytest.mark.parametrize("step_config", STEP_CONFIGS, ids=str)
+def test_every_recipe_is_followed(step_config):
     network, plan = NETWORKS["dropout"], steps(3, 7)
     assert_close(
-        ran(CudaEngine(network, recipe, HostDevice()), network, plan), ran(ArrayEngine(network, recipe), network, plan)
+        ran(CudaEngine(network, step_config, HostDevice()), network, plan),
+        ran(ArrayEngine(network, step_config), network, plan),
     )
 
 
 def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_again():
-    network, recipe = NETWORKS["softmax regression"], RECIPES[2]
+    network, step_config = NETWORKS["softmax regression"], STEP_CONFIGS[2]
     device = HostDevice()
-    engine, plain = CudaEngine(network, recipe, device), ArrayEngine(network, recipe)
+    engine, plain = CudaEngine(network, step_config, device), ArrayEngine(network, step_config)
     ours, theirs = engine.load(*pictures(network)), plain.load(*pictures(network))
     for sizes in ([2] * 39 + [1], [1, 2], [2] * 33):
         plan, start = steps(*sizes), replica(network)
@@ -121,11 +122,11 @@ def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_ag
 
 def test_no_examples_leave_the_replica_as_it_is():
     network = NETWORKS["softmax regression"]
-    outcome = ran(CudaEngine(network, RECIPES[0], HostDevice()), network, steps(0, 0))
-    np.testing.assert_array_equal(outcome.replica.theta, replica(network).theta)
-    assert (outcome.examples, outcome.loss, outcome.correct) == (0, 0.0, 0)
+    result = ran(CudaEngine(network, STEP_CONFIGS[0], HostDevice()), network, steps(0, 0))
+    np.testing.assert_array_equal(result.replica.theta, replica(network).theta)
+    assert (result.examples, result.loss, result.correct) == (0, 0.0, 0)
 
 
 def test_what_has_no_kernels_is_refused_by_name():
     with pytest.raises(Unsupported, match="no kernels for resize1"):
-        check(NETWORKS["resized"], RECIPES[0])
+        check(NETWORKS["resized"], STEP_CONFIGS[0])

@@ -12,7 +12,7 @@ from ops.engines.cuda.calls import THREADS
 from ops.engines.cuda.layout import MOST_SHARED, TILE, layout, update_jobs
 from ops.engines.cuda.plan import CHUNK, UPDATE_JOBS, plan, predict_launch
 from ops.errors import Unsupported
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from tests.ops.engines.simd.cases import NETWORKS
 
 STEP = (Path(cuda.__file__).parent / "step.cu").read_text()
@@ -101,4 +101,4 @@ def test_numbers_that_live_together_do_not_overlap(network):
 
 def test_alexnet_is_refused_with_numbers():
     with pytest.raises(Unsupported, match=r"at most 2,000,000 parameters, 'alexnet' has [\d,]+"):
-        check(zoo.network("alexnet", (1, 224, 224), 10), Recipe())
+        check(zoo.network("alexnet", (1, 224, 224), 10), StepConfig())

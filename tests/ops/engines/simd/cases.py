@@ -3,9 +3,9 @@
 import numpy as np
 
 import ops
-from ops.engine import Replica, Steps
+from ops.engines.base import Replica, Steps
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 
 def _network(name, shape, *layers):
@@ -81,11 +81,11 @@ NETWORKS = {
     )
 }
 
-RECIPES = (
-    Recipe(),
-    Recipe(momentum=0.9, weight_decay=1e-2, label_smoothing=0.1, flip=True, shift=2),
-    Recipe(momentum=0.8, nesterov=True, shift=1),
-    Recipe(flip=True, weight_decay=1e-3),
+STEP_CONFIGS = (
+    StepConfig(),
+    StepConfig(momentum=0.9, weight_decay=1e-2, label_smoothing=0.1, flip=True, shift=2),
+    StepConfig(momentum=0.8, nesterov=True, shift=1),
+    StepConfig(flip=True, weight_decay=1e-3),
 )
 
 EXAMPLES = 90
@@ -108,5 +108,5 @@ def steps(*sizes, seed=2**40 + 5, epoch=3, rate=0.1):
 def replica(network, seed=3):
     """Fresh parameters with biases that aren't zero, and a velocity that isn't either."""
     rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(2, network.size)).astype(np.float32)
-    return Replica(network.initial(seed) + noise[0] / 20, noise[1] / 100)
+    noise = rng.normal(size=(2, network.num_parameters)).astype(np.float32)
+    return Replica(network.init_parameters(seed) + noise[0] / 20, noise[1] / 100)

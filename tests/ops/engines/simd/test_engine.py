@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 
 import ops
-from ops.engine import Replica, Steps
 from ops.engines import choose
 from ops.engines.array import ArrayEngine
+from ops.engines.base import Replica, Steps
 from ops.engines.simd import SimdEngine, check
 from ops.engines.simd.host import host
 from ops.errors import DtypeError, LabelError, ShapeError, Unsupported
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from ops.zoo import network as from_zoo
 from tests.ops.engines.simd.cases import NETWORKS, pictures, replica, steps
 
 NETWORK = NETWORKS["dropout"]
-RECIPE = Recipe(momentum=0.9, flip=True, shift=2)
+STEP_CONFIG = StepConfig(momentum=0.9, flip=True, shift=2)
 IMAGES, LABELS = pictures(NETWORK)
 
 
 @pytest.fixture(scope="module")
 def engine():
-    return SimdEngine(NETWORK, RECIPE)
+    return SimdEngine(NETWORK, STEP_CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def test_the_same_arguments_give_the_same_bits(engine, data, start):
     first = engine.run(start, data, plan)
     engine.run(replica(NETWORK, seed=9), data, steps(50, 11, seed=4))  # leaves other numbers in the memory
     same_bits(engine.run(start, data, plan), first)
-    fresh = SimdEngine(NETWORK, RECIPE)
+    fresh = SimdEngine(NETWORK, STEP_CONFIG)
     same_bits(fresh.run(start, fresh.load(IMAGES, LABELS), plan), first)
 
 
 def digest_of_a_run(_):
-    engine = SimdEngine(NETWORK, RECIPE)
-    outcome = engine.run(replica(NETWORK), engine.load(IMAGES, LABELS), steps(40, 33, 7))
-    return sha256(outcome.replica.theta.tobytes()).hexdigest()
+    engine = SimdEngine(NETWORK, STEP_CONFIG)
+    result = engine.run(replica(NETWORK), engine.load(IMAGES, LABELS), steps(40, 33, 7))
+    return sha256(result.replica.theta.tobytes()).hexdigest()
 
 
 def test_other_processes_give_the_same_bits():
@@ -92,10 +92,10 @@ def test_steps_without_examples_are_skipped(engine, data, start):
 
 
 def test_no_steps_change_nothing(engine, data, start):
-    outcome = engine.run(start, data, steps())
-    np.testing.assert_array_equal(outcome.replica.theta, start.theta)
-    np.testing.assert_array_equal(outcome.replica.velocity, start.velocity)
-    assert (outcome.examples, outcome.loss, outcome.correct) == (0, 0.0, 0)
+    result = engine.run(start, data, steps())
+    np.testing.assert_array_equal(result.replica.theta, start.theta)
+    np.testing.assert_array_equal(result.replica.velocity, start.velocity)
+    assert (result.examples, result.loss, result.correct) == (0, 0.0, 0)
 
 
 @pytest.mark.parametrize("changed", [{"seed": 5}, {"seed": 2**41 + 5}, {"epoch": 4}])
@@ -106,23 +106,23 @@ def test_seed_and_epoch_change_augmentation_and_dropout(engine, data, start, cha
 def test_a_network_that_has_diverged_says_so(engine, data, start):
     theta = start.theta.copy()
     theta[0] = np.nan
-    outcome = engine.run(Replica(theta, start.velocity), data, steps(5))
-    assert np.isnan(outcome.loss)
-    assert np.isnan(outcome.replica.theta).any()
+    result = engine.run(Replica(theta, start.velocity), data, steps(5))
+    assert np.isnan(result.loss)
+    assert np.isnan(result.replica.theta).any()
 
 
 def test_a_whole_epoch_of_lenet_loses_what_the_array_engine_loses():
-    network, recipe = from_zoo("lenet", (1, 28, 28), 10), Recipe(momentum=0.9)
+    network, step_config = from_zoo("lenet", (1, 28, 28), 10), StepConfig(momentum=0.9)
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 10, 1000).astype(np.uint8)
     patterns = rng.integers(0, 200, (10, 28, 28))
     images = (patterns[labels] + rng.integers(0, 56, (1000, 28, 28))).astype(np.uint8)
     offsets = np.append(np.arange(0, 1000, 96), 1000).astype(np.int32)
     plan = Steps(rng.permutation(1000).astype(np.int32), offsets, np.full(len(offsets) - 1, 0.3, np.float32))
-    theta = network.initial(2)
+    theta = network.init_parameters(2)
     ours, theirs = (
         engine.run(Replica(theta, np.zeros_like(theta)), engine.load(images, labels), plan)
-        for engine in (SimdEngine(network, recipe), ArrayEngine(network, recipe))
+        for engine in (SimdEngine(network, step_config), ArrayEngine(network, step_config))
     )
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)  # four digits, and one to spare
     assert ours.correct == pytest.approx(theirs.correct, abs=2)  # a tie may fall either way
@@ -188,10 +188,10 @@ def test_what_does_not_fit_is_refused(engine, data, start):
 
 def test_networks_too_large_for_it_are_refused_with_the_reason():
     with pytest.raises(Unsupported, match="at most 2,000,000 parameters, 'alexnet' has 46,"):
-        check(from_zoo("alexnet", (1, 224, 224), 10), Recipe())
+        check(from_zoo("alexnet", (1, 224, 224), 10), StepConfig())
     wide = Network("wide", (3, 200, 200), (ops.Conv2D(30, 3), ops.AvgPool2D(global_pool=True), ops.Flatten()))
     with pytest.raises(Unsupported, match="at most 1,000,000 numbers an example"):
-        check(wide, Recipe())
+        check(wide, StepConfig())
 
 
 def test_layers_it_has_no_kernels_for_are_refused():
@@ -204,33 +204,33 @@ def test_layers_it_has_no_kernels_for_are_refused():
 
     strange = Network("strange", (1, 4, 4), (ops.Flatten(), Unknown(), ops.Dense(2)))
     with pytest.raises(Unsupported, match="no kernels for unknown1"):
-        check(strange, Recipe())
+        check(strange, StepConfig())
 
 
 @pytest.mark.parametrize("name", ["lenet", "lenet-relu", "mlp"])
 def test_it_is_chosen_on_a_cpu(name):
-    assert choose(from_zoo(name, (1, 28, 28), 10), Recipe(), device="cpu").engine == "simd"
+    assert choose(from_zoo(name, (1, 28, 28), 10), StepConfig(), device="cpu").engine == "simd"
 
 
 @pytest.mark.skipif(not host().x86, reason="other processors are left as they are")
 def test_tiny_numbers_become_zero_inside_a_run_and_only_there():
     network = NETWORKS["softmax regression"]
-    engine = SimdEngine(network, Recipe(momentum=0.9))
+    engine = SimdEngine(network, StepConfig(momentum=0.9))
     black = np.zeros((6, *network.input_shape), np.uint8)
-    tiny = np.full(network.size, 1e-40, np.float32)
+    tiny = np.full(network.num_parameters, 1e-40, np.float32)
     plan = Steps(np.arange(6, dtype=np.int32), np.array([0, 6], np.int32), np.ones(1, np.float32))
-    outcome = engine.run(Replica(replica(network).theta, tiny), engine.load(black, LABELS[:6]), plan)
+    result = engine.run(Replica(replica(network).theta, tiny), engine.load(black, LABELS[:6]), plan)
     # black pixels give the weights no gradient: their velocity is 0.9e-40, or nothing
     weights = next(piece for piece in network.table if piece.key == "weight")
-    assert not outcome.replica.velocity[weights.start : weights.stop].any()
+    assert not result.replica.velocity[weights.start : weights.stop].any()
     assert (tiny * np.float32(0.5)).all()
 
 
 def test_predictions_follow_the_parameters_that_are_given_whatever_was_laid_out_before():
     network = from_zoo("lenet", (1, 28, 28), 10)
-    engine = SimdEngine(network, Recipe())
+    engine = SimdEngine(network, StepConfig())
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28)).astype(np.uint8)
-    thetas = [network.initial(seed) for seed in (0, 1)]
+    thetas = [network.init_parameters(seed) for seed in (0, 1)]
     expected = [engine.predict(theta.copy(), images) for theta in thetas]
     assert not np.array_equal(*expected)
     for theta in thetas:

@@ -10,7 +10,7 @@ from ops.engines.simd.memory import Memory
 from ops.engines.simd.plan import Plan
 from ops.engines.simd.single import SingleKernels
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 COUNT = 1 << 14
 
@@ -19,7 +19,7 @@ class Anywhere:
     """Memory for a kernel that takes COUNT numbers from its first half to its second."""
 
     def __init__(self, numbers):
-        plan = Plan(Network("none", (1, 128, 256), (ops.Flatten(), ops.Dense(1))), Recipe())
+        plan = Plan(Network("none", (1, 128, 256), (ops.Flatten(), ops.Dense(1))), StepConfig())
         self.memory = Memory(plan.layout)
         self.floats = self.memory.floats
         self.floats[:COUNT] = numbers

@@ -10,23 +10,23 @@ import ops
 from ops.engines.simd import machine
 from ops.engines.simd.store import DIGEST, Store, default_store
 from ops.network import Network
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 
 NETWORK = Network("tiny", (1, 4, 4), (ops.Flatten(), ops.Dense(3)))
 START = """
 import pathlib, re, sys, numpy as np, ops
-from ops.engine import Replica, Steps
+from ops.engines.base import Replica, Steps
 from ops.engines.simd import SimdEngine
 network = ops.Network("lenet", (1, 28, 28), ops.zoo.network("lenet", (1, 28, 28), 10).layers)
-engine = SimdEngine(network, ops.Recipe())
+engine = SimdEngine(network, ops.StepConfig())
 rng = np.random.default_rng(0)
 images = rng.integers(0, 256, (60, 28, 28), dtype=np.uint8)
-theta = network.initial(0)
+theta = network.init_parameters(0)
 steps = Steps(np.arange(60, dtype=np.int32), np.array([0, 40, 60], np.int32), np.ones(2, np.float32))
-outcome = engine.run(Replica(theta, 0 * theta), engine.load(images, images[:, 0, 0] % 10), steps)
+result = engine.run(Replica(theta, 0 * theta), engine.load(images, images[:, 0, 0] % 10), steps)
 status = pathlib.Path("/proc/self/status")
 peak = int(re.search("VmHWM:\\s+(\\d+)", status.read_text())[1]) // 1024 if status.exists() else 0
-print(repr(outcome.loss), "numba" in sys.modules, peak)
+print(repr(result.loss), "numba" in sys.modules, peak)
 """
 
 
@@ -66,25 +66,25 @@ def test_a_folder_that_cannot_be_made_costs_only_time(tmp_path):
     store = Store(tmp_path / "file" / "simd")
     store.put("key", b"code")
     assert store.get("key") is None
-    assert machine.machine_code(NETWORK, Recipe(), store)
+    assert machine.machine_code(NETWORK, StepConfig(), store)
 
 
 def test_the_second_time_nothing_is_compiled(store, monkeypatch):
-    first = machine.machine_code(NETWORK, Recipe(), store)
+    first = machine.machine_code(NETWORK, StepConfig(), store)
     monkeypatch.setattr(machine, "compile_round", lambda plan: pytest.fail("compiled again"))
-    assert machine.machine_code(NETWORK, Recipe(), store) == first
+    assert machine.machine_code(NETWORK, StepConfig(), store) == first
 
 
 @pytest.mark.parametrize(
-    ("network", "recipe"),
+    ("network", "step_config"),
     [
-        (NETWORK, Recipe(momentum=0.5)),
-        (Network("tiny", (1, 4, 4), (ops.Flatten(), ops.Dense(3, bias=False))), Recipe()),
+        (NETWORK, StepConfig(momentum=0.5)),
+        (Network("tiny", (1, 4, 4), (ops.Flatten(), ops.Dense(3, bias=False))), StepConfig()),
     ],
 )
-def test_another_network_or_recipe_is_another_entry(store, network, recipe):
-    machine.machine_code(NETWORK, Recipe(), store)
-    machine.machine_code(network, recipe, store)
+def test_another_network_or_recipe_is_another_entry(store, network, step_config):
+    machine.machine_code(NETWORK, StepConfig(), store)
+    machine.machine_code(network, step_config, store)
     assert len(list(store.folder.iterdir())) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from ops.engines.simd.host import host
 from ops.engines.simd.plan import Plan
 from ops.engines.simd.single import SingleKernels
-from ops.recipe import Recipe
+from ops.step_config import StepConfig
 from ops.zoo import network
 from tests.ops.engines.simd.conftest import AVX2
 
@@ -27,7 +27,7 @@ def compiled(request, pretend):
     name, narrow = request.param
     if narrow:
         pretend("haswell", AVX2)
-    plan = Plan(network(name, (1, 28, 28), 10), Recipe(momentum=0.9))
+    plan = Plan(network(name, (1, 28, 28), 10), StepConfig(momentum=0.9))
     kernels = [kernel for phase in PHASES for kernel in getattr(plan, phase)]
     single = SingleKernels(kernels)
     return {kernel: single.instructions(kernel) for kernel in kernels}

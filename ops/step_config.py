@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StepConfig:
     """The update rule, the loss and the augmentation of a training step.
 
     With gradient g of the batch's mean loss, as PyTorch's SGD has it:

@@ -43,12 +43,12 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepResult:
     """What came of some steps.
 
     replica: the state after the last step (host arrays).
     examples: how many were used; loss: the sum of their losses before each update, in nats
-    (with label smoothing if the recipe has it); correct: how many were classified right then.
+    (with label smoothing if the step configuration has it); correct: how many were classified right then.
     """
 
     replica: Replica
@@ -58,7 +58,7 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """Runs one network under one recipe. Build one with `ops.engines.build`.
+    """Runs one network under one step configuration. Build one with `ops.engines.build`.
 
     The same engine on the same kind of hardware gives the same bits for the same arguments.
     """
@@ -72,7 +72,7 @@ class Engine(Protocol):
         given to `run` any number of times.
         """
 
-    def run(self, replica: Replica, data: Any, steps: Steps) -> Outcome:
+    def run(self, replica: Replica, data: Any, steps: Steps) -> StepResult:
         """Take the steps, starting from `replica`, which is left untouched."""
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:

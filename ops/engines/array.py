@@ -12,6 +12,7 @@ from ops import augment
 from ops.arrays import Array
 from ops.engines.base import Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
+from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
@@ -31,7 +32,7 @@ class Data:
     labels: Array
 
 
-class ArrayEngine:
+class ArrayEngine(OneByOne):
     """Runs steps one operator after another; the fast engines are held to what comes out here.
 
     device: `cpu` for NumPy, `cuda` for CuPy. Raises Unsupported without CuPy or a GPU.

@@ -1,5 +1,6 @@
 """The one interface of everything that executes training steps: values in, values out."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +58,68 @@ class StepResult:
     correct: int
 
 
+@dataclass(frozen=True)
+class AveragingRule:
+    """What becomes of replicas that are averaged; `ops.averaging` has the equations.
+
+    Attributes:
+        outer_lr: the outer optimizer's rate.
+        outer_momentum: its momentum. With 0, and a rate of 1, the result is the plain average.
+        reset_velocity: whether the velocities of the steps start at zero again; else they are averaged.
+    """
+
+    outer_lr: float = 1.0
+    outer_momentum: float = 0.0
+    reset_velocity: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether the outer optimizer changes nothing, and keeps its own velocity as it is."""
+        return self.outer_lr == 1 and self.outer_momentum == 0
+
+
+@dataclass(frozen=True)
+class RoundSteps:
+    """One round: the steps of each shard, and how the replicas that they lead to become one.
+
+    Attributes:
+        shards: the steps of each shard, in the order in which replicas are summed. One of them at least has examples.
+        rule: how they are averaged.
+    """
+
+    shards: Sequence[Steps]
+    rule: AveragingRule = AveragingRule()
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What came of one round.
+
+    Attributes:
+        theta: (parameters,) float32, the parameters after the average.
+        examples: how many each shard used.
+        losses: the sum of each shard's losses, as in `StepResult`.
+        correct: how many each shard classified right.
+        distances: the squared distance that each shard's parameters travelled.
+        length: the squared length of the shards' average, before the outer optimizer.
+        travelled: the squared distance that this average travelled.
+        seconds: time spent in the round's steps, over all shards.
+        velocity: (parameters,) float32, the velocity after the average; given for the last of some rounds.
+        outer: (parameters,) float32, the outer optimizer's velocity; likewise.
+    """
+
+    theta: Floats
+    examples: tuple[int, ...]
+    losses: tuple[float, ...]
+    correct: tuple[int, ...]
+    distances: tuple[float, ...]
+    length: float
+    travelled: float
+    seconds: float
+    velocity: Floats | None = None
+    outer: Floats | None = None
+
+
 class Engine(Protocol):
     """Runs one network under one step configuration. Build one with `ops.engines.build`.
 
@@ -74,6 +137,24 @@ class Engine(Protocol):
 
     def run(self, replica: Replica, data: Any, steps: Steps) -> StepResult:
         """Take the steps, starting from `replica`, which is left untouched."""
+
+    def run_shards(self, replicas: Sequence[Replica], data: Any, steps: Sequence[Steps]) -> list[StepResult]:
+        """Take the steps of several shards, each from its replica: the bits that `run` gives for each by itself."""
+
+    def run_rounds(
+        self, replica: Replica, outer: Floats, data: Any, rounds: Iterable[RoundSteps]
+    ) -> Iterator[RoundResult]:
+        """Take the steps of whole rounds one after another, and average after each: the bits of `ops.engines.spans`.
+
+        Args:
+            replica: what every shard of the first round starts from.
+            outer: (parameters,) float32, the outer optimizer's velocity.
+            data: what `load` gave.
+            rounds: the rounds; an engine may take some of them ahead of the result that it gives.
+
+        Returns:
+            The result of each round, as soon as it is there; the last one has the velocities too.
+        """
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """Logits (n, classes) float32 of images (n, h, w) or (n, c, h, w) uint8, any n >= 0."""

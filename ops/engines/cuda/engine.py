@@ -14,6 +14,7 @@ from ops.engines.cuda.plan import CHUNK, PREDICT_BATCH, Plan, plan, predict_laun
 from ops.engines.cuda.source import source
 from ops.engines.cuda.support import check
 from ops.engines.inputs import checked_examples, checked_images
+from ops.engines.spans import OneByOne
 from ops.errors import ShapeError
 from ops.network import Network
 from ops.random import seed_key
@@ -39,7 +40,7 @@ class _Captured:
     graph: Any
 
 
-class CudaEngine:
+class CudaEngine(OneByOne):
     """Runs rounds on a GPU as replays of one CUDA graph. Raises Unsupported without a GPU, or where `check` does.
 
     device: what stands for the GPU; the current one by default.

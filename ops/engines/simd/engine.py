@@ -16,6 +16,7 @@ from ops.engines.simd.machine import Loaded, machine_code
 from ops.engines.simd.memory import Memory
 from ops.engines.simd.store import default_store
 from ops.engines.simd.support import check
+from ops.engines.spans import OneByOne
 from ops.errors import ShapeError
 from ops.network import Network
 from ops.random import seed_key
@@ -30,7 +31,7 @@ class Data:
     labels: NDArray[np.uint8]
 
 
-class SimdEngine:
+class SimdEngine(OneByOne):
     """Runs steps and predictions in vector code made for the network and this processor.
 
     Examples are taken in blocks of as many as a vector register has floats, one in each lane; a whole

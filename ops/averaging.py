@@ -1,0 +1,126 @@
+"""How replicas become one again: weighted by examples, in float64, in the order of the shards.
+
+The sums are taken left to right, in groups of `FAN_IN` where there are more shards than that, so that the shape of the
+sum, and with it every rounding, depends on the number of shards alone. This is the reference: an engine that averages
+on a device is held to its bits.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.engines.base import AveragingRule, Floats, Replica
+
+Doubles = NDArray[np.float64]
+
+Add = Callable[[Sequence[NDArray[Any]], Sequence[float]], Doubles]
+
+FAN_IN = 8
+"""How many vectors one sum takes."""
+
+
+class Average(NamedTuple):
+    """The state after a round, and how far it is from where the round started.
+
+    Attributes:
+        replica: what every shard of the next round starts from.
+        outer: (parameters,) float32, the outer optimizer's velocity.
+        length: the squared length of the shards' average, before the outer optimizer.
+        travelled: the squared distance of that average from the start.
+    """
+
+    replica: Replica
+    outer: Floats
+    length: float
+    travelled: float
+
+
+def average(
+    replicas: Sequence[Replica], examples: Sequence[int], start: Floats, outer: Floats, rule: AveragingRule
+) -> Average:
+    """Average the replicas of a round, each weighted by its examples, and take the step of the outer optimizer.
+
+    Args:
+        replicas: one for each shard, in order.
+        examples: how many each shard used; the sum of them is above 0.
+        start: (parameters,) float32, what the shards started from.
+        outer: (parameters,) float32, the outer optimizer's velocity.
+        rule: what else becomes of them.
+    """
+    total, weights = sum(examples), list(map(float, examples))
+    theta_sum = tree_sum([replica.theta for replica in replicas], weights)
+    velocity_sum = tree_sum([replica.velocity for replica in replicas], weights, add=weighted_velocity_sum)
+    replica, outer_after = outer_update(theta_sum, velocity_sum, total, start, outer, rule)
+    length, travelled = squared_lengths(theta_sum / total, start)
+    return Average(replica, outer_after, length, travelled)
+
+
+def tree_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float], *, add: Add | None = None) -> Doubles:
+    """The weighted sum of any number of vectors: sums of `FAN_IN` neighbours, then sums of these, and so on.
+
+    add: how one sum is taken, `weighted_sum` by default.
+    """
+    add = add or weighted_sum
+    groups, factors = list(vectors), list(weights)
+    while len(groups) > FAN_IN:
+        firsts = range(0, len(groups), FAN_IN)
+        groups = [add(groups[at : at + FAN_IN], factors[at : at + FAN_IN]) for at in firsts]
+        factors = [1.0] * len(groups)
+    return add(groups, factors)
+
+
+def weighted_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float]) -> Doubles:
+    """The weighted sum of some vectors, left to right, rounded in float64 after each product and each addition."""
+    total = np.multiply(vectors[0], weights[0], dtype=np.float64)
+    product = np.empty_like(total)
+    for vector, weight in zip(vectors[1:], weights[1:], strict=True):
+        total += np.multiply(vector, weight, out=product, dtype=np.float64)
+    return total
+
+
+def weighted_velocity_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float]) -> Doubles:
+    """The same, for velocities: those that are zero throughout, as they are without momentum, need no arithmetic."""
+    if any(vector.any() for vector in vectors):
+        return weighted_sum(vectors, weights)
+    return np.zeros(vectors[0].shape)
+
+
+def outer_update(
+    theta_sum: Doubles, velocity_sum: Doubles, examples: int, start: Floats, outer: Floats, rule: AveragingRule
+) -> tuple[Replica, Floats]:
+    """The replica after a round and the outer optimizer's velocity, from the sums over all shards.
+
+    With the averaged displacement d = mean(theta_k) - theta, outer momentum m and outer rate r:
+
+        outer <- m * outer + d
+        theta <- theta + r * (d + m * outer)
+
+    which for m = 0 and r = 1 is the plain average. Nesterov momentum on the displacement is the outer optimizer of
+    DiLoCo (Douillard et al., 2023), after SlowMo (Wang et al., 2020), whose authors also compare averaging the
+    velocities of the steps with resetting them to zero (section 2).
+    """
+    mean = theta_sum / examples
+    velocity = (velocity_sum / examples).astype(np.float32)
+    if rule.reset_velocity:
+        velocity = np.zeros_like(velocity)
+    if rule.plain:
+        return Replica(mean.astype(np.float32), velocity), outer
+    origin = start.astype(np.float64)
+    displacement = mean - origin
+    moved = rule.outer_momentum * outer.astype(np.float64) + displacement
+    theta = origin + rule.outer_lr * (displacement + rule.outer_momentum * moved)
+    return Replica(theta.astype(np.float32), velocity), moved.astype(np.float32)
+
+
+def squared_distance(theta: Floats, start: Floats) -> float:
+    """The squared distance between two parameter vectors, in float64."""
+    moved = theta.astype(np.float64) - start
+    return float(np.sum(moved * moved))
+
+
+def squared_lengths(mean: Doubles, start: Floats) -> tuple[float, float]:
+    """The squared length of an average, and its squared distance from the start."""
+    moved = mean - start
+    return float(np.sum(mean * mean)), float(np.sum(moved * moved))

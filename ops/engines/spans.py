@@ -1,0 +1,72 @@
+"""Several shards and rounds in one call, for engines that take one shard at a time: the reference for all others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+from ops.averaging import average, squared_distance
+from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
+from ops.errors import OpsError, ShapeError
+
+
+class OneByOne:
+    """What an engine inherits that takes shards one after another and averages on the host."""
+
+    def run(self, replica: Replica, data: Any, steps: Steps) -> StepResult:
+        """See `Engine.run`."""
+        raise NotImplementedError  # an engine has its own
+
+    def run_shards(self, replicas: Sequence[Replica], data: Any, steps: Sequence[Steps]) -> list[StepResult]:
+        """See `Engine.run_shards`. Raises ShapeError where there is not a replica for each shard's steps."""
+        check_shards(replicas, steps)
+        return [self.run(replica, data, of_shard) for replica, of_shard in zip(replicas, steps, strict=True)]
+
+    def run_rounds(
+        self, replica: Replica, outer: Floats, data: Any, rounds: Iterable[RoundSteps]
+    ) -> Iterator[RoundResult]:
+        """See `Engine.run_rounds`. Raises OpsError for a round without examples."""
+        held: RoundResult | None = None
+        for round_ in rounds:
+            if held is not None:
+                yield replace(held, velocity=None, outer=None)
+            held = self._round(replica, outer, data, round_)
+            assert held.velocity is not None
+            assert held.outer is not None
+            replica, outer = Replica(held.theta, held.velocity), held.outer
+        if held is not None:
+            yield held
+
+    def _round(self, start: Replica, outer: Floats, data: Any, round_: RoundSteps) -> RoundResult:
+        check_round(round_)
+        began = perf_counter()
+        results = self.run_shards([start] * len(round_.shards), data, round_.shards)
+        seconds = perf_counter() - began
+        examples = tuple(result.examples for result in results)
+        after = average([result.replica for result in results], examples, start.theta, outer, round_.rule)
+        return RoundResult(
+            theta=after.replica.theta,
+            examples=examples,
+            losses=tuple(result.loss for result in results),
+            correct=tuple(result.correct for result in results),
+            distances=tuple(squared_distance(result.replica.theta, start.theta) for result in results),
+            length=after.length,
+            travelled=after.travelled,
+            seconds=seconds,
+            velocity=after.replica.velocity,
+            outer=after.outer,
+        )
+
+
+def check_shards(replicas: Sequence[Replica], steps: Sequence[Steps]) -> None:
+    """Raises ShapeError where there is not a replica for each shard's steps."""
+    if len(replicas) != len(steps):
+        raise ShapeError(
+            f"replicas and steps must be as many as there are shards, got {len(replicas)} and {len(steps)}"
+        )
+
+
+def check_round(round_: RoundSteps) -> None:
+    """Raises OpsError for a round without examples, of which there is no average."""
+    if not any(len(steps) and steps.offsets[-1] > steps.offsets[0] for steps in round_.shards):
+        raise OpsError(f"a round must have examples, got none in {len(round_.shards)} shards")

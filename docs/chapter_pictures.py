@@ -19,7 +19,7 @@ from ops.plots import FAINT, INK, LINES, PAPER, Curve, png
 from ops.reference import corr2d
 from ops.schedule import Constant, OneCycle
 from ops.training import Examples, train
-from service.data.idx import read_images, read_labels
+from service.data.formats.idx import read_images, read_labels
 
 PICTURES = Path(__file__).parent / "pictures"
 SIGNED = LinearSegmentedColormap.from_list("signed", [LINES[0], PAPER, LINES[1]])

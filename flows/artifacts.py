@@ -14,10 +14,10 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.context import FlowRunContext
 
 from flows.settings import least_seconds
-from service.plan import Plan
-from service.report import markdown_curve
+from service.rounds.plan import Plan
 from service.runs import Entry
-from service.sweep import Result, results_table
+from service.search.sweep import Result, results_table
+from service.training.report import markdown_curve
 
 
 class TrainingView:

@@ -10,12 +10,12 @@ from flows.embedded import SERVING, prefect_server, settle
 from service.cli import Pipelines, command
 from service.config import ClusterConfig, TrainConfig
 from service.data import DatasetInfo
-from service.evaluation import Evaluation
 from service.home import Home
-from service.origin import Origin
-from service.pipeline import Published
-from service.study import Study
-from service.sweep import Result, Sweep
+from service.search.study import Study
+from service.search.sweep import Result, Sweep
+from service.training.evaluation import Evaluation
+from service.training.stages import Published
+from service.training.warm_start import WarmStart
 
 
 def main() -> None:
@@ -30,11 +30,13 @@ def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
         return ingest_flow(dataset, str(source or ""))
 
 
-def _train(home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, origin: Origin) -> Published:
+def _train(
+    home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, warm_start: WarmStart
+) -> Published:
     with _prefect(home):
         from flows.train import train_flow
 
-        return train_flow(config or TrainConfig(), cluster, run, resume=config is None, **asdict(origin))
+        return train_flow(config or TrainConfig(), cluster, run, resume=config is None, **asdict(warm_start))
 
 
 def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]:

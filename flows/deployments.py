@@ -18,7 +18,7 @@ from flows.ingest import ingest_flow
 from flows.orphans import give_up_orphans
 from flows.sweep import sweep_flow
 from flows.train import train_flow
-from service.config import PRESETS, ClusterConfig, configured
+from service.config import PRESETS, ClusterConfig, from_preset
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
 
@@ -90,7 +90,7 @@ def _nightly_is_on() -> bool:
 def _training(
     name: str, given: dict[str, Any], cluster: dict[str, Any], trainings: int, **more: Any
 ) -> RunnerDeployment:
-    config = configured(given)
+    config = from_preset(given)
     return _deployment(
         train_flow,
         name,

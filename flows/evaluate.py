@@ -6,14 +6,14 @@ from prefect import flow
 
 from flows.logs import worker_logs
 from flows.settings import task
-from service.cluster import open_cluster
+from service.cluster.connection import open_cluster
 from service.config import ClusterConfig
 from service.data import describe
-from service.evaluation import Evaluation
 from service.home import Home
-from service.job import leaves_python_free
-from service.pipeline import evaluate_run
+from service.rounds.job import releases_gil
 from service.runs import RunFolder
+from service.training.evaluation import Evaluation
+from service.training.stages import evaluate_run
 
 LOCAL = ClusterConfig()
 
@@ -28,6 +28,6 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
     """
     home = Home.from_environment()
     config = RunFolder.open(home.runs, run).config()
-    threads = partial(leaves_python_free, config, describe(home.store(config.dataset)))
+    threads = partial(releases_gil, config, describe(home.store(config.dataset)))
     with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened:
         return task(evaluate_run)(home, opened, run)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from prefect import get_run_logger
 
 FORWARDED = ("service", "distributed.worker")
-"""The loggers that `service.cluster` has workers forward."""
+"""The loggers that `service.cluster.connection` has workers forward."""
 
 
 @contextmanager

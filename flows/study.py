@@ -8,8 +8,8 @@ from flows.sweep import sweep_flow
 from service.config import ClusterConfig
 from service.data import describe
 from service.home import Home
-from service.study import Study, outcomes_of, write_report
-from service.sweep import SweepFolder
+from service.search.study import Study, outcomes_of, write_report
+from service.search.sweep import SweepFolder
 
 LOCAL = ClusterConfig()
 

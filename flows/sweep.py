@@ -9,14 +9,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.artifacts import show_sweep
 from flows.ingest import ingest_flow
 from flows.logs import worker_logs
-from flows.origin import run_name
 from flows.settings import task
-from service.cluster import open_cluster
+from flows.warm_start import run_name
+from service.cluster.connection import open_cluster
 from service.config import ClusterConfig
 from service.errors import SweepError
 from service.home import Home
-from service.job import leaves_python_free
-from service.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
+from service.rounds.job import releases_gil
+from service.search.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
 
 LOCAL = ClusterConfig()
 
@@ -40,7 +40,7 @@ def sweep_flow(
     data = {dataset: ingest_flow(dataset) for dataset in sorted({trial.config.dataset for trial in trials})}
 
     def threads() -> bool:
-        return all(leaves_python_free(trial.config, data[trial.config.dataset]) for trial in trials)
+        return all(releases_gil(trial.config, data[trial.config.dataset]) for trial in trials)
 
     done, stop, one = folder.results(), Event(), task(run_trial)
     with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened, _runner(parallel) as runner:

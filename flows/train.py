@@ -6,19 +6,19 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import TrainingView, show_report
 from flows.logs import worker_logs
-from flows.origin import continues, mark_cancelled, run_name
 from flows.settings import gallery_url, task
-from service.cluster import open_cluster
-from service.config import ClusterConfig, TrainConfig, configured
+from flows.warm_start import continues, mark_cancelled, run_name
+from service.cluster.connection import open_cluster
+from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import ingest
 from service.home import Home
-from service.job import leaves_python_free
-from service.origin import Origin
-from service.pipeline import Published, evaluate_run, history, publish_run, train_run
-from service.plan import plan_for
 from service.registry import Registry
-from service.report import markdown_report
+from service.rounds.job import releases_gil
+from service.rounds.plan import plan_for
 from service.runs import RunFolder
+from service.training.report import markdown_report
+from service.training.stages import Published, evaluate_run, history, publish_run, train_run
+from service.training.warm_start import WarmStart
 
 TRAINING, LOCAL = TrainConfig(), ClusterConfig()
 
@@ -51,13 +51,13 @@ def train_flow(
     home = Home.from_environment()
     home.prepare()
     run = run_name(run)
-    asked = RunFolder.open(home.runs, run).config() if resume else configured(config.model_dump(exclude_unset=True))
+    asked = RunFolder.open(home.runs, run).config() if resume else from_preset(config.model_dump(exclude_unset=True))
     begun = resume or continues(home.runs, run, asked)
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
     before = history(RunFolder.open(home.runs, run)) if begun else []
     view = TrainingView(run, plan_for(asked, data.train), before)
-    with worker_logs(), open_cluster(cluster, prefers_threads=partial(leaves_python_free, asked, data)) as opened:
-        trained = task(train_run)(home, opened, run, None if begun else asked, view, Origin(fork, init))
+    with worker_logs(), open_cluster(cluster, prefers_threads=partial(releases_gil, asked, data)) as opened:
+        trained = task(train_run)(home, opened, run, None if begun else asked, view, WarmStart(fork, init))
         evaluations = task(evaluate_run)(home, opened, run)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))

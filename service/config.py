@@ -127,7 +127,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
 """What a network is trained with where nothing else is said; the rest is `TrainConfig`'s own defaults."""
 
 
-def configured(given: dict[str, Any]) -> TrainConfig:
+def from_preset(given: dict[str, Any]) -> TrainConfig:
     """The preset of the network that is asked for, with what is given laid over it.
 
     given: nested as `TrainConfig` is. Raises InvalidInput, in one line, for what can't be.

@@ -2,7 +2,7 @@
 
 import os
 
-from service.cluster import Cluster
+from service.cluster.connection import Cluster
 
 
 def process_of(cluster: Cluster, worker: str) -> int:

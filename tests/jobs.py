@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from ops.engines import Choice
-from service.config import TrainConfig, configured
+from service.config import TrainConfig, from_preset
 from service.data import ingest
 from service.home import Home
-from service.job import Job
+from service.rounds.job import Job
 from tests.data import write_idx_dataset
 
 SMALL: dict[str, Any] = {
@@ -41,7 +41,7 @@ def blobs_store(home: Home, folder: Path, *, train: int = 300, test: int = 60, s
 def small_job(home: Home, folder: Path, *, train: int = 300, **given: Any) -> Job:
     """A job on such a data set."""
     blobs_store(home, folder, train=train)
-    config = configured(small(**given))
+    config = from_preset(small(**given))
     return Job(config, ingest(home, dataset="blobs"), choose_for(config))
 
 

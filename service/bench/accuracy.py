@@ -8,12 +8,12 @@ from statistics import fmean, median
 
 from service.bench.peer import peer
 from service.bench.training import timed_run
-from service.cluster import Cluster, open_cluster
-from service.config import ClusterConfig, TrainConfig, configured
+from service.cluster.connection import Cluster, open_cluster
+from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import describe
 from service.home import Home
-from service.job import leaves_python_free
-from service.pipeline import evaluate_run
+from service.rounds.job import releases_gil
+from service.training.stages import evaluate_run
 
 WAYS = ("atelier", "torch_eager", "torch_compiled")
 
@@ -57,12 +57,12 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     The clock stands while models are evaluated, and until data are loaded and everything is compiled, on both sides.
     Raises AtelierError where PyTorch is not installed.
     """
-    config = configured({"model": network, "epochs": epochs})
+    config = from_preset({"model": network, "epochs": epochs})
     data = describe(home.store(config.dataset))
     taken: dict[str, list[Progress]] = {way: [] for way in WAYS}
     words = (str(data.path), network, str(epochs))
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
-    local, threads = ClusterConfig(workers=os.cpu_count() or 1), partial(leaves_python_free, config, data)
+    local, threads = ClusterConfig(workers=os.cpu_count() or 1), partial(releases_gil, config, data)
     with peer("service.bench.torch_race", *words) as ask, open_cluster(local, prefers_threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):

@@ -11,14 +11,14 @@ import numpy as np
 
 from ops.engines import Choice
 from ops.engines.base import Replica
-from service.averaging import FAN_IN, Contribution, fold, join, without_velocity
-from service.cluster import open_cluster
+from service.cluster.connection import open_cluster
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
-from service.job import Job
-from service.plan import Round
-from service.rounds import local_round
+from service.rounds.averaging import FAN_IN, ShardUpdate, apply_average, weighted_sum, without_velocity
+from service.rounds.job import Job
+from service.rounds.plan import Round
+from service.rounds.tasks import local_round
 
 TASKS = 2000
 ROUNDS = 30
@@ -63,23 +63,23 @@ def measure_costs(home: Home, config: TrainConfig, examples_a_step: int) -> Cost
     vectors = rng.normal(size=(FAN_IN, size)).astype(np.float32)
     resting = np.zeros(size, np.float32)
     parts = [
-        Contribution(
+        ShardUpdate(
             Replica(theta, theta if moving else resting), done.tally, without_velocity(start) if k == 0 else None
         )
         for k, theta in enumerate(vectors)
     ]
-    fold_s = _seconds(lambda: fold(parts)) / FAN_IN
-    whole = fold(parts)
+    fold_s = _seconds(lambda: weighted_sum(parts)) / FAN_IN
+    whole = weighted_sum(parts)
     return Costs(
         control_s=control_s,
         worker_s=worker_s,
         step_s=fmean(typical),
         step_spread=stdev(typical) / fmean(typical),
         fold_s=fold_s,
-        join_s=_seconds(lambda: join(whole, config.averaging)),
+        join_s=_seconds(lambda: apply_average(whole, config.averaging)),
         contribution_bytes=len(pickle.dumps(parts[1])),
-        partial_bytes=len(pickle.dumps(fold(parts[1:]))),
-        state_bytes=len(pickle.dumps(join(whole, config.averaging))),
+        partial_bytes=len(pickle.dumps(weighted_sum(parts[1:]))),
+        state_bytes=len(pickle.dumps(apply_average(whole, config.averaging))),
     )
 
 

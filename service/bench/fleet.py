@@ -3,7 +3,7 @@
 What is modelled, after what Dask does: one scheduler that handles one message after another; workers that run one
 task at a time, of those dealt out to them in turn, and first fetch what they need; a holder that serves ten fetches at
 a time and turns others away for 0.15 s, while everyone who has fetched becomes a holder too; uplinks shared by the
-fetches that they serve; sums in the fixed tree of `service.averaging`; and steps whose time scatters. What is not:
+fetches that they serve; sums in the fixed tree of `service.rounds`; and steps whose time scatters. What is not:
 lost packets, a network that is narrower in the middle than at its edges, disturbances, and tasks that an idle worker
 takes from a busy one.
 """
@@ -17,8 +17,8 @@ from statistics import fmean
 
 import numpy as np
 
-from service.averaging import FAN_IN
 from service.bench.costs import Costs
+from service.rounds.averaging import FAN_IN
 
 SERVED = 10
 """Fetches that a worker serves at a time, and how long it turns others away (distributed 2026.8)."""

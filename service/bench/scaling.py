@@ -6,11 +6,11 @@ from statistics import median
 
 from service.bench.rounds import round_costs
 from service.bench.training import timed_run
-from service.cluster import open_cluster
+from service.cluster.connection import open_cluster
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
-from service.job import leaves_python_free
+from service.rounds.job import releases_gil
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
     There are as many shards as the most workers, for every number of them, so that all do the same work.
     """
     data = describe(home.store(config.dataset))
-    examples, threads = data.train * config.epochs, partial(leaves_python_free, config, data)
+    examples, threads = data.train * config.epochs, partial(releases_gil, config, data)
     seconds: dict[int, list[float]] = {count: [] for count in workers}
     steps: dict[int, list[float]] = {count: [] for count in workers}
     overheads: dict[int, list[float]] = {count: [] for count in workers}

@@ -19,7 +19,7 @@ from torch import nn
 from ops import zoo
 from ops.layers import AvgPool2D, Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Sigmoid
 from ops.network import Network
-from service.config import configured
+from service.config import from_preset
 from service.data import describe, read
 
 
@@ -57,7 +57,7 @@ def main(store: str, name: str, batch: str, epochs: str) -> None:
     images, labels = read(data.path, "train", data.digest)
     x = torch.from_numpy(images).unsqueeze(1).float().div_(255)
     y = torch.from_numpy(labels).long()
-    optimizer_config = configured({"model": name}).optimizer
+    optimizer_config = from_preset({"model": name}).optimizer
     network = module(zoo.network(name, (1, *data.image_shape), data.classes))
     variants = {"eager": network, "compiled": torch.compile(network)}
     optimizer = torch.optim.SGD(

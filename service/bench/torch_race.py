@@ -21,7 +21,7 @@ from torch import nn
 from ops import zoo
 from ops.schedule import SCHEDULES
 from service.bench.torch_peer import module
-from service.config import TrainConfig, configured
+from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
 
 
@@ -100,7 +100,7 @@ def _tensors(data: DatasetInfo, split: Literal["train", "test"]) -> tuple[torch.
 def main(store: str, name: str, epochs: str) -> None:
     """Answer each line of standard input with the course of a training."""
     torch.set_num_threads(os.cpu_count() or 1)  # whatever the environment says, it gets every core
-    race = Race(describe(Path(store)), configured({"model": name, "epochs": int(epochs)}))
+    race = Race(describe(Path(store)), from_preset({"model": name, "epochs": int(epochs)}))
     for line in sys.stdin:
         way, seed = line.split()
         print(json.dumps(race.run(way, int(seed))), flush=True)

@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 from ops.summary import rows
 from service.bench.blas import Ceiling
 from service.bench.peer import peer
-from service.cluster import Cluster, open_cluster
-from service.config import ClusterConfig, TrainConfig, configured
+from service.cluster.connection import Cluster, open_cluster
+from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe
 from service.home import Home
-from service.job import leaves_python_free, network_for
+from service.rounds.job import network_for, releases_gil
 from service.runs import RunFolder, new_run_id
-from service.training import advance, begin
+from service.training.loop import advance, begin
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def measure_training(
     """
     data = describe(home.store(dataset))
     cores = os.cpu_count() or 1
-    config = configured(
+    config = from_preset(
         {
             "model": network,
             "dataset": dataset,
@@ -65,7 +65,7 @@ def measure_training(
     ceilings: list[float] = []
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
-    local, threads = ClusterConfig(workers=cores), partial(leaves_python_free, config, data)
+    local, threads = ClusterConfig(workers=cores), partial(releases_gil, config, data)
     with peer("service.bench.torch_peer", *words) as ask, open_cluster(local, prefers_threads=threads) as cluster:
         timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()

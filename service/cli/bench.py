@@ -10,9 +10,9 @@ from ops import zoo
 from service.cli.main import Context
 from service.cli.options import given, options_of, validated
 from service.cli.output import show
-from service.config import ClusterConfig, TrainConfig, configured
-from service.origin import FRESH
+from service.config import ClusterConfig, TrainConfig, from_preset
 from service.runs import RunFolder, new_run_id
+from service.training.warm_start import FRESH
 
 networks = click.option(
     "--model",
@@ -124,7 +124,7 @@ def scaling(
     context.pipelines.ingest(context.home, "fashion-mnist", None)
     counts = sorted(workers or range(1, (os.cpu_count() or 1) + 1))
     averaging = {"shards": counts[-1], "solo_share": solo_share}
-    config = configured({"model": model, "epochs": epochs, "averaging": averaging})
+    config = from_preset({"model": model, "epochs": epochs, "averaging": averaging})
     points = measure_scaling(context.home, config, counts, repetitions)
     show([asdict(point) for point in points], render(points), as_json)
 
@@ -140,7 +140,7 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
 
     cluster = validated(ClusterConfig, options)
     published = context.pipelines.train(
-        context.home, configured(given(TrainConfig, options)), cluster, new_run_id(), FRESH
+        context.home, from_preset(given(TrainConfig, options)), cluster, new_run_id(), FRESH
     )
     costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
     show(asdict(costs), render(costs), as_json)
@@ -180,7 +180,7 @@ def fleet(
     from service.bench.fleet import Fleet, forecast, render, sparsest_within
 
     context.pipelines.ingest(context.home, "fashion-mnist", None)
-    costs = measure_costs(context.home, configured({"model": model}), examples_a_step)
+    costs = measure_costs(context.home, from_preset({"model": model}), examples_a_step)
     fleets = [Fleet(count, average_every, examples_a_step, gbit * 1e9 / 8, shards=shards) for count in workers]
     told = [answer for asked in fleets for answer in (forecast(costs, asked), sparsest_within(costs, asked))]
     show({"costs": asdict(costs), "forecasts": [asdict(one) for one in told]}, render(costs, told), as_json)

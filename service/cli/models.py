@@ -7,8 +7,8 @@ import click
 
 from service.cli.main import Context
 from service.cli.output import show
-from service.exports.formats import FORMATS, export
 from service.registry import ModelVersion, Registry
+from service.registry.exports.formats import FORMATS, export
 
 
 @click.group()

@@ -6,12 +6,12 @@ from typing import Protocol
 
 from service.config import ClusterConfig, TrainConfig
 from service.data import DatasetInfo
-from service.evaluation import Evaluation
 from service.home import Home
-from service.origin import Origin
-from service.pipeline import Published
-from service.study import Study
-from service.sweep import Result, Sweep
+from service.search.study import Study
+from service.search.sweep import Result, Sweep
+from service.training.evaluation import Evaluation
+from service.training.stages import Published
+from service.training.warm_start import WarmStart
 
 
 class Ingest(Protocol):
@@ -20,7 +20,7 @@ class Ingest(Protocol):
 
 class Train(Protocol):
     def __call__(
-        self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, origin: Origin
+        self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, warm_start: WarmStart
     ) -> Published: ...
 
 

@@ -8,7 +8,7 @@ import click
 from service.cli.main import Context
 from service.cli.output import show
 from service.errors import DataError
-from service.predict import Predictor, picture
+from service.inference.predictor import Predictor, picture
 from service.registry import Registry
 
 

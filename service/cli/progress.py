@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from service.data import describe
 from service.errors import AtelierError
 from service.home import Home
-from service.plan import Plan, plan_for
+from service.rounds.plan import Plan, plan_for
 from service.runs import Entry, RunFolder
 from service.runs.log import new_lines
 

@@ -11,10 +11,10 @@ from service.cli.output import show
 from service.cli.train import train_and_tell
 from service.config import ClusterConfig
 from service.errors import RunError
-from service.origin import FRESH
 from service.runs import RunFolder, all_runs
-from service.training import recorded_job
-from service.verification import examples_once, verify_run
+from service.training.loop import recorded_job
+from service.training.verify import examples_once, verify_run
+from service.training.warm_start import FRESH
 
 
 @click.group()

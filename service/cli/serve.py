@@ -16,7 +16,7 @@ def serve(context: Context, host: str, port: int, token: str) -> None:
     import uvicorn
     from threadpoolctl import threadpool_limits
 
-    from service.http import LimitHeads, create_app
+    from service.http import HeaderLimitProtocol, create_app
 
     home = context.home
     home.prepare()
@@ -29,7 +29,7 @@ def serve(context: Context, host: str, port: int, token: str) -> None:
             app,
             host=host,
             port=port,
-            http=LimitHeads,
+            http=HeaderLimitProtocol,
             ws="none",
             log_level="warning",
             access_log=False,

@@ -5,9 +5,9 @@ import click
 from service.cli.main import Context
 from service.cli.options import options_of, validated
 from service.cli.output import show
-from service.config import ClusterConfig, configured
-from service.preflight import check_training
-from service.study import Study
+from service.config import ClusterConfig, from_preset
+from service.search.study import Study
+from service.training.preflight import check_training
 
 
 @click.command()
@@ -39,6 +39,6 @@ def study(
     """Compare ways of averaging over several seeds; stop it at any time, and start it again to go on."""
     base = {"model": "lenet", "dataset": dataset, "epochs": epochs, "holdout": holdout}
     cluster = validated(ClusterConfig, options)
-    check_training(context.home, configured(base), cluster)
+    check_training(context.home, from_preset(base), cluster)
     folder = context.pipelines.study(context.home, Study(base, seeds, plateau_seeds), name, cluster)
     show({"study": name, "folder": str(folder)}, (folder / "tables.md").read_text(), as_json)

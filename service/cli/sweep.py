@@ -19,9 +19,9 @@ from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, explain
 from service.errors import InvalidInput
 from service.home import Home
-from service.preflight import check_training
 from service.runs import new_run_id
-from service.sweep import Sweep, SweepFolder, SweepName, as_text, results_table
+from service.search.sweep import Sweep, SweepFolder, SweepName, as_text, results_table
+from service.training.preflight import check_training
 
 POLL_SECONDS = 0.5
 

@@ -9,12 +9,12 @@ from service.cli.main import Context
 from service.cli.options import given, in_options, options_of, validated
 from service.cli.output import show
 from service.cli.progress import progress
-from service.config import ClusterConfig, TrainConfig, configured
+from service.config import ClusterConfig, TrainConfig, from_preset
 from service.errors import InvalidInput
-from service.origin import FRESH, Origin
-from service.pipeline import Published
-from service.preflight import check_training
 from service.runs import RunFolder, new_run_id
+from service.training.preflight import check_training
+from service.training.stages import Published
+from service.training.warm_start import FRESH, WarmStart
 
 
 @click.command()
@@ -32,25 +32,25 @@ def train(
 ) -> None:
     """Train a network, measure it, and publish it as a model."""
     asked = given(TrainConfig, options)
-    origin = Origin(fork or "", init or "")
-    if resume and (asked or origin != FRESH):
-        given_too = [*_flags(asked), *(f"--{name}" for name, value in asdict(origin).items() if value)]
+    warm_start = WarmStart(fork or "", init or "")
+    if resume and (asked or warm_start != FRESH):
+        given_too = [*_flags(asked), *(f"--{name}" for name, value in asdict(warm_start).items() if value)]
         raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(given_too)}")
     try:
-        config = None if resume else configured(asked)
+        config = None if resume else from_preset(asked)
     except InvalidInput as error:
         raise in_options(error) from None
     cluster = validated(ClusterConfig, options)
-    train_and_tell(context, config, cluster, resume or new_run_id(), origin, as_json)
+    train_and_tell(context, config, cluster, resume or new_run_id(), warm_start, as_json)
 
 
 def train_and_tell(
-    context: Context, config: TrainConfig | None, cluster: ClusterConfig, run: str, origin: Origin, as_json: bool
+    context: Context, config: TrainConfig | None, cluster: ClusterConfig, run: str, warm_start: WarmStart, as_json: bool
 ) -> None:
     """Start a run, or continue it where `config` is None, show how it goes and report what came out."""
     check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
     with progress(context.home, run):
-        published = context.pipelines.train(context.home, config, cluster, run, origin)
+        published = context.pipelines.train(context.home, config, cluster, run, warm_start)
     told = {name: value for name, value in asdict(published).items() if value is not None}
     show(told, _told(published), as_json)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service.config import NAME
 from service.data.catalog import FILES, KNOWN, check_digest
-from service.data.idx import read_images, read_labels
+from service.data.formats.idx import read_images, read_labels
 from service.data.sources import Say, find_files
 from service.data.store import Arrays, DatasetInfo, build, identity, verify
 from service.errors import Conflict, DataError, InvalidInput

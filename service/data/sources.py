@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from service.data.catalog import FILES, KNOWN, Known, check_digest
-from service.data.idx import read_images, read_labels
+from service.data.formats.idx import read_images, read_labels
 from service.errors import DataError, InvalidInput
 from service.files import new_folder
 from service.home import Home
@@ -131,9 +131,9 @@ def _from_debian(known: Known, folder: Path) -> None:
         apt = (
             "apt-get",
             "-qq",
-            f"-oDir::State={work}",
-            f"-oDir::State::lists={work / 'lists'}",
-            "-oDir::State::status=/var/lib/dpkg/status",
+            f"-oDir::TrainState={work}",
+            f"-oDir::TrainState::lists={work / 'lists'}",
+            "-oDir::TrainState::status=/var/lib/dpkg/status",
             f"-oDir::Cache={work / 'cache'}",
             "-oDebug::NoLocking=1",
             "-oAcquire::http::Timeout=20",

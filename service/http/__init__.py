@@ -1,7 +1,7 @@
 """Trained models over HTTP: an API, the Open Inference Protocol, and a gallery for people."""
 
 from service.http.app import create_app
-from service.http.heads import LimitHeads
 from service.http.limits import Limits
+from service.http.middleware.header_limits import HeaderLimitProtocol
 
-__all__ = ["LimitHeads", "Limits", "create_app"]
+__all__ = ["HeaderLimitProtocol", "Limits", "create_app"]

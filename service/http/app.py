@@ -11,17 +11,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import __version__
 from service.home import Home
 from service.http import problems
-from service.http.answers.errors import PROBLEM, PROTOCOL_ERROR
-from service.http.answers.server import HEALTH, METRICS
-from service.http.api import model_routes
-from service.http.gallery import gallery_routes
-from service.http.hot import HotPath
-from service.http.inference import inference_routes
 from service.http.limits import LimitBody, Limits
-from service.http.meters import Meters, exposition
-from service.http.predict import predict_routes
-from service.http.runs import run_routes
-from service.http.shelf import Shelf
+from service.http.middleware.fast_predict import FastPredictMiddleware
+from service.http.middleware.metrics import Meters, exposition
+from service.http.predictor_cache import PredictorCache
+from service.http.routes.inference_protocol import inference_routes
+from service.http.routes.models import model_routes
+from service.http.routes.pages import gallery_routes
+from service.http.routes.predict import predict_routes
+from service.http.routes.runs import run_routes
+from service.http.schemas.errors import PROBLEM, PROTOCOL_ERROR
+from service.http.schemas.server import HEALTH, METRICS
 from service.registry import Registry
 
 HEADERS = (
@@ -39,7 +39,7 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     limits = limits or Limits()
     collected = CollectorRegistry()
     registry = Registry(home.models)
-    shelf = Shelf(registry, limits)
+    shelf = PredictorCache(registry, limits)
     app = FastAPI(
         title="Atelier",
         version=__version__,
@@ -54,7 +54,7 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     app.include_router(model_routes(registry, token), responses=PROBLEM)
     app.include_router(run_routes(home, limits), responses=PROBLEM)
     app.include_router(gallery_routes(home, shelf))
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "pages" / "static"), name="static")
 
     @app.get("/health", tags=["server"], summary="Is the server well?", **HEALTH)
     def health() -> dict[str, str]:
@@ -64,7 +64,7 @@ def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> 
     def metrics() -> Response:
         return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    limited = LimitBody(HotPath(app, shelf, limits), limits)
+    limited = LimitBody(FastPredictMiddleware(app, shelf, limits), limits)
     return _HeadAsGet(Meters(_Headers(limited), collected))
 
 

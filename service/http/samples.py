@@ -11,11 +11,11 @@ from PIL import Image
 from ops.layers import Context, Conv2D
 from service.data import describe, read
 from service.errors import AtelierError, NotFound
-from service.evaluation import softmax
 from service.home import Home
-from service.predict import Predictor
+from service.inference.predictor import Predictor
 from service.registry import ModelVersion
 from service.registry.draft import first_kernels
+from service.training.evaluation import softmax
 
 
 @dataclass(frozen=True)

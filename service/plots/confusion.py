@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from service.colours import INK, PAPER
+from service.plots.palette import INK, PAPER
 from service.plots.style import INDIGO_SCALE, new_figure, plain, save
 
 MOST_NUMBERED = 20

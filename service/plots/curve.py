@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from matplotlib.ticker import MaxNLocator
 
-from service.colours import FAINT, INDIGO, INK, MADDER, OCHRE
+from service.plots.palette import FAINT, INDIGO, INK, MADDER, OCHRE
 from service.plots.style import new_figure, plain, save
 
 

@@ -12,8 +12,8 @@ from safetensors.numpy import save
 from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import InvalidInput
-from service.exports.onnx import onnx_model
-from service.exports.weights import as_tensors
+from service.registry.exports.onnx import onnx_model
+from service.registry.exports.weights import as_tensors
 
 
 @dataclass(frozen=True)

@@ -128,24 +128,24 @@ class Registry:
         """
         model = self.get(name, str(version))
         self._refuse_if_pointed_at(model)
-        self._storage.hide(f"{name}/{version}")
+        self._storage.soft_delete(f"{name}/{version}")
         try:
             self._refuse_if_pointed_at(model)
         except Conflict:
-            self._storage.show(f"{name}/{version}")
+            self._storage.restore(f"{name}/{version}")
             raise
 
     def restore(self, name: str, version: int) -> ModelVersion:
         """Bring a deleted version back. Raises NotFound where it was purged or never deleted."""
         try:
-            self._storage.show(f"{self._checked(name)}/{version}")
+            self._storage.restore(f"{self._checked(name)}/{version}")
         except NotFound:
             raise NotFound(f"{name} has no deleted version {version}") from None
         return self.get(name, str(version))
 
     def purge(self, grace_s: float = 7 * 86400) -> list[str]:
         """Remove the files of versions deleted longer ago than `grace_s`, in seconds; their names."""
-        return [folder.replace("/", ":") for folder in self._storage.erase(grace_s)]
+        return [folder.replace("/", ":") for folder in self._storage.purge(grace_s)]
 
     def _each(self, name: str) -> list[ModelVersion]:
         """The versions of a model, oldest first."""

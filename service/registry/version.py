@@ -12,7 +12,7 @@ from ops import zoo
 from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, NotFound
-from service.exports.weights import from_tensors
+from service.registry.exports.weights import from_tensors
 from service.storage import Storage
 
 

@@ -10,10 +10,10 @@ import safetensors
 from safetensors.numpy import load, save
 
 from ops.engines.base import Replica
-from service.averaging import State
 from service.errors import RunError
 from service.files import canonical_json, new_folder
-from service.plan import Round
+from service.rounds.averaging import TrainState
+from service.rounds.plan import Round
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Checkpoint:
 
     round: Round
     examples: int
-    state: State
+    state: TrainState
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -59,7 +59,7 @@ def read(path: Path) -> Checkpoint:
         if sha256(tensors).hexdigest() != cursor["sha256"]:
             raise RunError(f"{path / 'replica.safetensors'} is damaged: its SHA-256 is not the one in cursor.json")
         arrays = load(tensors)
-        state = State(Replica(arrays["theta"], arrays["velocity"]), arrays["outer"])
+        state = TrainState(Replica(arrays["theta"], arrays["velocity"]), arrays["outer"])
         return Checkpoint(Round(**cursor["round"]), cursor["examples"], state)
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise RunError(f"checkpoint {path} can't be read: {error}") from None

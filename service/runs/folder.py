@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from service.averaging import State
 from service.config import TrainConfig, explain
 from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
+from service.rounds.averaging import TrainState
 from service.runs import checkpoints
 from service.runs.checkpoints import Checkpoint
 from service.runs.log import Entry, RoundLog, entries
@@ -74,7 +74,7 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
-    def start(self) -> State | None:
+    def start(self) -> TrainState | None:
         """The state that the run started from, if not from fresh parameters. Raises RunError where it is damaged."""
         forked = self.path / "start"
         numbers = checkpoints.numbers(forked)

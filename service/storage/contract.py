@@ -55,11 +55,11 @@ class Storage(Protocol):
     def used(self, parent: str) -> list[str]:
         """Every name below a parent that `publish` would refuse."""
 
-    def hide(self, folder: str) -> None:
+    def soft_delete(self, folder: str) -> None:
         """Take a folder out of sight. Raises NotFound."""
 
-    def show(self, folder: str) -> None:
+    def restore(self, folder: str) -> None:
         """Bring a hidden folder back. Raises NotFound where it isn't hidden, or was erased."""
 
-    def erase(self, grace_s: float) -> list[str]:
+    def purge(self, grace_s: float) -> list[str]:
         """Remove the files of folders that were hidden longer ago than this, in seconds; the keys of those folders."""

@@ -55,22 +55,22 @@ class LocalStorage:
         with _told(parent):
             return sorted(path.name.removeprefix(HIDDEN) for path in _folders(self._folder / parent))
 
-    def hide(self, folder: str) -> None:
+    def soft_delete(self, folder: str) -> None:
         target = self._folder / folder
         with _told(folder), _held(target.parent, make=False):
             if not (target / MANIFEST).is_file():
                 raise NotFound(f"{folder} isn't there")
-            os.utime(target)  # before the rename, so that `erase` never takes an older time for that of hiding
+            os.utime(target)  # before the rename, so that `purge` never takes an older time for that of hiding
             target.rename(_hidden(target))
 
-    def show(self, folder: str) -> None:
+    def restore(self, folder: str) -> None:
         target = self._folder / folder
         with _told(folder), _held(target.parent, make=False):
             if not (_hidden(target) / MANIFEST).is_file():
                 raise NotFound(f"{folder} isn't hidden")
             _hidden(target).rename(target)
 
-    def erase(self, grace_s: float) -> list[str]:
+    def purge(self, grace_s: float) -> list[str]:
         gone = []
         for folder in sorted(self._folder.glob(f"*/{HIDDEN}*")):
             with _told(folder.name), _held(folder.parent):

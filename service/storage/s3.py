@@ -71,11 +71,11 @@ class S3Storage:
             found = self._store.list_with_delimiter(parent)["common_prefixes"]
         return sorted({key.rpartition("/")[2].removeprefix(HIDDEN) for key in found})
 
-    def hide(self, folder: str) -> None:
+    def soft_delete(self, folder: str) -> None:
         self._put(f"{_hidden(folder)}/{MANIFEST}", self.read(f"{folder}/{MANIFEST}").content)
         self._delete(f"{folder}/{MANIFEST}")
 
-    def show(self, folder: str) -> None:
+    def restore(self, folder: str) -> None:
         # The copy stays: whatever hides, shows and erases at the same time, a manifest is never lost.
         manifest = self.read(f"{_hidden(folder)}/{MANIFEST}").content
         try:
@@ -88,13 +88,13 @@ class S3Storage:
             self._delete(f"{folder}/{MANIFEST}")
             raise
 
-    def erase(self, grace_s: float) -> list[str]:
+    def purge(self, grace_s: float) -> list[str]:
         written = self._manifests()
         gone = []
         for folder in {key.replace(f"/{HIDDEN}", "/") for key in written} - written.keys():
             if datetime.now(UTC) - written[_hidden(folder)] < timedelta(seconds=grace_s):
                 continue
-            self._delete(f"{_hidden(folder)}/{MANIFEST}")  # first: `show` looks for it last
+            self._delete(f"{_hidden(folder)}/{MANIFEST}")  # first: `restore` looks for it last
             if folder not in self._manifests(folder):
                 self._delete(*(key for key in self._keys(folder) if not key.endswith(f"/{CLAIM}")))
                 gone.append(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from service.home import Home
-from service.http import LimitHeads, create_app
+from service.http import HeaderLimitProtocol, create_app
 from tests.service.models import publish
 
 if __name__ == "__main__":
@@ -17,4 +17,6 @@ if __name__ == "__main__":
         home = Home(Path(folder))
         publish(home.models)
         port = parser.parse_args().port
-        uvicorn.run(create_app(home), port=port, http=LimitHeads, ws="none", log_level="warning", access_log=False)
+        uvicorn.run(
+            create_app(home), port=port, http=HeaderLimitProtocol, ws="none", log_level="warning", access_log=False
+        )

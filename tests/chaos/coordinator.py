@@ -3,12 +3,12 @@
 import json
 import sys
 
-from service.cluster import open_cluster
-from service.config import ClusterConfig, configured
+from service.cluster.connection import open_cluster
+from service.config import ClusterConfig, from_preset
 from service.errors import NotFound
 from service.home import Home
 from service.runs import RunFolder
-from service.training import advance, begin, reopen
+from service.training.loop import advance, begin, reopen
 
 
 def main(run: str, scheduler: str, given: str) -> None:
@@ -19,7 +19,7 @@ def main(run: str, scheduler: str, given: str) -> None:
             folder = RunFolder.open(home.runs, run)
             job = reopen(home, cluster, folder)
         except NotFound:
-            folder, job = begin(home, cluster, configured(json.loads(given)), run)
+            folder, job = begin(home, cluster, from_preset(json.loads(given)), run)
         for _ in advance(cluster, folder, job):
             pass
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from service.home import Home
 from service.runs import Entry, RunFolder
-from service.training import final_state
+from service.training.loop import final_state
 from tests.chaos.house import House, Part
 from tests.chaos.witness import begun_again, events
 

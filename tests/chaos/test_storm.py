@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from service.home import Home
-from service.replay import replay
+from service.rounds.serial_executor import run_serial
 from tests.chaos.processes import survivors
 from tests.chaos.storm import Blow, forecast, storm
 from tests.chaos.witness import Event, begun_again
@@ -27,7 +27,7 @@ EVERY_PART = [
 
 def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=1500, **LONG)
-    calm = [report.digest for report in replay(job, job.initial_state(), job.plan.first_round())]
+    calm = [report.digest for report in run_serial(job, job.initial_state(), job.plan.first_round())]
     outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=240)
     assert outcome.rounds == calm
     assert outcome.digest == calm[-1]

@@ -6,7 +6,7 @@ import pytest
 
 from flows.deployments import TAG, deployments
 from flows.train import train_flow
-from service.config import PRESETS, TrainConfig, configured
+from service.config import PRESETS, TrainConfig, from_preset
 from service.home import Home
 from tests.commands import atelier
 
@@ -45,7 +45,7 @@ def test_the_nightly_schedule_is_off_until_somebody_switches_it_on(offered: dict
 def test_the_form_of_a_network_begins_with_its_preset(offered: dict[str, Any]):
     for name in PRESETS:
         parameters = offered[f"train-{name}"].parameters
-        assert TrainConfig(**parameters["config"]) == configured({"model": name})
+        assert TrainConfig(**parameters["config"]) == from_preset({"model": name})
 
 
 def test_every_field_of_the_form_for_a_training_has_a_description_and_a_default():

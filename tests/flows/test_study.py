@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.home import Home
-from service.study import Cell, Study, outcomes_of
+from service.search.study import Cell, Study, outcomes_of
 from tests.commands import ROOT
 from tests.jobs import blobs_store, small
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.cluster import Cluster, open_cluster
+from service.cluster.connection import Cluster, open_cluster
 from service.config import ClusterConfig
 
 

@@ -9,8 +9,8 @@ from ops import zoo
 from ops.layers import Context
 from ops.passes import forward
 from service.data.catalog import FASHION_MNIST
-from service.evaluation import measure
 from service.registry import Draft, ModelVersion, Registry
+from service.training.evaluation import measure
 
 
 def draft(network: str = "lenet", seed: int = 0, **changes: object) -> Draft:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.bench.accuracy import AccuracyReport, contender, render
-from service.config import configured
+from service.config import from_preset
 from service.data import ingest
 from service.home import Home
 from tests.jobs import blobs_store, small
@@ -36,8 +36,8 @@ def test_the_peer_learns_by_the_same_recipe(home: Home, tmp_path: Path):
     from service.bench.torch_race import Race
 
     blobs_store(home, tmp_path / "idx", train=600)
-    config = configured(small(epochs=4, optimizer={"momentum": 0.9, "schedule": "one-cycle"}, augment={"flip": True}))
-    course = Race(ingest(home, dataset="blobs"), config).run("eager", seed=0)
-    assert len(course) == 4
-    assert all(0 < early[0] < late[0] for early, late in pairwise(course))
-    assert course[-1][1] > 0.8
+    config = from_preset(small(epochs=4, optimizer={"momentum": 0.9, "schedule": "one-cycle"}, augment={"flip": True}))
+    schedule = Race(ingest(home, dataset="blobs"), config).run("eager", seed=0)
+    assert len(schedule) == 4
+    assert all(0 < early[0] < late[0] for early, late in pairwise(schedule))
+    assert schedule[-1][1] > 0.8

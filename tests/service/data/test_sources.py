@@ -9,7 +9,7 @@ import pytest
 
 from service.data import ingest, sources
 from service.data.catalog import FASHION_MNIST, FILES, Known
-from service.data.idx import read_images, read_labels
+from service.data.formats.idx import read_images, read_labels
 from service.errors import DataError
 from service.home import Home
 from tests.data import write_idx_dataset
@@ -18,9 +18,9 @@ CLIENT = httpx.Client
 
 
 @pytest.fixture
-def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def warm_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files of a small data set that takes Fashion-MNIST's place; no package of it is installed."""
-    folder = tmp_path / "origin"
+    folder = tmp_path / "warm_start"
     write_idx_dataset(folder)
     digests = {name: (read_images if "images" in name else read_labels)(folder / f"{name}.gz").digest for name in FILES}
     known = Known(
@@ -47,8 +47,8 @@ def no_debian(known: Known, folder: Path) -> None:
     raise DataError("this is not a Debian-like system")
 
 
-def test_what_the_publisher_has_goes_to_the_cache_and_is_taken_from_there(home: Home, origin, monkeypatch):
-    publisher(monkeypatch, serving(origin))
+def test_what_the_publisher_has_goes_to_the_cache_and_is_taken_from_there(home: Home, warm_start, monkeypatch):
+    publisher(monkeypatch, serving(warm_start))
     info = ingest(home)
     assert info.class_names == FASHION_MNIST.class_names
     publisher(monkeypatch, lambda request: pytest.fail(f"asked again for {request.url}"))
@@ -56,18 +56,18 @@ def test_what_the_publisher_has_goes_to_the_cache_and_is_taken_from_there(home: 
     assert ingest(home) == info
 
 
-def test_a_page_in_place_of_the_data_is_not_kept(home: Home, origin, monkeypatch):
+def test_a_page_in_place_of_the_data_is_not_kept(home: Home, warm_start, monkeypatch):
     publisher(monkeypatch, lambda request: httpx.Response(200, text="<html>please log in</html>"))
     monkeypatch.setattr(sources, "_from_debian", no_debian)
     with pytest.raises(DataError, match=r"its publisher: .* is not an IDX file") as caught:
         ingest(home)
     assert "--source" in str(caught.value)
     assert not (home.cache / "fashion-mnist").exists()
-    publisher(monkeypatch, serving(origin))
+    publisher(monkeypatch, serving(warm_start))
     assert ingest(home).train == 300
 
 
-def test_debians_package_comes_after_the_publisher(home: Home, origin, monkeypatch):
+def test_debians_package_comes_after_the_publisher(home: Home, warm_start, monkeypatch):
     publisher(monkeypatch, lambda request: httpx.Response(404))
     monkeypatch.setattr(sources, "_from_debian", lambda known, folder: write_idx_dataset(folder))
     said: list[str] = []
@@ -79,17 +79,17 @@ def test_debians_package_comes_after_the_publisher(home: Home, origin, monkeypat
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])])
-def test_a_damaged_cache_is_fetched_anew(home: Home, origin, monkeypatch, damage):
+def test_a_damaged_cache_is_fetched_anew(home: Home, warm_start, monkeypatch, damage):
     write_idx_dataset(home.cache / "fashion-mnist")
     damage(home.cache / "fashion-mnist" / "t10k-images-idx3-ubyte.gz")
-    publisher(monkeypatch, serving(origin))
+    publisher(monkeypatch, serving(warm_start))
     said: list[str] = []
     assert ingest(home, progress=said.append).test == 60
     assert any("passing over" in message and "t10k-images" in message for message in said)
 
 
-def test_an_installed_package_is_used_without_asking_anyone(home: Home, origin, monkeypatch):
-    origin.rename(sources.KNOWN["fashion-mnist"].package_folder)
+def test_an_installed_package_is_used_without_asking_anyone(home: Home, warm_start, monkeypatch):
+    warm_start.rename(sources.KNOWN["fashion-mnist"].package_folder)
     publisher(monkeypatch, lambda request: pytest.fail(f"asked for {request.url}"))
     assert ingest(home).train == 300
 

@@ -7,7 +7,7 @@ import pytest
 from service.client import Atelier
 from service.errors import AtelierError, InvalidInput, NotFound
 from service.home import Home
-from service.predict import Predictor
+from service.inference.predictor import Predictor
 from service.registry import Registry
 from tests.service.http.conftest import TOKEN
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.home import Home
-from service.http import shelf
+from service.http import predictor_cache
 from tests.object_storage import KEYS, new_bucket, serving_objects
 from tests.service.http.serving import serving
 from tests.service.http.test_api import RANDOM, TOKEN, ask
@@ -59,7 +59,7 @@ def test_files_come_whole_in_parts_and_not_again(http: httpx.Client) -> None:
 @pytest.fixture
 def forgetful(far: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A server that asks the storage before each prediction."""
-    monkeypatch.setattr(shelf, "FRESH_S", 0.0)
+    monkeypatch.setattr(predictor_cache, "FRESH_S", 0.0)
     with serving(far, token=TOKEN) as client:
         yield client
 
@@ -78,7 +78,7 @@ def test_an_alias_moves_and_a_version_goes(forgetful: httpx.Client) -> None:
 def test_predictions_ask_the_storage_no_more_while_they_are_fresh_and_then_tell_that_it_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "FRESH_S", 60.0)
+    monkeypatch.setattr(predictor_cache, "FRESH_S", 60.0)
     with serving_objects() as endpoint:
         for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
             monkeypatch.setenv(name, value)

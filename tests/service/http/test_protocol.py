@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from service.home import Home
-from service.predict import Predictor
+from service.inference.predictor import Predictor
 from service.registry import Registry
 from tests.service.http.serving import serving
 

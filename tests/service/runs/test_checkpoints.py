@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ops.engines.base import Replica
-from service.averaging import State
 from service.errors import RunError
-from service.plan import Round
+from service.rounds.averaging import TrainState
+from service.rounds.plan import Round
 from service.runs import Checkpoint, checkpoints
 
 
@@ -15,7 +15,7 @@ from service.runs import Checkpoint, checkpoints
 def checkpoint() -> Checkpoint:
     rng = np.random.default_rng(3)
     theta, velocity, outer = rng.normal(size=(3, 50)).astype(np.float32)
-    return Checkpoint(Round(6, 1, 30, 60, 4), 12345, State(Replica(theta, velocity), outer))
+    return Checkpoint(Round(6, 1, 30, 60, 4), 12345, TrainState(Replica(theta, velocity), outer))
 
 
 def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path, checkpoint: Checkpoint):

@@ -44,10 +44,10 @@ def test_what_isnt_there_is_not_found(storage: Storage) -> None:
     for key in ("lenet/aliases.json", f"lenet/1/{MANIFEST}"):
         with pytest.raises(NotFound):
             storage.read(key)
-    for act in (storage.hide, storage.show):
+    for act in (storage.soft_delete, storage.restore):
         with pytest.raises(NotFound):
             act("lenet/1")
-    assert (storage.published(), storage.published("lenet"), storage.used("lenet"), storage.erase(0)) == (
+    assert (storage.published(), storage.published("lenet"), storage.used("lenet"), storage.purge(0)) == (
         [],
         [],
         [],
@@ -58,7 +58,7 @@ def test_what_isnt_there_is_not_found(storage: Storage) -> None:
 def test_what_others_keep_deeper_is_left_alone(storage: Storage) -> None:
     storage.write(f"models/lenet/3/{MANIFEST}", b"{}", None)
     storage.write(f"models/lenet/.deleted-4/{MANIFEST}", b"{}", None)
-    assert (storage.published(), storage.erase(0)) == ([], [])
+    assert (storage.published(), storage.purge(0)) == ([], [])
     assert storage.read(f"models/lenet/3/{MANIFEST}").content == b"{}"
 
 
@@ -83,35 +83,35 @@ def test_folders_are_listed_by_their_parent_and_all(storage: Storage) -> None:
 
 def test_a_hidden_folder_is_out_of_sight_until_it_is_shown(storage: Storage) -> None:
     storage.publish("lenet/1", FILES)
-    storage.hide("lenet/1")
+    storage.soft_delete("lenet/1")
     assert (storage.published(), storage.used("lenet")) == ([], ["1"])
     with pytest.raises(NotFound):
         storage.read(f"lenet/1/{MANIFEST}")
     with pytest.raises(NotFound):
-        storage.hide("lenet/1")
+        storage.soft_delete("lenet/1")
     with pytest.raises(Conflict):
         storage.publish("lenet/1", FILES)
-    storage.show("lenet/1")
+    storage.restore("lenet/1")
     assert storage.published() == ["lenet/1"]
     assert {name: storage.read(f"lenet/1/{name}").content for name in FILES} == FILES
     with pytest.raises(NotFound):
-        storage.show("lenet/1")
+        storage.restore("lenet/1")
 
 
 def test_what_was_hidden_long_ago_is_erased_and_its_name_stays_used(storage: Storage) -> None:
     parent = "x.deleted-y"  # a name that looks like what hides folders
     for name in ("1", "2", "3"):
         storage.publish(f"{parent}/{name}", FILES)
-    storage.hide(f"{parent}/1")
-    storage.hide(f"{parent}/2")
-    storage.show(f"{parent}/2")
-    assert storage.erase(60) == []
-    assert storage.erase(0) == [f"{parent}/1"]
-    assert storage.erase(0) == []
+    storage.soft_delete(f"{parent}/1")
+    storage.soft_delete(f"{parent}/2")
+    storage.restore(f"{parent}/2")
+    assert storage.purge(60) == []
+    assert storage.purge(0) == [f"{parent}/1"]
+    assert storage.purge(0) == []
     assert storage.published() == [f"{parent}/2", f"{parent}/3"]
     assert storage.used(parent) == ["1", "2", "3"]
     with pytest.raises(NotFound):
-        storage.show(f"{parent}/1")
+        storage.restore(f"{parent}/1")
     with pytest.raises(NotFound):
         storage.read(f"{parent}/1/a.bin")
     with pytest.raises(Conflict):
@@ -154,13 +154,13 @@ def test_a_folder_that_is_hidden_and_shown_by_many_at_once_is_never_lost(place: 
     def turn(step: int) -> None:
         storage = open_storage(place)
         with suppress(NotFound):
-            (storage.hide if step % 2 else storage.show)("lenet/1")
+            (storage.soft_delete if step % 2 else storage.restore)("lenet/1")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(turn, range(40)))
     storage = open_storage(place)
     if not storage.published():
-        storage.show("lenet/1")
+        storage.restore("lenet/1")
     assert {name: storage.read(f"lenet/1/{name}").content for name in FILES} == FILES
 
 

@@ -1,0 +1,1 @@
+"""All of Dask: connection, workers, submission, rounds in flight, failures."""

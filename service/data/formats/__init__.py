@@ -1,0 +1,1 @@
+"""The file formats that examples come in, one a module."""

@@ -1,0 +1,126 @@
+"""Models over HTTP: find, look, download, compare, point aliases, delete."""
+
+import hmac
+from pathlib import PurePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from service.config import NAME
+from service.errors import InvalidInput
+from service.http.problems import Refused
+from service.http.range_responses import in_parts
+from service.http.schemas import models as answers
+from service.http.serializers import model_view, model_views
+from service.registry import ModelVersion, Registry, search
+
+TYPES = {".json": "application/json", ".png": "image/png", ".md": "text/markdown; charset=utf-8"}
+ModelName = Annotated[str, Path(pattern=NAME, examples=["lenet"])]
+Version = Annotated[str, Path(max_length=64, description="A number or an alias.", examples=["champion"])]
+Number = Annotated[int, Path(ge=1, le=999_999_999, examples=[1])]
+Labels = Annotated[list[str], Query(min_length=2, max_length=6, examples=[["lenet:1", "lenet:2"]])]
+
+
+class Pointed(BaseModel):
+    """Which version an alias stands for."""
+
+    version: int = Field(ge=1, le=999_999_999, examples=[1])
+
+
+def model_routes(registry: Registry, token: str) -> APIRouter:
+    """Everything below `/api/models`, and `/api/compare`. token: what writing takes; empty refuses all writing."""
+    router = APIRouter(prefix="/api", tags=["models"])
+
+    def may_write(request: Request) -> None:
+        if not token:
+            raise Refused(403, "writing is switched off: start the server with ATELIER_API_TOKEN set")
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            raise Refused(401, "writing needs the header `Authorization: Bearer <token>`")
+
+    @router.get("/models", summary="Find versions", **answers.FOUND)
+    def find(
+        dataset: Annotated[str, Query(max_length=64)] = "",
+        min_accuracy: Annotated[float, Query(ge=0, le=1)] = 0,
+        tag: Annotated[str, Query(max_length=64)] = "",
+        name: Annotated[str, Query(max_length=64)] = "",
+        sort: Annotated[str, Query(max_length=32, examples=["-test_accuracy"])] = "-created",
+        limit: Annotated[int, Query(ge=1, le=search.LIMIT)] = 20,
+        cursor: Annotated[str, Query(max_length=256)] = "",
+    ) -> dict[str, Any]:
+        query = search.Query(dataset, min_accuracy, tag, name, sort, limit, cursor)
+        page = search.find(registry, query)
+        return {"items": model_views(registry, page.items), "total": page.total, "cursor": page.cursor}
+
+    @router.get("/models/{name}", summary="A model: its versions and aliases", **answers.MODEL)
+    def model(name: ModelName) -> dict[str, Any]:
+        registry.get(name)
+        return {"name": name, "versions": registry.versions(name), "aliases": registry.aliases(name)}
+
+    @router.get(
+        "/models/{name}/versions/{version}",
+        summary="A version with metrics, configuration and history",
+        **answers.FULL_VERSION,
+    )
+    def version(name: ModelName, version: Version) -> dict[str, Any]:
+        return full(registry.get(name, version))
+
+    @router.get(
+        "/models/{name}/versions/{version}/files/{file}",
+        summary="Download a file",
+        response_class=Response,
+        **answers.FILE,
+    )
+    def file(request: Request, name: ModelName, version: Version, file: str) -> Response:
+        model = registry.get(name, version)
+        tag = f'"{model.digest(file)}"'
+        # A number stands for the same bytes for ever, an alias doesn't.
+        cache = "public, max-age=31536000, immutable" if version.isdigit() else "no-cache"
+        headers = {"etag": tag, "cache-control": cache}
+        known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+        if tag in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        kind = TYPES.get(PurePath(file).suffix, "application/octet-stream")
+        return in_parts(request, model.read_file(file), kind, headers)
+
+    @router.get("/compare", summary="Versions side by side", **answers.COMPARED)
+    def compare(model: Labels) -> dict[str, Any]:
+        return {"models": [full(by_label(registry, label)) for label in model]}
+
+    @router.get("/models/{name}/aliases", summary="Which alias stands for which version", **answers.ALIASES)
+    def aliases(name: ModelName) -> dict[str, int]:
+        registry.get(name)
+        return registry.aliases(name)
+
+    @router.put(
+        "/models/{name}/aliases/{alias}", summary="Point an alias", dependencies=[Depends(may_write)], **answers.POINTED
+    )
+    def point(name: ModelName, alias: Annotated[str, Path(pattern=NAME)], body: Pointed) -> dict[str, Any]:
+        registry.set_alias(name, alias, body.version)
+        return {"name": name, "aliases": registry.aliases(name)}
+
+    @router.delete(
+        "/models/{name}/versions/{version}",
+        summary="Delete a version",
+        status_code=204,
+        dependencies=[Depends(may_write)],
+    )
+    def delete(name: ModelName, version: Number) -> Response:
+        registry.delete(name, version)
+        return Response(status_code=204)
+
+    def full(model: ModelVersion) -> dict[str, Any]:
+        details = {key: model.read_json(key) for key in ("config", "history")}
+        return {**model_view(registry, model), **details, "evaluation": model.read_json("metrics")["test"]}
+
+    return router
+
+
+def by_label(registry: Registry, label: str) -> ModelVersion:
+    """The version that `name`, `name:version` or `name:alias` stands for."""
+    name, _, version = label.partition(":")
+    if len(label) > 130:
+        raise InvalidInput("a model is named as name:version")
+    return registry.get(name, version or "champion")

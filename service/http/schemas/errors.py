@@ -1,0 +1,36 @@
+"""Errors, as `service.http.problems` tells them."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from service.http.schemas.form import Answer
+
+
+class Problem(Answer):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+
+
+class ProtocolError(Answer):
+    """An error in the form of the Open Inference Protocol."""
+
+    error: str
+
+
+def _error(schema: type[BaseModel], media_type: str, example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    content = {media_type: {"schema": schema.model_json_schema(), "example": example}}
+    told = {"4XX": "The request can't be answered", "5XX": "The service can't answer now"}
+    return {code: {"description": text, "content": content} for code, text in told.items()}
+
+
+PROBLEM = _error(
+    Problem,
+    "application/problem+json",
+    {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "there is no model 'lenet'"},
+)
+PROTOCOL_ERROR = _error(ProtocolError, "application/json", {"error": "the input is named 'pixels', got 'image'"})

@@ -1,0 +1,181 @@
+"""Models and their versions."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from service.http.schemas.form import Answer, content, success
+
+_DIGEST = "2c" * 32
+
+
+class File(Answer):
+    """One of a version's files."""
+
+    sha256: str
+    size: int = Field(ge=0)
+    href: str
+
+
+class Network(Answer):
+    """How to build the network."""
+
+    name: str
+    input_shape: list[int]
+    classes: int = Field(ge=1)
+    resize: int = Field(ge=0)
+
+
+class Version(Answer):
+    """A version, with what lists show. lineage: the run, the data and the parameters that it comes from."""
+
+    name: str
+    version: int = Field(ge=1)
+    aliases: list[str]
+    created: str
+    dataset: str
+    network: Network
+    class_names: list[str]
+    metrics: dict[str, float]
+    tags: list[str]
+    lineage: dict[str, Any]
+    files: dict[str, File]
+
+
+class Found(Answer):
+    """A page of versions. total: those on all pages. cursor: what asks for the next page; empty on the last."""
+
+    items: list[Version]
+    total: int = Field(ge=0)
+    cursor: str
+
+
+class Aliases(RootModel[dict[str, int]]):
+    """Which alias stands for which version."""
+
+
+class ModelAliases(Answer):
+    """A model's aliases after one was pointed."""
+
+    name: str
+    aliases: Aliases
+
+
+class Model(Answer):
+    """A model, with the numbers of its versions."""
+
+    name: str
+    versions: list[int]
+    aliases: Aliases
+
+
+class Epoch(BaseModel):
+    """How an epoch went; more where examples were kept out for validation."""
+
+    model_config = ConfigDict(extra="allow")
+
+    epoch: int = Field(ge=1)
+    train_loss: float
+    train_accuracy: float
+    test_accuracy: float | None
+    examples_per_s: float
+    wall_s: float
+
+
+class Class(Answer):
+    """How well one class is told from the others. support: examples of it."""
+
+    name: str
+    support: int
+    precision: float
+    recall: float
+    f1: float
+
+
+class Bin(Answer):
+    """Predictions of about the same confidence."""
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
+class Score(Answer):
+    """What came out on the examples that were kept out of the training."""
+
+    examples: int
+    loss: float
+    accuracy: float
+
+
+class Evaluation(Answer):
+    """What came out on the test examples. confusion: counts by true class, then by predicted class."""
+
+    examples: int
+    loss: float
+    accuracy: float
+    classes: list[Class]
+    confusion: list[list[int]]
+    calibration_error: float
+    calibration: list[Bin]
+    validation: Score | None = None
+
+
+class FullVersion(Version):
+    """A version with its configuration, its training and its evaluation."""
+
+    config: dict[str, Any]
+    history: list[Epoch]
+    evaluation: Evaluation
+
+
+class Compared(Answer):
+    """Versions side by side, in the order in which they were asked for."""
+
+    models: list[FullVersion]
+
+
+_VERSION: dict[str, Any] = {
+    "name": "lenet",
+    "version": 1,
+    "aliases": ["champion"],
+    "created": "2026-11-23T18:16:00+00:00",
+    "dataset": "fashion-mnist",
+    "network": Network(name="lenet", input_shape=[1, 28, 28], classes=10, resize=0),
+    "class_names": ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"],
+    "metrics": {"train_loss": 0.47, "train_accuracy": 0.82, "test_loss": 0.5, "test_accuracy": 0.8},
+    "tags": ["small"],
+    "lineage": {"run": "20261123-181500-4f2a"},
+    "files": {"history.json": File(sha256=_DIGEST, size=1480, href="/api/models/lenet/versions/1/files/history.json")},
+}
+_DETAILS: dict[str, Any] = {
+    "config": {"model": "lenet", "epochs": 10},
+    "history": [
+        Epoch(epoch=1, train_loss=0.81, train_accuracy=0.69, test_accuracy=0.72, examples_per_s=41000.0, wall_s=1.46)
+    ],
+    "evaluation": Evaluation(
+        examples=10000,
+        loss=0.5,
+        accuracy=0.8,
+        classes=[Class(name="Trouser", support=1000, precision=0.96, recall=0.94, f1=0.95)],
+        confusion=[[8000, 1000], [1000, 0]],
+        calibration_error=0.02,
+        calibration=[Bin(count=10000, confidence=0.82, accuracy=0.8)],
+    ),
+}
+_ALIASES = Aliases({"champion": 1})
+
+FOUND = success(Found(items=[Version(**_VERSION)], total=1, cursor=""))
+MODEL = success(Model(name="lenet", versions=[1], aliases=_ALIASES))
+FILE = content(
+    {
+        "application/octet-stream": None,
+        "application/json": [{"epoch": 1, "train_loss": 0.81}],
+        "image/png": None,
+        "text/markdown": "# lenet:1\n",
+    }
+)
+FULL_VERSION = success(FullVersion(**_VERSION, **_DETAILS))
+COMPARED = success(Compared(models=[FullVersion(**_VERSION, **_DETAILS), FullVersion(**_VERSION, **_DETAILS)]))
+ALIASES = success(_ALIASES)
+POINTED = success(ModelAliases(name="lenet", aliases=_ALIASES))

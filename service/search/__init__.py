@@ -1,0 +1,1 @@
+"""Searching settings: sweeps and the study of averaging."""

@@ -1,0 +1,20 @@
+"""Many trainings that differ in some fields of their configuration, side by side on one cluster."""
+
+from service.search.sweep.folder import SweepFolder
+from service.search.sweep.result import Result
+from service.search.sweep.spec import Parallel, Range, Sweep, SweepName, Trial
+from service.search.sweep.table import as_text, results_table
+from service.search.sweep.trial import run_trial
+
+__all__ = [
+    "Parallel",
+    "Range",
+    "Result",
+    "Sweep",
+    "SweepFolder",
+    "SweepName",
+    "Trial",
+    "as_text",
+    "results_table",
+    "run_trial",
+]

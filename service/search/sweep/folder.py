@@ -1,0 +1,63 @@
+"""A sweep on disk: what it tries, and a file for each trial that is done."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from service.errors import Conflict, SweepError
+from service.files import canonical_json, new_folder, replace_file
+from service.search.sweep.result import Result
+from service.search.sweep.spec import Sweep
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """A sweep's folder, `sweeps/<id>/`."""
+
+    path: Path
+
+    @classmethod
+    def begin(cls, path: Path, sweep: Sweep) -> "SweepFolder":
+        """Start a sweep on disk, or continue the one that is there.
+
+        Raises Conflict where that one tries something else.
+        """
+        asked = canonical_json(sweep.model_dump(mode="json")) + "\n"
+        try:
+            with new_folder(path) as draft:
+                (draft / "sweep.json").write_text(asked)
+                (draft / "trials").mkdir()
+        except FileExistsError:
+            if (path / "sweep.json").read_text() != asked:
+                raise Conflict(
+                    f"sweep {path.name} exists already and tries something else: choose another id"
+                ) from None
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def run_of(self, trial: int) -> str:
+        """The name of the run that trains a trial."""
+        return f"{self.name}-{trial:04}"
+
+    def keep(self, result: Result) -> None:
+        """Write down what came out of a trial."""
+        replace_file(self._file(result.trial), lambda draft: draft.write_text(canonical_json(asdict(result)) + "\n"))
+
+    def results(self) -> dict[int, Result]:
+        """What came out so far, by trial. Raises SweepError for a file that isn't a result."""
+        return {
+            result.trial: result for result in (_read(path) for path in sorted((self.path / "trials").glob("*.json")))
+        }
+
+    def _file(self, trial: int) -> Path:
+        return self.path / "trials" / f"{trial:04}.json"
+
+
+def _read(path: Path) -> Result:
+    try:
+        return Result(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise SweepError(f"{path} is damaged ({error}): delete it to have the trial measured again") from None

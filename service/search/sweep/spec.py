@@ -1,0 +1,109 @@
+"""What a sweep tries: the plan of its trials, a pure function of a few settings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import exp, log
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from service.config import TrainConfig, from_preset, overlaid
+from service.errors import InvalidInput
+
+MOST_TRIALS = 10_000
+"""A sweep with more trials than this is taken for a slip of the hand."""
+
+
+SweepName = Annotated[str, Field(pattern=r"^$|^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$")]
+"""What a sweep may be called."""
+
+Parallel = Annotated[int, Field(ge=1, le=64)]
+"""How many trials may share a cluster at a time."""
+
+
+class Range(BaseModel):
+    """Numbers to draw from, evenly between two bounds or, with `log`, evenly in their logarithm.
+
+    Between two whole numbers, whole numbers are drawn.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class Sweep(BaseModel):
+    """Trainings to compare: every combination of some values, or so many random draws from them.
+
+    base: what all of them share, nested as `TrainConfig` is; what it leaves open is the preset of the network.
+    over: for each field, written `optimizer.lr`, the values to try; a group of fields (`averaging`) takes objects.
+    trials: 0 tries every combination; otherwise so many draws, each field on its own. seed: decides the draws.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: dict[str, JsonValue] = Field(default_factory=dict)
+    over: dict[str, list[JsonValue] | Range] = Field(min_length=1)
+    trials: int = Field(0, ge=0, le=MOST_TRIALS)
+    seed: int = Field(0, ge=0, le=2**63 - 1)
+
+    def plan(self) -> list["Trial"]:
+        """All trials, in order. Raises InvalidInput, in one line, for one that can't be."""
+        return [
+            Trial(number, changes, self._config(changes))
+            for number, changes in enumerate(self._drawn() if self.trials else self._grid())
+        ]
+
+    def _grid(self) -> Iterator[dict[str, Any]]:
+        ranges = [name for name, values in self.over.items() if isinstance(values, Range)]
+        if ranges:
+            raise InvalidInput(f"{ranges[0]} is a range: say with trials how many draws to take from it")
+        choices = [values for values in self.over.values() if isinstance(values, list)]
+        count = int(np.prod([len(values) for values in choices], dtype=object))
+        if not 1 <= count <= MOST_TRIALS:
+            raise InvalidInput(f"a sweep must have 1 to {MOST_TRIALS} trials, these values make {count}")
+        for values in product(*choices):
+            yield dict(zip(self.over, values, strict=True))
+
+    def _drawn(self) -> Iterator[dict[str, Any]]:
+        for number in range(self.trials):
+            draws = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+            yield {name: _draw(draws, name, values) for name, values in self.over.items()}
+
+    def _config(self, changes: dict[str, Any]) -> TrainConfig:
+        asked: dict[str, Any] = dict(self.base)
+        for name, value in changes.items():
+            asked = overlaid(asked, _nested(name, value))
+        return from_preset(asked)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a sweep. changes: what sets it apart, by field."""
+
+    number: int
+    changes: dict[str, Any]
+    config: TrainConfig
+
+
+def _draw(draws: np.random.Generator, name: str, values: list[JsonValue] | Range) -> Any:
+    if isinstance(values, list):
+        if not values:
+            raise InvalidInput(f"{name} must have values to draw from, got none")
+        return values[int(draws.integers(len(values)))]
+    low, high = values.low, values.high
+    if low >= high or (values.log and low <= 0):
+        bounds = "0 < low < high" if values.log else "low < high"
+        raise InvalidInput(f"{name} must be a range with {bounds}, got {low} and {high}")
+    number = exp(draws.uniform(log(low), log(high))) if values.log else float(draws.uniform(low, high))
+    return round(number) if isinstance(low, int) and isinstance(high, int) else number
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    """`optimizer.lr` and a value as `{"optimizer": {"lr": value}}`."""
+    first, _, rest = name.partition(".")
+    return {first: _nested(rest, value) if rest else value}

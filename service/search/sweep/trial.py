@@ -1,0 +1,49 @@
+"""One trial of a sweep, from nothing or from where it stood, to its figures."""
+
+from threading import Event
+
+from service.cluster.connection import connected
+from service.errors import SweepError
+from service.home import Home
+from service.runs import Entry
+from service.search.sweep.folder import SweepFolder
+from service.search.sweep.result import Result
+from service.search.sweep.spec import Trial
+from service.training.stages import evaluate_run, train_run
+
+
+def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event) -> Result:
+    """Train a trial's configuration as a run, measure its last epoch, and write down what came out.
+
+    A run that exists already is continued. stop: once it is set, the trial ends after the round at hand with a
+    SweepError, and can be continued later.
+    """
+    run = folder.run_of(trial.number)
+
+    def watch(_: Entry | None = None) -> None:
+        if stop.is_set():
+            raise SweepError(f"sweep {folder.name} was stopped; start it again to continue")
+
+    watch()
+    begun = (home.runs / run).is_dir()
+    with connected(address) as cluster:
+        trained = train_run(home, cluster, run, None if begun else trial.config, watch)
+        evaluations = evaluate_run(home, cluster, run)
+    last = evaluations[max(evaluations)]
+    held = last.validation
+    result = Result(
+        trial=trial.number,
+        run=run,
+        changes=dict(sorted(trial.changes.items())),
+        digest=trained.digest,
+        train_loss=trained.train_loss,
+        train_accuracy=trained.train_accuracy,
+        test_loss=last.loss,
+        test_accuracy=last.accuracy,
+        examples_per_s=trained.examples_per_s,
+        wall_s=trained.wall_s,
+        validation_loss=held.loss if held else None,
+        validation_accuracy=held.accuracy if held else None,
+    )
+    folder.keep(result)
+    return result

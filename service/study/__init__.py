@@ -1,7 +1,0 @@
-"""The study of averaging: what the number of shards, H and the strategy do to loss and accuracy, over several seeds."""
-
-from service.study.cells import CELLS, Cell, Study
-from service.study.outcomes import Outcome, outcomes_of
-from service.study.report import write_report
-
-__all__ = ["CELLS", "Cell", "Outcome", "Study", "outcomes_of", "write_report"]

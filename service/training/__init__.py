@@ -1,0 +1,1 @@
+"""A training from its start to a published model: start, resume, loop, evaluate, verify, report, publish."""

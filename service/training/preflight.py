@@ -1,0 +1,35 @@
+"""What can be found wrong with a training before anything is started for it."""
+
+from ops.engines import choose
+from service.cluster.connection import check_scheduler
+from service.config import ClusterConfig, TrainConfig
+from service.data import describe
+from service.data.catalog import KNOWN
+from service.data.sources import cannot_be_fetched
+from service.errors import DataError
+from service.home import Home
+from service.registry import Registry
+from service.rounds.job import network_for, step_config_for
+from service.rounds.plan import plan_for
+
+
+def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
+    """Raise what the training would fail with later: InvalidInput, OpsError, ClusterError, DataError or StorageError.
+
+    Data that are yet to be ingested, or a store that will be built anew, are not looked into.
+    """
+    if cluster.scheduler:
+        check_scheduler(cluster.scheduler)
+    Registry(home.models).versions(config.published_name)  # publishing comes last, and hours later
+    try:
+        data = describe(home.store(config.dataset))
+    except DataError:
+        if config.dataset in KNOWN:
+            return
+        if home.store(config.dataset).exists():
+            raise
+        raise cannot_be_fetched(config.dataset) from None
+    plan_for(config, data.train)
+    network = network_for(config, data)
+    if not cluster.scheduler:
+        choose(network, step_config_for(config), engine=config.engine, device=config.device)

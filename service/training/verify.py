@@ -1,0 +1,86 @@
+"""Was a run what it says it was? Its rounds computed again, in this process, and held against its log."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.errors import NotFound, RunError
+from service.rounds.job import Job
+from service.rounds.schedule import RoundSchedule, dispersions, logged_round
+from service.rounds.serial_executor import run_round
+from service.runs import Checkpoint, RunFolder, checkpoints
+
+
+@dataclass(frozen=True)
+class RoundCheck:
+    """One round computed again. same: whether its parameters have the digest that was logged."""
+
+    round: int
+    epoch: int
+    logged: str
+    computed: str
+
+    @property
+    def same(self) -> bool:
+        return self.logged == self.computed
+
+
+def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
+    """Compute the run's rounds again from its first weights, or one round from the state that led to it.
+
+    Stops after the first round that differs, since all later ones would. Raises NotFound for a round that the log
+    doesn't have, RunError where its examples are not those of the plan.
+    """
+    logged = {entry["round"]: entry for entry in folder.entries() if entry["kind"] == "round"}
+    if only is not None and only not in logged:
+        raise NotFound(f"run {folder.name} has no round {only}: the log has {len(logged)} rounds")
+    if not logged:
+        raise RunError(f"run {folder.name} has no rounds to verify yet")
+    checkpoint = _nearest(folder, only or 0)
+    state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
+    before = checkpoint.round if checkpoint else None
+    known = dispersions(entry for number, entry in logged.items() if before and number <= before.number)
+    schedule = RoundSchedule(job.plan, known)
+    following = schedule.after(before)
+    last = max(logged) if only is None else only
+    while following is not None and following.number <= last:
+        done = run_round(job, state, following)
+        entry = logged.get(following.number)
+        if entry is None or done.state is None:
+            raise RunError(f"the log of run {folder.name} lacks round {following.number}")
+        if entry["examples"] != done.examples or logged_round(entry, job.plan) != following:
+            raise RunError(
+                f"round {following.number} used {entry['examples']} examples in {logged_round(entry, job.plan)}, "
+                f"planned were {done.examples} in {following}"
+            )
+        if only is None or following.number == only:
+            verdict = RoundCheck(following.number, following.epoch, entry["digest"], done.digest)
+            yield verdict
+            if not verdict.same:
+                return
+        schedule.note(following, done.dispersion)
+        state, following = done.state, schedule.after(following)
+
+
+def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:
+    """Whether the logged rounds of an epoch used every example exactly once; of one that isn't done, at most once."""
+    seen = np.zeros(job.plan.examples, np.int64)
+    logged = (logged_round(entry, job.plan) for entry in folder.entries() if entry["kind"] == "round")
+    rounds = [round_ for round_ in logged if round_.epoch == epoch]
+    for round_ in rounds:
+        for shard in range(round_.shards):
+            np.add.at(seen, job.plan.batches(round_, shard)[0], 1)
+    is_done = any(round_.last == job.plan.steps_per_epoch for round_ in rounds)
+    return bool((seen == 1 if is_done else seen <= 1).all())
+
+
+def _nearest(folder: RunFolder, number: int) -> Checkpoint | None:
+    """The newest whole checkpoint to compute round `number` from, if there is one."""
+    for done in checkpoints.numbers(folder.checkpoints):
+        if done <= number:
+            try:
+                return checkpoints.read(folder.checkpoints / str(done))
+            except RunError:
+                continue
+    return None

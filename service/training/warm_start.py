@@ -1,0 +1,80 @@
+"""What a run starts from: fresh parameters, the state of another run, or weights that somebody has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ops.engines.base import Replica
+from service.errors import DataError, InvalidInput, NotFound
+from service.home import Home
+from service.registry import Registry
+from service.registry.exports.weights import from_tensors, read_weights
+from service.rounds.averaging import TrainState
+from service.rounds.job import Job
+from service.rounds.plan import Round
+from service.runs import Checkpoint, RunFolder, checkpoints
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Where a run's first state comes from; fresh parameters where neither is given.
+
+    fork: `RUN` or `RUN:CHECKPOINT`, the state that another run had there, velocities included.
+    init: a safetensors file, by its path, or a model, `NAME` or `NAME:VERSION`; its parameters, nothing in motion.
+    """
+
+    fork: str = ""
+    init: str = ""
+
+    def checkpoint(self, home: Home, job: Job) -> Checkpoint | None:
+        """The state to start from, or None for fresh parameters.
+
+        Raises NotFound where there is no such thing, InvalidInput where it doesn't fit the network or both are given,
+        DataError where the file can't be read.
+        """
+        if self.fork and self.init:
+            raise InvalidInput("a run starts from another run or from weights: give --fork or --init, not both")
+        if self.fork:
+            return _forked(home, job, self.fork)
+        return _initialised(home, job, self.init) if self.init else None
+
+
+FRESH = WarmStart()
+
+
+def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
+    run, _, number = fork.partition(":")
+    parent = RunFolder.open(home.runs, run)
+    there = checkpoints.numbers(parent.checkpoints)
+    if not there or (number and (not number.isdigit() or int(number) not in there)):
+        raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
+    checkpoint = checkpoints.read(parent.checkpoints / (number or str(there[0])))
+    if checkpoint.state.replica.theta.size != job.network.num_parameters:
+        raise InvalidInput(
+            f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
+            f"network {job.network.name} has {job.network.num_parameters}: fork with the same --model"
+        )
+    return checkpoint
+
+
+def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
+    path = Path(init).expanduser()
+    if path.is_file() or path.suffix:
+        if path.suffix in (".pt", ".pth", ".pkl", ".bin"):
+            raise DataError(
+                f"{path} may hold a pickle, which is never opened: convert it where it comes from with "
+                "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+            )
+        theta = from_tensors(job.network, read_weights(path))
+    else:
+        name, _, version = init.partition(":")
+        model = Registry(home.models).get(name, version or "champion")
+        theta = model.parameters()
+        if theta.size != job.network.num_parameters:
+            raise InvalidInput(
+                f"model {model.name}:{model.version} has {theta.size} parameters, "
+                f"network {job.network.name} has {job.network.num_parameters}: train with the same --model"
+            )
+    still = np.zeros_like(theta)
+    return Checkpoint(Round(-1, 0, 0, 0, 1), 0, TrainState(Replica(theta, still), still))

@@ -1,0 +1,187 @@
+"""The window of rounds in flight: what it keeps when a worker leaves, and where it comes to its end."""
+
+import os
+import signal
+from asyncio import sleep
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+import service.cluster.in_flight
+import service.cluster.submission
+from service.cluster.connection import Cluster, open_cluster
+from service.cluster.dask_executor import coordinate
+from service.cluster.in_flight import AHEAD, ClusterEvent, Disturbed, Window
+from service.config import ClusterConfig
+from service.home import Home
+from service.rounds.job import Job
+from service.rounds.schedule import RoundSchedule
+from service.rounds.serial_executor import run_serial
+from service.rounds.tasks import RoundResult
+from tests.clusters import process_of
+from tests.jobs import small_job
+
+LONG = {"model": "lenet", "resize": 28, "epochs": 60}
+
+
+def window_on(cluster: Cluster, job: Job) -> Window:
+    start, first = job.initial_state(), job.plan.first_round()
+    return Window(cluster, job, start, first, RoundSchedule(job.plan, {}), avoided=frozenset, warm=set(), patience=60)
+
+
+def kill(cluster: Cluster, worker: str) -> None:
+    os.kill(process_of(cluster, worker), signal.SIGKILL)
+
+
+def digests(told: list[RoundResult | ClusterEvent]) -> list[str]:
+    return [each.digest for each in told if isinstance(each, RoundResult)]
+
+
+def alone(job: Job, rounds: int | None = None) -> list[str]:
+    reports = run_serial(job, job.initial_state(), job.plan.first_round())
+    return [report.digest for report in islice(reports, rounds)]
+
+
+def test_rounds_go_on_without_a_worker_that_dies_and_its_successor_joins_them(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        initial_workers, reports = set(cluster.workers), window_on(cluster, job).reports()
+        told = [next(reports) for _ in range(8)]
+        kill(cluster, cluster.workers[0])
+        for each in reports:
+            told.append(each)
+            if isinstance(each, RoundResult) and not {each.quickest.worker, each.slowest.worker} <= initial_workers:
+                break
+        else:
+            pytest.fail("the successor was given nothing")
+        reports.close()
+    left = [each for each in told if isinstance(each, ClusterEvent)]
+    assert [each.why for each in left] == ["a worker left"]
+    assert left[0].tasks > 0
+    assert digests(told) == alone(job, len(told) - 1)
+
+
+@pytest.mark.parametrize(("shards", "again"), [(3, False), (1, True)])
+def test_results_that_left_with_a_worker_are_made_anew(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int, again: bool
+):
+    # the coordinator holds back long enough, and no round waits, so that each result is just where it was made
+    monkeypatch.setattr(service.cluster.submission, "YIELD_SECONDS", 0.4)
+    monkeypatch.setattr(service.cluster.in_flight, "AHEAD", 1)
+    job = small_job(home, tmp_path / "idx", train=900, **LONG | {"epochs": 1, "averaging": {"shards": shards}})
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        reports = window_on(cluster, job).reports()
+        told = [next(reports)]
+        killer = Thread(target=_kill_when_done, args=(cluster, job, 5))
+        killer.start()
+        told += reports
+        killer.join()
+    left = [each for each in told if isinstance(each, ClusterEvent)]
+    assert [(each.why, each.struck) for each in left] == [("a worker left", False)]  # all of its tasks were done
+    # with one shard, the results of the round before are gone too, and it begins with the state that was told
+    assert (left[0].tasks > 0) == again
+    assert digests(told) == alone(job)
+
+
+def _kill_when_done(cluster: Cluster, job: Job, number: int) -> None:
+    """Kill a worker that made a part of a round as soon as all parts are there."""
+    makers: dict[str, str] = {}
+    while len(makers) < job.config.averaging.shards:
+        holdings = cluster.client.has_what().items()
+        makers = {key: worker for worker, keys in holdings for key in keys if _is_part(key, number)}
+    kill(cluster, next(iter(makers.values())))
+
+
+def _is_part(key: str, number: int) -> bool:
+    kind, _, *place = key.split("-")
+    return kind == "round" and place[0] == str(number)
+
+
+def test_a_round_is_given_to_others_where_those_died_that_alone_might_take_it(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    avoided: set[str] = set()
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        busy, idle = cluster.workers
+        start, first = job.initial_state(), job.plan.first_round()
+        window = Window(
+            *(cluster, job, start, first, RoundSchedule(job.plan, {})),
+            avoided=lambda: frozenset(avoided),
+            warm=set(),
+            patience=60,
+        )
+        reports = window.reports()
+        told = [next(reports) for _ in range(2)]
+        avoided.add(idle)
+        told += [next(reports) for _ in range(6)]
+        began = monotonic()
+        kill(cluster, busy)
+        told += [next(reports) for _ in range(8)]
+        assert monotonic() - began < 30  # half of the patience
+        reports.close()
+    assert [each.why for each in told if isinstance(each, ClusterEvent)] == ["a worker left"]
+    assert digests(told) == alone(job, len(told) - 1)
+
+
+def test_nobody_waits_for_a_worker_that_died_while_it_was_read_from(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG | {"averaging": {"shards": 2}})
+    with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
+        reports = window_on(cluster, job).reports()
+        told = [next(reports) for _ in range(3)]
+        cluster.client.run(_die_when_read, workers=[cluster.workers[0]])
+        began = monotonic()
+        while isinstance(told[-1], RoundResult):
+            told.append(next(reports))
+        told += [next(reports) for _ in range(3)]
+        assert monotonic() - began < 20  # a third of the patience
+        reports.close()
+    assert [each.why for each in told if isinstance(each, ClusterEvent)] == ["a worker left"]
+    assert digests(told) == alone(job, len(told) - 1)
+
+
+def _die_when_read(dask_worker: Any) -> None:
+    """Have this worker die as soon as a client reads a part of a round from it, when others have read it."""
+    plain = dask_worker.handlers["get_data"]
+
+    async def get_data(comm: Any, keys: list[str], who: str | None = None, **rest: Any) -> Any:
+        if who is None and any(key.startswith("round-") for key in keys):
+            await sleep(0.15)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await plain(comm, keys=keys, who=who, **rest)
+
+    dask_worker.handlers["get_data"] = get_data
+
+
+def test_what_the_last_worker_had_is_lost(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    with open_cluster(ClusterConfig(workers=1, worker_type="processes")) as cluster:
+        reports = window_on(cluster, job).reports()
+        next(reports)
+        kill(cluster, cluster.workers[0])
+        with pytest.raises(Disturbed, match="the last worker left"):
+            list(reports)
+
+
+def test_no_chain_of_results_grows_without_end(
+    home: Home, tmp_path: Path, cluster_of: Callable[[int], Cluster], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(service.cluster.in_flight, "CHAIN_TASKS", 12)
+    monkeypatch.setattr(service.cluster.in_flight, "CHAIN_ROUNDS", 4)
+    job = small_job(home, tmp_path / "idx", epochs=10)
+    cluster, schedule = cluster_of(2), RoundSchedule(job.plan, {})
+    told, known = [], []
+    for each in coordinate(cluster, job, job.initial_state(), job.plan.first_round(), schedule):
+        told.append(each)
+        known.append(cluster.client.run_on_scheduler(_tasks))
+    assert digests(told) == alone(job)
+    a_round = job.config.averaging.shards
+    assert max(known) <= 12 + (AHEAD + 1) * a_round + len(cluster.workers)
+    assert len(told) > 2 * max(known) / a_round  # it is no matter of a short run
+
+
+def _tasks(dask_scheduler: Any) -> int:
+    return len(dask_scheduler.tasks)

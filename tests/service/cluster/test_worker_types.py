@@ -1,0 +1,85 @@
+"""A local cluster's workers, as threads of this process or as processes of their own."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from service.cluster.connection import open_cluster
+from service.config import ClusterConfig, from_preset
+from service.data import describe
+from service.errors import Cancelled
+from service.home import Home
+from service.rounds.job import releases_gil
+from service.rounds.serial_executor import run_serial
+from service.training.loop import advance, begin, final_state, reopen
+from service.training.stages import evaluate_run
+from tests.jobs import small, small_job
+
+THREADS = ClusterConfig(workers=2, worker_type="threads")
+
+
+@pytest.mark.parametrize("engine", ["array", "simd"])
+def test_threads_end_in_the_bits_of_a_process_alone(home: Home, tmp_path: Path, engine: str):
+    given = {"engine": engine, "model": "lenet", "resize": 28, "optimizer": {"momentum": 0.5}}
+    job = small_job(home, tmp_path / "idx", **given)
+    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    with open_cluster(THREADS) as cluster:
+        assert cluster.is_here
+        # each would be held to its share of what the whole process takes
+        limits = cluster.client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
+        assert set(limits.values()) == {None}
+        assert len(cluster.workers) == 2
+        folder, job = begin(home, cluster, from_preset(small(**given)), "run")
+        assert {entry["kind"] for entry in advance(cluster, folder, job)} == {"begin", "round", "epoch", "end"}
+        assert evaluate_run(home, cluster, "run")[1].examples == 60
+    assert final_state(folder).state.digest == alone.digest
+
+
+def test_a_run_begun_by_threads_is_ended_by_processes(home: Home, tmp_path: Path, cluster_of):
+    job = small_job(home, tmp_path / "idx")
+    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    with open_cluster(THREADS) as cluster:
+        folder, begun = begin(home, cluster, from_preset(small()), "run")
+        entries = advance(cluster, folder, begun)
+        next(entries)
+        folder.request("pause")
+        with pytest.raises(Cancelled):
+            list(entries)
+    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+        pass
+    assert final_state(folder).state.digest == alone.digest
+
+
+def test_what_a_worker_logs_is_told_once(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told: list[str] = []
+    logger, handler = logging.getLogger("service"), logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: told.append(record.getMessage()))
+    monkeypatch.setattr(logger, "handlers", [handler])
+    small_job(home, tmp_path / "idx", train=270)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        with open_cluster(THREADS) as cluster:
+            folder, job = begin(home, cluster, from_preset(small()), "run")
+            for _ in advance(cluster, folder, job):
+                pass
+    finally:
+        logger.setLevel(before)
+    assert sum("270 examples" in message for message in told) == 1
+
+
+def test_blas_takes_one_thread_while_workers_are_threads():
+    with open_cluster(THREADS):
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+
+
+def test_threads_are_for_engines_that_leave_python_free(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx")
+    data = describe(home.store("blobs"))
+    assert not releases_gil(job.config, data)
+    assert releases_gil(job.config.model_copy(update={"engine": "auto"}), data)
+    assert not releases_gil(job.config.model_copy(update={"engine": "cuda"}), data)
+    with open_cluster(ClusterConfig(workers=1, worker_type="processes"), prefers_threads=lambda: True) as cluster:
+        assert not cluster.is_here

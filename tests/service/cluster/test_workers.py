@@ -1,0 +1,101 @@
+"""What workers do to a run: lag, come late, come back."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic, sleep
+
+from distributed import Nanny
+
+from service.cluster.connection import open_cluster
+from service.cluster.in_flight import Window
+from service.config import ClusterConfig, from_preset
+from service.home import Home
+from service.rounds.schedule import RoundSchedule
+from service.rounds.serial_executor import run_serial
+from service.training.loop import advance, begin, final_state
+from tests.clusters import process_of
+from tests.jobs import small, small_job
+
+LONG = {"model": "lenet", "resize": 28, "epochs": 12}
+
+
+@contextmanager
+def slow(process: int):
+    """A process that runs for a fiftieth of the time."""
+    stop = Event()
+
+    def slow_down() -> None:
+        while not stop.is_set():
+            os.kill(process, signal.SIGSTOP)
+            sleep(0.49)
+            os.kill(process, signal.SIGCONT)
+            sleep(0.01)
+
+    thread = Thread(target=slow_down)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    with open_cluster(ClusterConfig(workers=2)) as cluster:
+        folder, job = begin(home, cluster, from_preset(small(**LONG)), "slow")
+        entries = advance(cluster, folder, job)
+        seen = [next(entries) for _ in range(6)]
+        with slow(process_of(cluster, cluster.workers[0])):
+            seen += entries
+    assert final_state(folder).state.digest == alone.digest
+    whys = {entry["why"] for entry in seen if entry["kind"] == "disturbed"}
+    assert whys & {"a worker lags behind", "an answer is overdue"}
+
+
+def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", train=900, **LONG)
+    warm: set[str] = set()
+    with open_cluster(ClusterConfig(workers=1)) as cluster:
+        (old,) = cluster.workers
+        start, first = job.initial_state(), job.plan.first_round()
+        schedule = RoundSchedule(job.plan, {})
+        window = Window(cluster, job, start, first, schedule, avoided=frozenset, warm=warm, patience=60)
+        reports = window.reports()
+        next(reports)
+        assert warm == {old}
+        joining = cluster.client.sync(_join, cluster.address)
+        (new,) = set(cluster.client.nthreads()) - {old}
+        digests = [report.digest for report in reports]
+        assert warm == {old, new}
+        cluster.client.sync(joining.close)
+    assert digests == [report.digest for report in run_serial(job, start, first)][1:]
+
+
+def test_a_connection_that_dask_made_anew_is_replaced_by_one_that_hears_of_workers():
+    with open_cluster(ClusterConfig(workers=1)) as cluster:
+        client, lost = cluster.client, cluster.client.scheduler_comm
+        client.loop.add_callback(lost.comm.abort)
+        until(lambda: client.scheduler_comm not in (None, lost) and client.status == "running")
+        assert not cluster.is_connected
+        cluster.reconnect()
+        assert cluster.is_connected
+        (worker,) = cluster.workers
+        os.kill(process_of(cluster, worker), signal.SIGKILL)
+        assert cluster.worker_left.wait(10)
+
+
+def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = monotonic() + seconds
+    while not is_so():
+        assert monotonic() < deadline
+        sleep(0.01)
+
+
+async def _join(address: str) -> Nanny:
+    return await Nanny(address, nthreads=1, dashboard_address=None)

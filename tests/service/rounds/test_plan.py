@@ -1,0 +1,78 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.config import from_preset
+from service.errors import InvalidInput
+from service.rounds.plan import Plan, plan_for
+
+PLANS = st.builds(
+    Plan,
+    examples=st.integers(1, 400),
+    epochs=st.integers(1, 3),
+    batch_size=st.integers(1, 70),
+    seed=st.integers(0, 2**63 - 1),
+    shards=st.integers(1, 9),
+    average_every=st.integers(1, 40),
+    solo_steps=st.integers(0, 60),
+)
+
+
+@given(plan=PLANS)
+def test_every_example_is_seen_exactly_once_in_each_epoch(plan: Plan):
+    seen: dict[int, list[int]] = {epoch: [] for epoch in range(plan.epochs)}
+    for round_ in plan.rounds():
+        for shard in range(round_.shards):
+            seen[round_.epoch] += plan.batches(round_, shard)[0].tolist()
+    assert all(sorted(examples) == list(range(plan.examples)) for examples in seen.values())
+
+
+@given(plan=PLANS)
+def test_the_shards_of_a_step_together_take_the_batch_that_one_process_would(plan: Plan):
+    alone = Plan(**{**plan.__dict__, "shards": 1})
+    sole = [alone.batches(round_, 0) for round_ in alone.rounds()]
+    batches = [examples[a:b] for examples, offsets in sole for a, b in pairwise(offsets)]
+    for round_ in plan.rounds():
+        parts = [plan.batches(round_, shard) for shard in range(round_.shards)]
+        for step in range(round_.last - round_.first):
+            together = np.concatenate([examples[offsets[step] : offsets[step + 1]] for examples, offsets in parts])
+            number = round_.epoch * plan.steps_per_epoch + round_.first + step
+            np.testing.assert_array_equal(together, batches[number])
+
+
+@given(plan=PLANS)
+def test_rounds_follow_one_another_within_epochs_and_keep_the_solo_steps_alone(plan: Plan):
+    rounds = list(plan.rounds())
+    assert [r.number for r in rounds] == list(range(len(rounds)))
+    assert sum(r.last - r.first for r in rounds) == plan.steps
+    for r in rounds:
+        assert 0 <= r.first < r.last <= plan.steps_per_epoch
+        assert r.last - r.first <= plan.average_every
+        global_steps = range(r.epoch * plan.steps_per_epoch + r.first, r.epoch * plan.steps_per_epoch + r.last)
+        assert {step < plan.solo_steps for step in global_steps} == {r.solo}
+        assert r.shards == (1 if r.solo else plan.shards)
+
+
+@given(plan=PLANS)
+def test_shards_differ_by_at_most_one_example_a_step(plan: Plan):
+    for round_ in plan.rounds():
+        sizes = np.array([np.diff(plan.batches(round_, shard)[1]) for shard in range(round_.shards)])
+        assert (sizes.max(axis=0) - sizes.min(axis=0)).max() <= 1
+
+
+def test_epochs_and_seeds_shuffle_differently_and_the_same_seed_alike():
+    plan = plan_for(from_preset({"epochs": 2}), 1000)
+    first, second = (plan.batches(r, 0)[0] for r in list(plan.rounds())[:: plan.steps_per_epoch // 30 + 1][:2])
+    again = plan_for(from_preset({"epochs": 2}), 1000).batches(plan.first_round(), 0)[0]
+    other = plan_for(from_preset({"epochs": 2, "seed": 1}), 1000).batches(plan.first_round(), 0)[0]
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[: len(second)], second)
+
+
+def test_more_shards_than_examples_are_refused():
+    with pytest.raises(InvalidInput, match="at most the number of examples, 3, got 4"):
+        plan_for(from_preset({}), 3)

@@ -1,0 +1,159 @@
+"""Strategies of averaging, held against a training written out in NumPy, and through stops to the same bits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.config import from_preset
+from service.home import Home
+from service.rounds.interval import following, geometric
+from service.rounds.job import Job
+from service.rounds.plan import LAG, Plan, shuffle
+from service.rounds.serial_executor import run_serial
+from service.runs import RunFolder
+from service.training.loop import advance, begin, final_state, recorded_job, reopen
+from service.training.verify import verify_run
+from tests.jobs import small, small_job
+
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "growing H": {"averaging": {"first_average_every": 1, "average_every": 9}},
+    "shrinking H": {"averaging": {"first_average_every": 9, "average_every": 2}},
+    "H that follows the dispersion": {
+        "averaging": {"average_every": 3, "target_dispersion": 5e-6, "solo_share": 0.1, "shards": 2},
+        "epochs": 4,
+        "batch_size": 12,
+    },
+    "velocity averaged": {"optimizer": {"momentum": 0.8}},
+    "velocity reset": {"averaging": {"velocity": "reset"}, "optimizer": {"momentum": 0.8}},
+    "velocity reset after a solo start": {
+        "averaging": {"velocity": "reset", "solo_share": 0.3},
+        "optimizer": {"momentum": 0.8},
+    },
+    "warm-up": {"optimizer": {"warmup": 0.4}},
+    "rate scaled up": {"averaging": {"lr_scaling": 0.5, "solo_share": 0.3}},
+    "rate scaled down": {"averaging": {"lr_scaling": -1.0}},
+    "all": {
+        "averaging": {"velocity": "reset", "lr_scaling": 0.5, "solo_share": 0.3, "first_average_every": 1},
+        "optimizer": {"momentum": 0.8, "warmup": 0.4},
+    },
+}
+
+
+def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The final parameters, in float64, from nothing but the configuration and the order of the examples."""
+    config, size, batch = job.config, len(images), job.config.batch_size
+    optimizer, averaging = config.optimizer, config.averaging
+    theta = job.initial_state().replica.theta.astype(np.float64)
+    velocity, an_epoch = np.zeros_like(theta), -(-size // batch)
+    total = config.epochs * an_epoch
+    solo, step = round(averaging.solo_share * total), 0
+    dispersions: list[float | None] = []
+    while step < total:
+        apart = step >= solo
+        first = averaging.first_average_every or averaging.average_every
+        way = (step - solo) / (total - solo)
+        every = np.rint(np.exp((1 - way) * np.log(first) + way * np.log(averaging.average_every))) if apart else solo
+        seen = dispersions[-4] if len(dispersions) >= 4 else None
+        if apart and averaging.target_dispersion and seen is not None:
+            every = np.rint(every * np.clip(np.sqrt(averaging.target_dispersion / seen), 0.25, 4))
+        last = int(min(step + every, (step // an_epoch + 1) * an_epoch, total if apart else solo))
+        shards = averaging.shards if apart else 1
+        thetas, velocities, weights = [], [], np.zeros(shards)
+        for shard in range(shards):
+            own, moving = theta.copy(), velocity.copy()
+            for now in range(step, last):
+                order = shuffle(config.seed, now // an_epoch, size)
+                low = now % an_epoch * batch
+                whole = order[low : low + batch]
+                mine = whole[len(whole) * shard // shards : len(whole) * (shard + 1) // shards]
+                weights[shard] += len(mine)
+                rate = optimizer.lr * min(1, (now + 1) / max(1, round(optimizer.warmup * total)))
+                rate *= shards**averaging.lr_scaling
+                moving = optimizer.momentum * moving + gradient(job, own, images[mine], labels[mine])
+                own = own - rate * moving
+            thetas.append(own)
+            velocities.append(moving)
+        theta = np.average(thetas, axis=0, weights=weights)
+        squares = [np.sum((own - theta) ** 2) for own in thetas]
+        apart_squared = np.average(squares, weights=weights) / (last - step) / np.sum(theta**2)
+        dispersions.append(apart_squared if apart else None)
+        velocity = np.average(velocities, axis=0, weights=weights)
+        if apart and averaging.velocity == "reset":
+            velocity = np.zeros_like(velocity)
+        step = last
+    return theta
+
+
+def gradient(job: Job, theta: np.ndarray, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of the mean cross-entropy of a perceptron with one hidden layer."""
+    w1, b1, w2, b2 = (view for _, view in job.network.named(theta))
+    x = images.reshape(len(images), -1) / 255
+    hidden = np.maximum(x @ w1.T + b1, 0)
+    logits = hidden @ w2.T + b2
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    d = (shares / shares.sum(axis=1, keepdims=True) - np.eye(len(b2))[labels]) / len(labels)
+    dh = (d @ w2) * (hidden > 0)
+    return np.concatenate([(dh.T @ x).ravel(), dh.sum(axis=0), (d.T @ hidden).ravel(), d.sum(axis=0)])
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Path, name: str):
+    from service.data import read
+
+    job = small_job(home, tmp_path / "idx", **STRATEGIES[name])
+    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    assert last.state is not None
+    expected = trained_by_hand(job, *read(job.data.path, "train", job.data.digest))
+    moved = np.abs(expected - job.initial_state().replica.theta).max()
+    assert moved > 0.02
+    # twenty steps in float32 against float64
+    np.testing.assert_allclose(last.state.replica.theta, expected, rtol=0, atol=1e-4 * moved + 2e-6)
+
+
+@pytest.mark.parametrize("name", ["growing H", "H that follows the dispersion", "all"])
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
+    home: Home, tmp_path: Path, cluster_of, name: str
+):
+    job = small_job(home, tmp_path / "idx", **STRATEGIES[name])
+    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    folder, begun = begin(home, cluster_of(2), from_preset(small(**STRATEGIES[name])), "run")
+    entries = advance(cluster_of(2), folder, begun)
+    while next(entries)["kind"] != "epoch":
+        pass
+    entries.close()
+    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+        pass
+    assert final_state(folder).state.digest == alone.digest
+    again = RunFolder.open(home.runs, "run")
+    assert all(verdict.same for verdict in verify_run(again, recorded_job(home, again)))
+
+
+def test_h_grows_from_the_first_to_the_last_by_equal_factors():
+    assert [geometric(2, 128, share) for share in (0, 1 / 6, 1 / 2, 5 / 6, 1)] == [2, 4, 16, 64, 128]
+    assert [geometric(64, 4, share) for share in (0, 0.5, 1)] == [64, 16, 4]
+
+
+def test_a_growing_h_averages_every_step_first_and_seldom_later():
+    plan = Plan(3000, 1, 1, seed=0, shards=2, average_every=8, solo_steps=100, first_average_every=1)
+    rounds = [round_ for round_ in plan.rounds() if not round_.solo]
+    lengths = [round_.last - round_.first for round_ in rounds]
+    assert lengths[:-1] == sorted(lengths[:-1])  # the last ends with the epoch
+    assert (lengths[0], lengths[-2]) == (1, 8)
+    assert sum(lengths) == 2900
+
+
+def test_h_goes_with_the_inverse_root_of_the_dispersion_within_its_reach():
+    assert [following(40, 1e-6 * times, 1e-6) for times in (1, 4, 1 / 4, 1e9, 0)] == [40, 20, 80, 10, 160]
+
+
+def test_a_following_h_changes_in_mid_run_and_every_example_is_still_seen_once(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", **STRATEGIES["H that follows the dispersion"])
+    rounds = [done.round for done in run_serial(job, job.initial_state(), job.plan.first_round())]
+    apart = [round_ for round_ in rounds if not round_.solo]
+    lengths = [round_.last - round_.first for round_ in apart if round_.last < job.plan.steps_per_epoch]
+    assert len(set(lengths[LAG:])) > 1, lengths
+    for epoch in range(job.plan.epochs):
+        used = [job.plan.batches(r, k)[0] for r in rounds if r.epoch == epoch for k in range(r.shards)]
+        assert sorted(np.concatenate(used)) == list(range(job.plan.examples))

@@ -1,0 +1,81 @@
+"""Trials that share a cluster, on disk."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from service.config import TrainConfig
+from service.errors import Conflict, SweepError
+from service.home import Home
+from service.rounds.job import Job
+from service.rounds.serial_executor import run_serial
+from service.search.sweep import Result, Sweep, SweepFolder, as_text, results_table, run_trial
+from tests.jobs import SMALL, choose_for, small_job
+
+
+def sweep() -> Sweep:
+    return Sweep(base=SMALL, over={"seed": [0, 1, 2], "averaging.shards": [1, 3]})
+
+
+def alone(job: Job, config: TrainConfig) -> str:
+    """The digest that a training ends with in one process."""
+    job = Job(config, job.data, choose_for(config))
+    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    return last.digest
+
+
+def test_trials_side_by_side_end_in_the_bits_of_each_alone(home: Home, tmp_path: Path, cluster_of):
+    job = small_job(home, tmp_path / "idx")
+    folder = SweepFolder.begin(home.sweeps / "six", sweep())
+    with ThreadPoolExecutor(6) as pool:
+        trials = sweep().plan()
+        address = cluster_of(2).address
+        results = list(pool.map(lambda trial: run_trial(home, address, folder, trial, Event()), trials))
+    assert [result.digest for result in results] == [alone(job, trial.config) for trial in trials]
+    assert folder.results() == dict(enumerate(results))
+
+
+def test_a_stopped_trial_is_continued_to_the_same_bits(home: Home, tmp_path: Path, cluster_of):
+    job = small_job(home, tmp_path / "idx")
+    trial, stop = sweep().plan()[1], Event()
+    folder = SweepFolder.begin(home.sweeps / "one", sweep())
+
+    class AfterTwoLooks(Event):
+        looks = 0
+
+        def is_set(self) -> bool:
+            self.looks += 1
+            return self.looks > 3
+
+    with pytest.raises(SweepError, match="was stopped"):
+        run_trial(home, cluster_of(2).address, folder, trial, AfterTwoLooks())
+    assert folder.results() == {}
+    assert run_trial(home, cluster_of(2).address, folder, trial, stop).digest == alone(job, trial.config)
+
+
+def test_a_sweep_is_continued_under_its_name_unless_it_tries_something_else(home: Home):
+    SweepFolder.begin(home.sweeps / "mine", sweep())
+    assert SweepFolder.begin(home.sweeps / "mine", sweep()).results() == {}
+    with pytest.raises(Conflict, match="sweep mine exists already"):
+        SweepFolder.begin(home.sweeps / "mine", Sweep(over={"seed": [1]}))
+
+
+def test_a_damaged_result_is_told_with_its_path(home: Home):
+    folder = SweepFolder.begin(home.sweeps / "mine", sweep())
+    (folder.path / "trials" / "0001.json").write_text('{"trial": 1')
+    with pytest.raises(SweepError, match=r"0001\.json is damaged"):
+        folder.results()
+
+
+def test_the_table_has_the_best_first_and_a_column_for_every_change():
+    results = [
+        Result(n, f"r{n}", {"optimizer.lr": 0.1 * n}, "", 1.0, 0.5, 1.0, accuracy, 1000.0, 2.0)
+        for n, accuracy in enumerate([0.7, 0.9, 0.8])
+    ]
+    rows = results_table(results)
+    assert [row["run"] for row in rows] == ["r1", "r2", "r0"]
+    head, *lines = as_text(rows).splitlines()
+    assert head.split()[:2] == ["trial", "optimizer.lr"]
+    assert [line.split()[:2] for line in lines] == [["1", "0.1"], ["2", "0.2"], ["0", "0.0"]]

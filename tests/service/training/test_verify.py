@@ -1,0 +1,134 @@
+"""Runs computed again and held against their logs; forks; pauses."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.config import from_preset
+from service.errors import Cancelled, InvalidInput, NotFound, RunError
+from service.home import Home
+from service.rounds.serial_executor import run_serial
+from service.runs import Entry, RunFolder
+from service.training.loop import advance, begin, final_state, recorded_job, reopen
+from service.training.verify import examples_once, verify_run
+from service.training.warm_start import WarmStart
+from tests.jobs import blobs_store, small
+
+
+@pytest.fixture
+def run(home: Home, tmp_path: Path, cluster_of) -> RunFolder:
+    blobs_store(home, tmp_path / "idx")
+    return trained(home, cluster_of(2), "run")
+
+
+def trained(home: Home, cluster, name: str, fork: str = "", init: str = "", **given) -> RunFolder:
+    folder, job = begin(home, cluster, from_preset(small(**given)), name, WarmStart(fork, init))
+    for _ in advance(cluster, folder, job):
+        pass
+    return folder
+
+
+def test_an_honest_run_agrees_in_every_round(home: Home, run: RunFolder):
+    job = recorded_job(home, run)
+    verdicts = list(verify_run(run, job))
+    assert [verdict.round for verdict in verdicts] == list(range(6))
+    assert all(verdict.same for verdict in verdicts)
+    assert examples_once(run, job, 0)
+    assert examples_once(run, job, 1)
+
+
+@pytest.mark.parametrize("number", [0, 2, 3, 5])
+def test_one_round_can_be_verified_alone(home: Home, run: RunFolder, number: int):
+    verdicts = list(verify_run(run, recorded_job(home, run), number))
+    assert [(verdict.round, verdict.same) for verdict in verdicts] == [(number, True)]
+
+
+def test_a_forged_round_is_the_first_that_differs(home: Home, run: RunFolder):
+    forge(run, 4, digest="f" * 64)
+    verdicts = list(verify_run(run, recorded_job(home, run)))
+    assert [verdict.same for verdict in verdicts] == [True] * 4 + [False]
+
+
+def test_a_round_of_other_steps_than_the_plan_s_is_told(home: Home, run: RunFolder):
+    forge(run, 4, first=5)
+    with pytest.raises(RunError, match=r"round 4 used .* planned were"):
+        list(verify_run(run, recorded_job(home, run)))
+    assert not examples_once(run, recorded_job(home, run), 1)
+
+
+def test_the_log_of_an_older_version_still_resumes_and_verifies(home: Home, tmp_path: Path, cluster_of):
+    blobs_store(home, tmp_path / "idx")
+    given = {"averaging": {"solo_share": 0.2}}
+    folder, job = begin(home, cluster_of(2), from_preset(small(**given)), "old")
+    entries = advance(cluster_of(2), folder, job)
+    while next(entries)["kind"] != "epoch":
+        pass
+    entries.close()
+    rewrite(folder, lambda entry: {k: v for k, v in entry.items() if k not in ("solo", "dispersion")})
+    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+        pass
+    assert all(verdict.same for verdict in verify_run(folder, job))
+    assert examples_once(folder, job, 0)
+    straight = trained(home, cluster_of(2), "straight", **given)
+    assert final_state(folder).state.digest == final_state(straight).state.digest
+
+
+def forge(run: RunFolder, number: int, **values) -> None:
+    """Change a round in the log and mend the chain after it, as a careful forger would."""
+    rewrite(run, lambda entry: entry | (values if entry.get("round") == number and entry["kind"] == "round" else {}))
+
+
+def rewrite(run: RunFolder, change: Callable[[Entry], Entry]) -> None:
+    """Change the lines of a log, with a chain that is whole."""
+    previous, lines = "0" * 64, []
+    for line in run.log.read_text().splitlines():
+        entry = change(json.loads(line)) | {"previous": previous}
+        lines.append(json.dumps(entry, sort_keys=True, separators=(",", ":")) + "\n")
+        previous = sha256(lines[-1].encode()).hexdigest()
+    run.log.write_text("".join(lines))
+
+
+def test_a_round_that_is_not_there_cannot_be_verified(home: Home, run: RunFolder):
+    with pytest.raises(NotFound, match="no round 6: the log has 6 rounds"):
+        list(verify_run(run, recorded_job(home, run), 6))
+
+
+def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, cluster_of):
+    fork = trained(home, cluster_of(2), "fork", "run:3", epochs=1, seed=9)
+    job = recorded_job(home, fork)
+    start = fork.start()
+    assert start is not None
+    logged = [entry["digest"] for entry in run.entries() if entry["kind"] == "round"]
+    assert start.digest == logged[2]
+    *_, last = run_serial(job, start, job.plan.first_round())
+    assert final_state(fork).state.digest == last.digest
+    assert all(verdict.same for verdict in verify_run(fork, job))
+    assert fork.facts()["fork"] == "run:3"
+
+
+def test_a_fork_needs_a_checkpoint_that_is_there_and_the_same_network(home: Home, run: RunFolder, cluster_of):
+    with pytest.raises(NotFound, match="no checkpoint 4 "):
+        trained(home, cluster_of(2), "fork", "run:4")
+    with pytest.raises(InvalidInput, match="fork with the same --model"):
+        trained(home, cluster_of(2), "fork", "run", model="lenet", resize=28)
+
+
+def test_a_paused_run_says_so_and_goes_on_to_the_same_bits(home: Home, run: RunFolder, cluster_of):
+    cluster = cluster_of(2)
+    folder, job = begin(home, cluster, from_preset(small()), "paused")
+    entries = advance(cluster, folder, job)
+    while next(entries)["kind"] != "round":
+        pass
+    folder.request("pause")
+    with pytest.raises(Cancelled, match="was paused after round"):
+        list(entries)
+    assert folder.status() == "paused"
+    for _ in advance(cluster, folder, reopen(home, cluster, folder)):
+        pass
+    np.testing.assert_array_equal(
+        final_state(folder).state.replica.theta, final_state(run).state.replica.theta, strict=True
+    )

@@ -1,0 +1,92 @@
+"""Runs that start from weights: our own, a model's, PyTorch's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from service.config import from_preset
+from service.errors import DataError, InvalidInput, NotFound
+from service.home import Home
+from service.registry.exports.weights import as_tensors
+from service.rounds.averaging import TrainState
+from service.rounds.job import Job
+from service.rounds.serial_executor import run_serial
+from service.training.loop import advance, begin, final_state, recorded_job
+from service.training.verify import verify_run
+from service.training.warm_start import FRESH, WarmStart
+from tests.jobs import small, small_job
+from tests.service.models import draft, publish
+
+
+@pytest.fixture
+def job(home: Home, tmp_path: Path) -> Job:
+    return small_job(home, tmp_path / "idx")
+
+
+def test_without_an_origin_a_run_starts_from_fresh_parameters(home: Home, job: Job):
+    assert FRESH.checkpoint(home, job) is None
+
+
+def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_path: Path, cluster_of):
+    theta = job.network.init_parameters(seed=77)
+    save_file(as_tensors(job.network, theta), tmp_path / "weights.safetensors")
+    warm_start = WarmStart(init=str(tmp_path / "weights.safetensors"))
+    folder, begun = begin(home, cluster_of(2), from_preset(small()), "from-file", warm_start)
+    (tmp_path / "weights.safetensors").unlink()
+    for _ in advance(cluster_of(2), folder, begun):
+        pass
+    start = job.initial_state()
+    start = TrainState(replace(start.replica, theta=theta), start.outer)
+    *_, alone = run_serial(job, start, job.plan.first_round())
+    assert final_state(folder).state.digest == alone.digest
+    assert all(verdict.same for verdict in verify_run(folder, recorded_job(home, folder)))
+    assert folder.facts()["start_digest"] == start.digest
+    assert folder.facts()["init"] == warm_start.init
+
+
+def test_a_run_starts_from_a_model_of_the_registry(home: Home, job: Job):
+    theta = job.network.init_parameters(seed=5)
+    publish(home.models, "blobs", replace(draft(), network=job.network, theta=theta, class_names=tuple("abcde")))
+    for init in ("blobs", "blobs:1", "blobs:champion"):
+        found = WarmStart(init=init).checkpoint(home, job)
+        assert found is not None
+        np.testing.assert_array_equal(found.state.replica.theta, theta)
+        assert not found.state.replica.velocity.any()
+
+
+def test_a_state_dict_of_pytorch_is_a_starting_point(home: Home, job: Job, tmp_path: Path):
+    torch = pytest.importorskip("torch", reason="PyTorch is a peer to compare with")
+    from safetensors.torch import save_file as save_torch
+
+    net = torch.nn.Sequential(
+        torch.nn.Flatten(), *(module for piece in job.network.table if len(piece.shape) == 2
+                              for module in (torch.nn.Linear(piece.shape[1], piece.shape[0]), torch.nn.ReLU()))
+    )[:-1]  # fmt: skip
+    save_torch(net.state_dict(), tmp_path / "net.safetensors")
+    found = WarmStart(init=str(tmp_path / "net.safetensors")).checkpoint(home, job)
+    assert found is not None
+    flat = np.concatenate([tensor.numpy().ravel() for tensor in net.state_dict().values()])
+    np.testing.assert_array_equal(found.state.replica.theta, flat)
+
+
+def test_what_is_no_starting_point_is_told(home: Home, job: Job, tmp_path: Path):
+    publish(home.models, "lenet")
+    (tmp_path / "net.pt").write_bytes(b"\x80\x04pickle")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x08")
+    save_file({"w": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    wrong = {
+        "nothing": (NotFound, "there is no version 'champion' of model 'nothing'"),
+        "lenet": (InvalidInput, "train with the same --model"),
+        str(tmp_path / "gone.safetensors"): (DataError, "No such file"),
+        str(tmp_path / "net.pt"): (DataError, "never opened: convert it"),
+        str(tmp_path / "cut.safetensors"): (DataError, "is not a safetensors file"),
+        str(tmp_path / "other.safetensors"): (InvalidInput, "network .mlp. has . parameters"),
+    }
+    for init, (kind, message) in wrong.items():
+        with pytest.raises(kind, match=message):
+            WarmStart(init=init).checkpoint(home, job)
+    with pytest.raises(InvalidInput, match="not both"):
+        WarmStart(fork="run", init="lenet").checkpoint(home, job)

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.logging import get_logger
 from prefect.states import Crashed
 
-from flows.warm_start import run_of
+from flows.flow_runs import run_of
 from service.errors import NotFound
 from service.home import Home
 from service.runs import RunFolder

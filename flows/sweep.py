@@ -7,10 +7,10 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import show_sweep
+from flows.flow_runs import run_name
 from flows.ingest import ingest_flow
 from flows.logs import worker_logs
 from flows.settings import task
-from flows.warm_start import run_name
 from service.cluster.connection import open_cluster
 from service.config import ClusterConfig
 from service.errors import SweepError

@@ -5,9 +5,9 @@ from functools import partial
 from prefect import flow, get_run_logger
 
 from flows.artifacts import TrainingView, show_report
+from flows.flow_runs import continues, mark_cancelled, run_name
 from flows.logs import worker_logs
 from flows.settings import gallery_url, task
-from flows.warm_start import continues, mark_cancelled, run_name
 from service.cluster.connection import open_cluster
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import ingest

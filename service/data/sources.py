@@ -131,9 +131,9 @@ def _from_debian(known: Known, folder: Path) -> None:
         apt = (
             "apt-get",
             "-qq",
-            f"-oDir::TrainState={work}",
-            f"-oDir::TrainState::lists={work / 'lists'}",
-            "-oDir::TrainState::status=/var/lib/dpkg/status",
+            f"-oDir::State={work}",
+            f"-oDir::State::lists={work / 'lists'}",
+            "-oDir::State::status=/var/lib/dpkg/status",
             f"-oDir::Cache={work / 'cache'}",
             "-oDebug::NoLocking=1",
             "-oAcquire::http::Timeout=20",

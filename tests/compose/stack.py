@@ -43,7 +43,7 @@ class Stack:
         """Seconds until every container said that it is well."""
         began = time.monotonic()
         while time.monotonic() - began < HEALTHY_SECONDS:
-            states = [inspect(container)["TrainState"]["Health"]["Status"] for container in self.containers()]
+            states = [inspect(container)["State"]["Health"]["Status"] for container in self.containers()]
             if len(states) >= len(SERVICES) and set(states) == {"healthy"}:
                 return time.monotonic() - began
             time.sleep(0.5)

@@ -1,5 +1,6 @@
 """Small trainings for tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,11 @@ from ops.engines import Choice
 from service.config import TrainConfig, from_preset
 from service.data import ingest
 from service.home import Home
+from service.rounds.averaging import TrainState
 from service.rounds.job import Job
+from service.rounds.schedule import RoundSchedule
+from service.rounds.serial_executor import SerialExecutor
+from service.rounds.tasks import RoundResult
 from tests.data import write_idx_dataset
 
 SMALL: dict[str, Any] = {
@@ -48,3 +53,9 @@ def small_job(home: Home, folder: Path, *, train: int = 300, **given: Any) -> Jo
 def choose_for(config: TrainConfig) -> Choice:
     """The engine that the configuration names, on the CPU."""
     return Choice("simd" if config.engine == "simd" else "array", "cpu")
+
+
+def serial_results(job: Job, start: TrainState | None = None) -> Iterator[RoundResult]:
+    """The results of all rounds of a job, each with its state, computed in this process."""
+    schedule = RoundSchedule(job.plan)
+    return SerialExecutor().run_rounds(job, start or job.initial_state(), schedule.after(None), schedule)

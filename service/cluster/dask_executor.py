@@ -15,9 +15,10 @@ from time import monotonic
 from distributed.client import ClosedClientError
 
 from service.cluster.connection import RETURN_SECONDS, Cluster
-from service.cluster.in_flight import ClusterEvent, Disturbed, Window
+from service.cluster.in_flight import Disturbed, Window
 from service.errors import ClusterError
 from service.rounds.averaging import TrainState
+from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
@@ -71,7 +72,7 @@ class FailurePolicy:
 
     def disturbed(self, trouble: ClusterEvent) -> None:
         """Count a disturbance that struck the round at hand. Raises ClusterError where there were too many in a row."""
-        if not trouble.struck:
+        if not trouble.is_failure:
             return
         self.failures += 1
         if self.failures > ATTEMPTS:
@@ -145,7 +146,7 @@ def coordinate(
                     going_on_from = told.round.number + 1
                 yield told
                 if straggler:
-                    yield ClusterEvent("a worker lags behind", told.round.number + 1, 0, struck=False)
+                    yield ClusterEvent("a worker lags behind", told.round.number + 1, 0, is_failure=False)
                 asked = monotonic()
                 window.patience = watch.patience()
         except Disturbed as trouble:

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from secrets import token_hex
 from time import monotonic
 
@@ -15,6 +14,7 @@ from service.cluster.connection import Cluster
 from service.cluster.submission import RoundSubmitter, SubmittedRound
 from service.cluster.worker_pool import WorkerPool
 from service.rounds.averaging import TrainState
+from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
 from service.rounds.plan import LAG, Round
 from service.rounds.schedule import RoundSchedule
@@ -32,20 +32,6 @@ Each result is made from others, and Dask's scheduler remembers how, back to the
 
 GLANCE_SECONDS = 0.05
 """How often the coordinator looks up from waiting for an answer."""
-
-
-@dataclass(frozen=True)
-class ClusterEvent:
-    """Something happened to the cluster.
-
-    round: where the work goes on. tasks: how many were let go for it. struck: whether the round at hand lost a task by
-    it, or was given up.
-    """
-
-    why: str
-    round: int
-    tasks: int
-    struck: bool = True
 
 
 class Disturbed(Exception):
@@ -203,7 +189,9 @@ class Window:
             else:
                 # The old fetch may still be reading from the worker that left.
                 flight.answers = self._launcher.fetched(flight.asked)
-        return ClusterEvent("a worker left", flight.round.number, tasks, struck=not struck.isdisjoint(flight.inputs))
+        return ClusterEvent(
+            "a worker left", flight.round.number, tasks, is_failure=not struck.isdisjoint(flight.inputs)
+        )
 
     def _is_stuck(self, flight: SubmittedRound) -> bool:
         """Whether Dask can't have a round done, or not without what came before it.

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from dask import annotate
-from distributed import Future
+from distributed import Future, get_worker
 
 from service.cluster.connection import Cluster
 from service.cluster.worker_pool import WorkerPool
-from service.rounds.averaging import FAN_IN, TrainState
+from service.rounds.averaging import FAN_IN, ShardUpdate, TrainState
 from service.rounds.job import Job
 from service.rounds.plan import Round
-from service.rounds.tasks import RoundResult, local_round, partial_sum, report, state_after
+from service.rounds.tasks import Before, RoundResult, local_round, partial_sum, report, state_after
 
 FETCH_BYTES = 4 << 20
 """The most that is fetched after every round: what the shards hand in, or else a report with the state."""
@@ -88,7 +88,7 @@ class RoundSubmitter:
         if isinstance(before, TrainState):
             (before,) = submit(_given, [(before,)], f"start-{tag}")
         shards = [(self._job, round_, shard, before) for shard in range(round_.shards)]
-        parts = flight.shards = submit(local_round, shards, f"round-{tag}")
+        parts = flight.shards = submit(_local_round, shards, f"round-{tag}")
         level = 0
         while len(parts) > FAN_IN:
             groups = [(parts[low : low + FAN_IN],) for low in range(0, len(parts), FAN_IN)]
@@ -150,6 +150,11 @@ class RoundSubmitter:
         """Whether the coordinator fetches what the shards hand in and sums it up itself, which no worker waits for."""
         vectors = 2 * round_.shards + 2  # parameters and velocity of each, and where the round began
         return vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
+
+
+def _local_round(job: Job, round_: Round, shard: int, before: TrainState | Before) -> ShardUpdate:
+    """One shard's steps of one round, with the address of the worker that this runs on."""
+    return local_round(job, round_, shard, before, worker=get_worker().address)
 
 
 def _given(state: TrainState) -> TrainState:

@@ -1,28 +1,57 @@
-"""A run without a cluster: the same pure functions, called one after another in this process."""
+"""Rounds without a cluster: the same pure functions, called one after another in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
+from ops.engines import Choice, choose
+from ops.errors import Unsupported
+from ops.network import Network
+from ops.step_config import StepConfig
+from service.config import TrainConfig
+from service.errors import ClusterError, InvalidInput
 from service.rounds.averaging import FAN_IN, PartialSum, ShardUpdate, TrainState
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult, local_round, partial_sum, report
 
+Result = TypeVar("Result")
 
-def run_serial(job: Job, start: TrainState, first: Round | None) -> Iterator[RoundResult]:
-    """The reports of all rounds from `first` on, each with its state. The same bits as on a cluster."""
-    state, following, schedule = start, first, RoundSchedule(job.plan, {})
-    while following is not None:
-        done = run_round(job, state, following)
-        yield done
-        if done.state is None:
-            raise AssertionError("the report was asked for with its state")
-        schedule.note(following, done.dispersion)
-        state, following = done.state, schedule.after(following)
+
+class SerialExecutor:
+    """Computes rounds in this process, one shard after another. See `service.rounds.executor.Executor`."""
+
+    num_workers = 1
+
+    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
+        """The engine that this machine takes. Raises ClusterError without the data, InvalidInput without the engine."""
+        if not (store / "zarr.json").is_file():
+            raise ClusterError(f"this process can't see {store}")
+        try:
+            return choose(network, step_config, engine=config.engine, device=config.device)
+        except Unsupported as error:
+            raise InvalidInput(str(error)) from None
+
+    def run_rounds(
+        self, job: Job, state: TrainState, first: Round | None, schedule: RoundSchedule
+    ) -> Generator[RoundResult]:
+        """Compute the rounds from `first` to the last. Every result has its state; there are no events."""
+        next_round = first
+        while next_round is not None:
+            result = run_round(job, state, next_round)
+            yield result
+            assert result.state is not None
+            schedule.note(next_round, result.dispersion)
+            state, next_round = result.state, schedule.after(next_round)
+
+    def map(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
+        """Call the function for each tuple of arguments, one after another."""
+        return [function(*given) for given in arguments]
 
 
 def run_round(job: Job, start: TrainState, round_: Round) -> RoundResult:
-    """One round's report, with the state after it."""
+    """Compute one round. The result has the state after it."""
     parts: Sequence[ShardUpdate | PartialSum] = [
         local_round(job, round_, shard, start) for shard in range(round_.shards)
     ]

@@ -10,7 +10,6 @@ from threading import Lock
 from time import perf_counter, time
 
 import numpy as np
-from distributed import get_worker
 
 from ops.engines.base import Steps
 from ops.schedule import SCHEDULES, WarmUp
@@ -62,15 +61,18 @@ class RoundResult:
     state: TrainState | None
 
 
-def local_round(job: Job, round_: Round, shard: int, before: TrainState | Before) -> ShardUpdate:
-    """One shard's steps of one round, from the state that the round before leads to."""
+def local_round(job: Job, round_: Round, shard: int, before: TrainState | Before, worker: str = "") -> ShardUpdate:
+    """One shard's steps of one round, from the state that the round before leads to.
+
+    worker: the address of the worker that this runs on, which is noted beside how fast it was.
+    """
     start = before if isinstance(before, TrainState) else state_after(job, before)
     engine, data = engine_of(job), training_data(job)
     steps = steps_of(job, round_, shard)
     began = perf_counter()
     outcome = engine.run(start.replica, data, steps)
     seconds = perf_counter() - began
-    pace = Pace(seconds / max(outcome.examples, 1), _whereabouts())
+    pace = Pace(seconds / max(outcome.examples, 1), worker)
     moved = outcome.replica.theta.astype(np.float64) - start.replica.theta
     tally = RoundStats(
         examples=outcome.examples,
@@ -165,14 +167,6 @@ def _joined(
 ) -> tuple[PartialSum, TrainState]:
     whole = weighted_sum(parts)
     return whole, apply_average(whole, averaging, solo=solo)
-
-
-def _whereabouts() -> str:
-    """The address of the worker that this runs on; empty where there is none."""
-    try:
-        return str(get_worker().address)
-    except ValueError:
-        return ""
 
 
 def shards_scale(round_: Round, power: float) -> float:

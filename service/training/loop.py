@@ -12,17 +12,18 @@ from ops.engines import Choice
 from service import __version__
 from service.cluster.connection import Cluster, settle_engine
 from service.cluster.dask_executor import coordinate
-from service.cluster.in_flight import ClusterEvent
 from service.config import TrainConfig
 from service.data import describe
 from service.errors import AtelierError, Cancelled, RunError
 from service.files import clear_drafts
 from service.home import Home
+from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job, network_for, step_config_for
 from service.rounds.plan import Round
-from service.rounds.schedule import RoundSchedule, dispersions
+from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
 from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+from service.runs.logged_rounds import logged_dispersions
 from service.training.warm_start import FRESH, WarmStart
 
 CHECKPOINT_SECONDS = 30
@@ -182,7 +183,7 @@ class _Ledger:
 
     def dispersions(self) -> dict[int, float]:
         """What was measured of the rounds that are done, as far as their shards were apart."""
-        return dispersions(self._rounds.values())
+        return logged_dispersions(self._rounds.values())
 
     def round(self, report: RoundResult) -> Iterator[Entry]:
         """Write down a round that is new; hold one that was written down before against the log."""

@@ -7,9 +7,10 @@ import numpy as np
 
 from service.errors import NotFound, RunError
 from service.rounds.job import Job
-from service.rounds.schedule import RoundSchedule, dispersions, logged_round
-from service.rounds.serial_executor import run_round
+from service.rounds.schedule import RoundSchedule
+from service.rounds.serial_executor import SerialExecutor
 from service.runs import Checkpoint, RunFolder, checkpoints
+from service.runs.logged_rounds import logged_dispersions, logged_round
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,26 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
     checkpoint = _nearest(folder, only or 0)
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     before = checkpoint.round if checkpoint else None
-    known = dispersions(entry for number, entry in logged.items() if before and number <= before.number)
+    known = logged_dispersions(entry for number, entry in logged.items() if before and number <= before.number)
     schedule = RoundSchedule(job.plan, known)
-    following = schedule.after(before)
     last = max(logged) if only is None else only
-    while following is not None and following.number <= last:
-        done = run_round(job, state, following)
-        entry = logged.get(following.number)
-        if entry is None or done.state is None:
-            raise RunError(f"the log of run {folder.name} lacks round {following.number}")
-        if entry["examples"] != done.examples or logged_round(entry, job.plan) != following:
+    for result in SerialExecutor().run_rounds(job, state, schedule.after(before), schedule):
+        planned = result.round
+        entry = logged.get(planned.number)
+        if entry is None:
+            raise RunError(f"the log of run {folder.name} lacks round {planned.number}")
+        if entry["examples"] != result.examples or logged_round(entry, job.plan) != planned:
             raise RunError(
-                f"round {following.number} used {entry['examples']} examples in {logged_round(entry, job.plan)}, "
-                f"planned were {done.examples} in {following}"
+                f"round {planned.number} used {entry['examples']} examples in {logged_round(entry, job.plan)}, "
+                f"planned were {result.examples} in {planned}"
             )
-        if only is None or following.number == only:
-            verdict = RoundCheck(following.number, following.epoch, entry["digest"], done.digest)
-            yield verdict
-            if not verdict.same:
+        if only is None or planned.number == only:
+            check = RoundCheck(planned.number, planned.epoch, entry["digest"], result.digest)
+            yield check
+            if not check.same:
                 return
-        schedule.note(following, done.dispersion)
-        state, following = done.state, schedule.after(following)
+        if planned.number == last:
+            return
 
 
 def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:

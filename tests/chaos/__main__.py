@@ -12,10 +12,9 @@ from collections import Counter
 from pathlib import Path
 
 from service.home import Home
-from service.rounds.serial_executor import run_serial
 from tests.chaos.house import close_when_terminated
 from tests.chaos.storm import KILLS, Outcome, forecast, storm
-from tests.jobs import small, small_job
+from tests.jobs import serial_results, small, small_job
 
 GIVEN = {
     "epochs": 24,
@@ -32,7 +31,7 @@ def main(runs: int = 20, kills: int = 6, first_seed: int = 0) -> int:
         home = Home(Path(folder) / "home")
         os.environ["ATELIER_HOME"] = str(home.root)
         job = small_job(home, Path(folder) / "idx", train=1500, **GIVEN)
-        expected = [report.digest for report in run_serial(job, job.initial_state(), job.plan.first_round())]
+        expected = [report.digest for report in serial_results(job)]
         given = small(**GIVEN)
         calm = storm(home, "calm", given, [], seed=-1, round_s=0, limit=LIMIT_SECONDS)
         print(f"calm run: {len(expected)} rounds, digest {expected[-1][:16]}, {calm.wall_s:.1f} s", flush=True)

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from service.home import Home
-from service.rounds.serial_executor import run_serial
 from tests.chaos.processes import survivors
 from tests.chaos.storm import Blow, forecast, storm
 from tests.chaos.witness import Event, begun_again
-from tests.jobs import small, small_job
+from tests.jobs import serial_results, small, small_job
 
 # rounds of some 50 ms, enough of them that a storm of a few seconds falls within the run
 LONG = {"epochs": 12, "model": "lenet", "resize": 28, "averaging": {"shards": 4, "average_every": 6}}
@@ -27,7 +26,7 @@ EVERY_PART = [
 
 def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=1500, **LONG)
-    calm = [report.digest for report in run_serial(job, job.initial_state(), job.plan.first_round())]
+    calm = [report.digest for report in serial_results(job)]
     outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=240)
     assert outcome.rounds == calm
     assert outcome.digest == calm[-1]

@@ -10,12 +10,12 @@ import pytest
 import service.cluster.dask_executor
 from service.cluster.connection import Cluster
 from service.cluster.dask_executor import ATTEMPTS, coordinate
-from service.cluster.in_flight import ClusterEvent, Disturbed, Window
+from service.cluster.in_flight import Disturbed, Window
 from service.errors import ClusterError
 from service.home import Home
+from service.rounds.executor import ClusterEvent
 from service.rounds.schedule import RoundSchedule
-from service.rounds.serial_executor import run_serial
-from tests.jobs import small_job
+from tests.jobs import serial_results, small_job
 
 
 class Played:
@@ -25,7 +25,7 @@ class Played:
         _, self._job, self._start, self._first, *_ = arguments
 
     def reports(self):
-        for report in run_serial(self._job, self._start, self._first):
+        for report in serial_results(self._job, self._start):
             if report.round.number == 4:
                 raise Disturbed("a worker left", 1)
             report = report if report.round.number % 3 == 0 else SimpleNamespace(**{**report.__dict__, "state": None})
@@ -56,9 +56,9 @@ class Restless(Played):
     patience = 0.0
 
     def reports(self):
-        for report in run_serial(self._job, self._start, self._first):
+        for report in serial_results(self._job, self._start):
             if report.round.number == 2:
-                yield from [ClusterEvent("a worker left", 2, 3, struck=False)] * (2 * ATTEMPTS)
+                yield from [ClusterEvent("a worker left", 2, 3, is_failure=False)] * (2 * ATTEMPTS)
             yield report
 
 

@@ -16,15 +16,15 @@ import service.cluster.in_flight
 import service.cluster.submission
 from service.cluster.connection import Cluster, open_cluster
 from service.cluster.dask_executor import coordinate
-from service.cluster.in_flight import AHEAD, ClusterEvent, Disturbed, Window
+from service.cluster.in_flight import AHEAD, Disturbed, Window
 from service.config import ClusterConfig
 from service.home import Home
+from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
-from service.rounds.serial_executor import run_serial
 from service.rounds.tasks import RoundResult
 from tests.clusters import process_of
-from tests.jobs import small_job
+from tests.jobs import serial_results, small_job
 
 LONG = {"model": "lenet", "resize": 28, "epochs": 60}
 
@@ -43,7 +43,7 @@ def digests(told: list[RoundResult | ClusterEvent]) -> list[str]:
 
 
 def alone(job: Job, rounds: int | None = None) -> list[str]:
-    reports = run_serial(job, job.initial_state(), job.plan.first_round())
+    reports = serial_results(job)
     return [report.digest for report in islice(reports, rounds)]
 
 
@@ -82,7 +82,7 @@ def test_results_that_left_with_a_worker_are_made_anew(
         told += reports
         killer.join()
     left = [each for each in told if isinstance(each, ClusterEvent)]
-    assert [(each.why, each.struck) for each in left] == [("a worker left", False)]  # all of its tasks were done
+    assert [(each.why, each.is_failure) for each in left] == [("a worker left", False)]  # all of its tasks were done
     # with one shard, the results of the round before are gone too, and it begins with the state that was told
     assert (left[0].tasks > 0) == again
     assert digests(told) == alone(job)

@@ -10,15 +10,14 @@ from service.cluster.in_flight import Window
 from service.config import ClusterConfig
 from service.home import Home
 from service.rounds.schedule import RoundSchedule
-from service.rounds.serial_executor import run_serial
 from tests.clusters import process_of
-from tests.jobs import small_job
+from tests.jobs import serial_results, small_job
 
 
 def test_a_wait_for_the_work_of_others_is_no_disturbance(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", epochs=1)
     start, first = job.initial_state(), job.plan.first_round()
-    expected = [report.digest for report in run_serial(job, start, first)]
+    expected = [report.digest for report in serial_results(job, start)]
     with open_cluster(ClusterConfig(workers=1)) as cluster, connected(cluster.address) as others:
         others.client.gather(others.client.submit(sleep, 0))
         foreign = others.client.map(sleep, [1.6] * 3, pure=False)

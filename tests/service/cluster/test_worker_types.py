@@ -12,10 +12,9 @@ from service.data import describe
 from service.errors import Cancelled
 from service.home import Home
 from service.rounds.job import releases_gil
-from service.rounds.serial_executor import run_serial
 from service.training.loop import advance, begin, final_state, reopen
 from service.training.stages import evaluate_run
-from tests.jobs import small, small_job
+from tests.jobs import serial_results, small, small_job
 
 THREADS = ClusterConfig(workers=2, worker_type="threads")
 
@@ -24,7 +23,7 @@ THREADS = ClusterConfig(workers=2, worker_type="threads")
 def test_threads_end_in_the_bits_of_a_process_alone(home: Home, tmp_path: Path, engine: str):
     given = {"engine": engine, "model": "lenet", "resize": 28, "optimizer": {"momentum": 0.5}}
     job = small_job(home, tmp_path / "idx", **given)
-    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, alone = serial_results(job)
     with open_cluster(THREADS) as cluster:
         assert cluster.is_here
         # each would be held to its share of what the whole process takes
@@ -39,7 +38,7 @@ def test_threads_end_in_the_bits_of_a_process_alone(home: Home, tmp_path: Path, 
 
 def test_a_run_begun_by_threads_is_ended_by_processes(home: Home, tmp_path: Path, cluster_of):
     job = small_job(home, tmp_path / "idx")
-    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, alone = serial_results(job)
     with open_cluster(THREADS) as cluster:
         folder, begun = begin(home, cluster, from_preset(small()), "run")
         entries = advance(cluster, folder, begun)

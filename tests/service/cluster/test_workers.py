@@ -15,10 +15,9 @@ from service.cluster.in_flight import Window
 from service.config import ClusterConfig, from_preset
 from service.home import Home
 from service.rounds.schedule import RoundSchedule
-from service.rounds.serial_executor import run_serial
 from service.training.loop import advance, begin, final_state
 from tests.clusters import process_of
-from tests.jobs import small, small_job
+from tests.jobs import serial_results, small, small_job
 
 LONG = {"model": "lenet", "resize": 28, "epochs": 12}
 
@@ -46,7 +45,7 @@ def slow(process: int):
 
 def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
-    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, alone = serial_results(job)
     with open_cluster(ClusterConfig(workers=2)) as cluster:
         folder, job = begin(home, cluster, from_preset(small(**LONG)), "slow")
         entries = advance(cluster, folder, job)
@@ -74,7 +73,7 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
         digests = [report.digest for report in reports]
         assert warm == {old, new}
         cluster.client.sync(joining.close)
-    assert digests == [report.digest for report in run_serial(job, start, first)][1:]
+    assert digests == [report.digest for report in serial_results(job, start)][1:]
 
 
 def test_a_connection_that_dask_made_anew_is_replaced_by_one_that_hears_of_workers():

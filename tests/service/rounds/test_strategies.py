@@ -11,11 +11,10 @@ from service.home import Home
 from service.rounds.interval import following, geometric
 from service.rounds.job import Job
 from service.rounds.plan import LAG, Plan, shuffle
-from service.rounds.serial_executor import run_serial
 from service.runs import RunFolder
 from service.training.loop import advance, begin, final_state, recorded_job, reopen
 from service.training.verify import verify_run
-from tests.jobs import small, small_job
+from tests.jobs import serial_results, small, small_job
 
 STRATEGIES: dict[str, dict[str, Any]] = {
     "growing H": {"averaging": {"first_average_every": 1, "average_every": 9}},
@@ -103,7 +102,7 @@ def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Pa
     from service.data import read
 
     job = small_job(home, tmp_path / "idx", **STRATEGIES[name])
-    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, last = serial_results(job)
     assert last.state is not None
     expected = trained_by_hand(job, *read(job.data.path, "train", job.data.digest))
     moved = np.abs(expected - job.initial_state().replica.theta).max()
@@ -117,7 +116,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
     home: Home, tmp_path: Path, cluster_of, name: str
 ):
     job = small_job(home, tmp_path / "idx", **STRATEGIES[name])
-    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, alone = serial_results(job)
     folder, begun = begin(home, cluster_of(2), from_preset(small(**STRATEGIES[name])), "run")
     entries = advance(cluster_of(2), folder, begun)
     while next(entries)["kind"] != "epoch":
@@ -150,7 +149,7 @@ def test_h_goes_with_the_inverse_root_of_the_dispersion_within_its_reach():
 
 def test_a_following_h_changes_in_mid_run_and_every_example_is_still_seen_once(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", **STRATEGIES["H that follows the dispersion"])
-    rounds = [done.round for done in run_serial(job, job.initial_state(), job.plan.first_round())]
+    rounds = [done.round for done in serial_results(job)]
     apart = [round_ for round_ in rounds if not round_.solo]
     lengths = [round_.last - round_.first for round_ in apart if round_.last < job.plan.steps_per_epoch]
     assert len(set(lengths[LAG:])) > 1, lengths

@@ -8,12 +8,11 @@ import pytest
 from service.home import Home
 from service.rounds.averaging import TrainState
 from service.rounds.job import Job
-from service.rounds.serial_executor import run_serial
-from tests.jobs import small_job
+from tests.jobs import serial_results, small_job
 
 
 def last_state(job: Job) -> TrainState:
-    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, last = serial_results(job)
     assert last.state is not None
     return last.state
 
@@ -70,7 +69,7 @@ def test_steps_match_pytorch_with_the_same_batches(home: Home, tmp_path: Path):
 def test_a_shard_without_examples_changes_nothing(home: Home, tmp_path: Path):
     # 33 examples in batches of 32: the second step has one example for three shards
     job = small_job(home, tmp_path / "idx", train=33, epochs=1, averaging={"shards": 3, "average_every": 1})
-    reports = list(run_serial(job, job.initial_state(), job.plan.first_round()))
+    reports = list(serial_results(job))
     assert [report.examples for report in reports] == [32, 1]
 
 

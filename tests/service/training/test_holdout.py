@@ -15,14 +15,13 @@ from service.home import Home
 from service.registry import Registry
 from service.rounds.job import Job
 from service.rounds.plan import plan_for
-from service.rounds.serial_executor import run_serial
 from service.runs import RunFolder
 from service.search.sweep import Result, results_table
 from service.training.evaluation import evaluate
 from service.training.loop import recorded_job, reopen
 from service.training.stages import evaluate_run, publish_run, train_run
 from service.training.verify import examples_once, verify_run
-from tests.jobs import blobs_store, small, small_job
+from tests.jobs import blobs_store, serial_results, small, small_job
 
 
 def test_the_last_examples_are_never_trained_on(home: Home, tmp_path: Path):
@@ -53,13 +52,13 @@ def altered_behind(home: Home, folder: Path, first: int) -> DatasetInfo:
 
 
 def _digest(job: Job) -> str:
-    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, last = serial_results(job)
     return last.digest
 
 
 def test_validation_is_measured_on_exactly_the_examples_kept_out(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", holdout=70)
-    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, last = serial_results(job)
     assert last.state is not None
     theta = last.state.replica.theta
     held = evaluate(job, theta).validation

@@ -11,11 +11,10 @@ from service.cluster.connection import Cluster, open_cluster, settle_engine
 from service.config import ClusterConfig, from_preset
 from service.errors import Cancelled, ClusterError, Conflict, DataError, RunError
 from service.home import Home
-from service.rounds.serial_executor import run_serial
 from service.runs import RoundLog, RunFolder, checkpoints
 from service.training.loop import advance, begin, final_state, reopen
 from service.training.stages import evaluate_run, train_run
-from tests.jobs import blobs_store, small, small_job
+from tests.jobs import blobs_store, serial_results, small, small_job
 
 
 def run(home: Home, cluster: Cluster, name: str, **given) -> RunFolder:
@@ -63,7 +62,7 @@ def test_so_it_does_with_convolutions_and_every_way_of_averaging(
 
 def check_sizes(home: Home, folder: Path, cluster_of, given: dict) -> None:
     job = small_job(home, folder / "idx", **given)
-    *_, alone = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, alone = serial_results(job)
     digests = {n: final_state(run(home, cluster_of(n), f"w{n}", **given)).state.digest for n in (1, 2, 3, 4)}
     assert digests == dict.fromkeys((1, 2, 3, 4), alone.digest)
 

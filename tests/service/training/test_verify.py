@@ -11,12 +11,11 @@ import pytest
 from service.config import from_preset
 from service.errors import Cancelled, InvalidInput, NotFound, RunError
 from service.home import Home
-from service.rounds.serial_executor import run_serial
 from service.runs import Entry, RunFolder
 from service.training.loop import advance, begin, final_state, recorded_job, reopen
 from service.training.verify import examples_once, verify_run
 from service.training.warm_start import WarmStart
-from tests.jobs import blobs_store, small
+from tests.jobs import blobs_store, serial_results, small
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, 
     assert start is not None
     logged = [entry["digest"] for entry in run.entries() if entry["kind"] == "round"]
     assert start.digest == logged[2]
-    *_, last = run_serial(job, start, job.plan.first_round())
+    *_, last = serial_results(job, start)
     assert final_state(fork).state.digest == last.digest
     assert all(verdict.same for verdict in verify_run(fork, job))
     assert fork.facts()["fork"] == "run:3"

@@ -13,11 +13,10 @@ from service.home import Home
 from service.registry.exports.weights import as_tensors
 from service.rounds.averaging import TrainState
 from service.rounds.job import Job
-from service.rounds.serial_executor import run_serial
 from service.training.loop import advance, begin, final_state, recorded_job
 from service.training.verify import verify_run
 from service.training.warm_start import FRESH, WarmStart
-from tests.jobs import small, small_job
+from tests.jobs import serial_results, small, small_job
 from tests.service.models import draft, publish
 
 
@@ -40,7 +39,7 @@ def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_
         pass
     start = job.initial_state()
     start = TrainState(replace(start.replica, theta=theta), start.outer)
-    *_, alone = run_serial(job, start, job.plan.first_round())
+    *_, alone = serial_results(job, start)
     assert final_state(folder).state.digest == alone.digest
     assert all(verdict.same for verdict in verify_run(folder, recorded_job(home, folder)))
     assert folder.facts()["start_digest"] == start.digest

@@ -12,7 +12,7 @@ from service.home import Home
 from service.registry.exports.onnx import onnx_model
 from service.registry.exports.weights import as_tensors
 from service.rounds.job import Job
-from service.rounds.serial_executor import run_serial
+from tests.jobs import serial_results
 
 
 @pytest.mark.peers
@@ -26,7 +26,7 @@ def test_all_engines_and_exports_agree_on_every_test_image(home: Home, record_pr
     except DataError as error:
         pytest.skip(f"the real data can't be had here: {error}")
     job = Job(from_preset({"epochs": 3, "averaging": {"shards": 1}}), data, Choice("simd", "cpu"))
-    *_, trained = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, trained = serial_results(job)
     theta, network = trained.state.replica.theta, job.network
     images, labels = read(data.path, "test", data.digest)
     pixels = images[:, None].astype(np.float32) / np.float32(255)

@@ -10,9 +10,8 @@ from service.config import TrainConfig
 from service.errors import Conflict, SweepError
 from service.home import Home
 from service.rounds.job import Job
-from service.rounds.serial_executor import run_serial
 from service.search.sweep import Result, Sweep, SweepFolder, as_text, results_table, run_trial
-from tests.jobs import SMALL, choose_for, small_job
+from tests.jobs import SMALL, choose_for, serial_results, small_job
 
 
 def sweep() -> Sweep:
@@ -22,7 +21,7 @@ def sweep() -> Sweep:
 def alone(job: Job, config: TrainConfig) -> str:
     """The digest that a training ends with in one process."""
     job = Job(config, job.data, choose_for(config))
-    *_, last = run_serial(job, job.initial_state(), job.plan.first_round())
+    *_, last = serial_results(job)
     return last.digest
 
 

@@ -119,6 +119,13 @@ class RoundResult:
     velocity: Floats | None = None
     outer: Floats | None = None
 
+    @property
+    def end(self) -> tuple[Replica, Floats]:
+        """The state after the last of some rounds: the replica, and the outer optimizer's velocity."""
+        if self.velocity is None or self.outer is None:
+            raise AssertionError("only the last of some rounds has its velocities")
+        return Replica(self.theta, self.velocity), self.outer
+
 
 class Engine(Protocol):
     """Runs one network under one step configuration. Build one with `ops.engines.build`.

@@ -3,11 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from ops.averaging import average, squared_distance
 from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
 from ops.errors import OpsError, ShapeError
+
+
+class Shards(Protocol):
+    """As much of an engine as rounds need."""
+
+    def run_shards(self, replicas: Sequence[Replica], data: Any, steps: Sequence[Steps]) -> list[StepResult]:
+        """See `Engine.run_shards`."""
 
 
 class OneByOne:
@@ -26,36 +33,42 @@ class OneByOne:
         self, replica: Replica, outer: Floats, data: Any, rounds: Iterable[RoundSteps]
     ) -> Iterator[RoundResult]:
         """See `Engine.run_rounds`. Raises OpsError for a round without examples."""
-        held: RoundResult | None = None
-        for round_ in rounds:
-            if held is not None:
-                yield replace(held, velocity=None, outer=None)
-            held = self._round(replica, outer, data, round_)
-            assert held.velocity is not None
-            assert held.outer is not None
-            replica, outer = Replica(held.theta, held.velocity), held.outer
-        if held is not None:
-            yield held
+        return rounds_on_host(self, replica, outer, data, rounds)
 
-    def _round(self, start: Replica, outer: Floats, data: Any, round_: RoundSteps) -> RoundResult:
-        check_round(round_)
-        began = perf_counter()
-        results = self.run_shards([start] * len(round_.shards), data, round_.shards)
-        seconds = perf_counter() - began
-        examples = tuple(result.examples for result in results)
-        after = average([result.replica for result in results], examples, start.theta, outer, round_.rule)
-        return RoundResult(
-            theta=after.replica.theta,
-            examples=examples,
-            losses=tuple(result.loss for result in results),
-            correct=tuple(result.correct for result in results),
-            distances=tuple(squared_distance(result.replica.theta, start.theta) for result in results),
-            length=after.length,
-            travelled=after.travelled,
-            seconds=seconds,
-            velocity=after.replica.velocity,
-            outer=after.outer,
-        )
+
+def rounds_on_host(
+    engine: Shards, replica: Replica, outer: Floats, data: Any, rounds: Iterable[RoundSteps]
+) -> Iterator[RoundResult]:
+    """`Engine.run_rounds` on an engine's `run_shards`, with averages on the host: the bits that all engines give."""
+    held: RoundResult | None = None
+    for round_ in rounds:
+        if held is not None:
+            yield replace(held, velocity=None, outer=None)
+        held = _round(engine, replica, outer, data, round_)
+        replica, outer = held.end
+    if held is not None:
+        yield held
+
+
+def _round(engine: Shards, start: Replica, outer: Floats, data: Any, round_: RoundSteps) -> RoundResult:
+    check_round(round_)
+    began = perf_counter()
+    results = engine.run_shards([start] * len(round_.shards), data, round_.shards)
+    seconds = perf_counter() - began
+    examples = tuple(result.examples for result in results)
+    after = average([result.replica for result in results], examples, start.theta, outer, round_.rule)
+    return RoundResult(
+        theta=after.replica.theta,
+        examples=examples,
+        losses=tuple(result.loss for result in results),
+        correct=tuple(result.correct for result in results),
+        distances=tuple(squared_distance(result.replica.theta, start.theta) for result in results),
+        length=after.length,
+        travelled=after.travelled,
+        seconds=seconds,
+        velocity=after.replica.velocity,
+        outer=after.outer,
+    )
 
 
 def check_shards(replicas: Sequence[Replica], steps: Sequence[Steps]) -> None:

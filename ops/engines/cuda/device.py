@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ops.engines.cuda.cubin import OPTIONS, Compiler, cubin, cubin_store
 from ops.engines.cuda.plan import Launch
 from ops.errors import Unsupported
 
-KERNELS = ("examples_kernel", "update_kernel", "advance_kernel", "predict_kernel")
+KERNELS = ("examples_kernel", "update_kernel", "advance_kernel", "average_kernel", "sums_kernel", "predict_kernel")
 
 LEAST_FREE = 64 << 20
 """Bytes that must be free for a GPU to count as usable: the data set, buffers and CUDA's own."""
@@ -38,7 +39,17 @@ class Device(Protocol):
 
     def graph(self, module: Any, launches: tuple[Launch, ...], buffers: Mapping[str, Any]) -> Any: ...
 
-    def replay(self, graph: Any, times: int) -> None: ...
+    def replay(self, graph: Any) -> None: ...
+
+    def staging(self, size: int) -> np.ndarray: ...
+
+    def fetch(self, array: Any, into: np.ndarray) -> None: ...
+
+    def mark(self) -> Any: ...
+
+    def wait(self, mark: Any) -> None: ...
+
+    def seconds(self, first: Any, last: Any) -> float: ...
 
 
 def missing() -> str:
@@ -80,15 +91,32 @@ class CupyDevice:
 
     def compile(self, code: str, shared: int) -> Any:
         """Compile the kernels for this GPU, by name, and allow their blocks so many bytes of shared memory."""
+        driver = self._cupy.cuda.driver
         whole = self._cupy.cuda.Device().attributes["MaxSharedMemoryPerMultiprocessor"]
-        module = self._cupy.RawModule(code=code, options=("-std=c++17",))
+        module = self._module(code)
         kernels = {name: module.get_function(name) for name in KERNELS}
         for name, kernel in kernels.items():
             if name in ("examples_kernel", "predict_kernel"):
-                kernel.max_dynamic_shared_size_bytes = shared
+                driver.funcSetAttribute(kernel.ptr, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
             # What is left is first-level cache. The same for all: a multiprocessor would be set up anew between two.
-            kernel.preferred_shared_memory_carveout = min(100, -(-100 * (shared + RESERVED) // whole))
+            share = min(100, -(-100 * (shared + RESERVED) // whole))
+            driver.funcSetAttribute(kernel.ptr, driver.CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, share)
         return kernels
+
+    def _module(self, code: str) -> Any:
+        cuda = self._cupy.cuda
+        version = f"{cuda.nvrtc.getVersion()} {self._cupy.__version__}"
+        compiler = Compiler(
+            str(cuda.Device().compute_capability),
+            version,
+            lambda text: bytes(cuda.compiler.compile_using_nvrtc(text, OPTIONS)[0]),
+        )
+        module = cuda.function.Module()
+        try:
+            module.load(cubin(code, compiler, cubin_store()))
+        except cuda.driver.CUDADriverError:  # kept by a driver that knew more
+            module.load(cubin(code, compiler, cubin_store(), fresh=True))
+        return module
 
     def array(self, host: np.ndarray) -> Any:
         """A copy of a host array on the device."""
@@ -139,7 +167,29 @@ class CupyDevice:
                 raise
             return self._stream.end_capture()
 
-    def replay(self, graph: Any, times: int) -> None:
-        """Put a graph on the stream so many times."""
-        for _ in range(times):
-            graph.launch(self._stream)
+    def replay(self, graph: Any) -> None:
+        """Put a graph on the stream."""
+        graph.launch(self._stream)
+
+    def staging(self, size: int) -> np.ndarray:
+        """So many bytes of host memory that the device copies from and to while the host goes on."""
+        return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
+
+    def fetch(self, array: Any, into: np.ndarray) -> None:
+        """Put a copy to memory of `staging` on the stream."""
+        with self._stream:
+            array.get(stream=self._stream, out=into, blocking=False)
+
+    def mark(self) -> Any:
+        """Put a mark on the stream, which is reached when all before it is done."""
+        event = self._cupy.cuda.Event()
+        event.record(self._stream)
+        return event
+
+    def wait(self, mark: Any) -> None:
+        """Wait until a mark is reached."""
+        mark.synchronize()
+
+    def seconds(self, first: Any, last: Any) -> float:
+        """The time between two marks that were reached."""
+        return float(self._cupy.cuda.get_elapsed_time(first, last)) / 1e3

@@ -1,49 +1,37 @@
-"""The engine itself: checks what it is given, fills the device's buffers, replays the graph, reads back once."""
+"""The engine itself: checks what it is given, and has sessions run it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engines.base import Floats, Replica, StepResult, Steps
+from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
 from ops.engines.cuda.device import CupyDevice, Device
 from ops.engines.cuda.layout import layout
-from ops.engines.cuda.plan import CHUNK, PREDICT_BATCH, Plan, plan, predict_launch
+from ops.engines.cuda.plan import MOST_SHARDS, PREDICT_BATCH, plan, predict_launch
+from ops.engines.cuda.rounds import AHEAD, Pipeline, shape, used
+from ops.engines.cuda.session import Data, Session
 from ops.engines.cuda.source import source
 from ops.engines.cuda.support import check
 from ops.engines.inputs import checked_examples, checked_images
-from ops.engines.spans import OneByOne
-from ops.errors import ShapeError
+from ops.engines.spans import check_round, check_shards
+from ops.errors import ShapeError, Unsupported
 from ops.network import Network
-from ops.random import seed_key
 from ops.step_config import StepConfig
 
+SESSIONS = 4
+"""So many are kept for the next call, each with its buffers: for whole batches, for a shard's or all shards', and for
+the batch that an epoch ends with."""
 
-@dataclass(frozen=True)
-class Data:
-    """A data set on the device: images (N, c, h, w) uint8, labels (N,) uint8; count is N."""
-
-    images: Any
-    labels: Any
-    count: int
+STEPS = 32
+"""A session is made for a multiple of so many steps: a round that is a little longer fits too."""
 
 
-@dataclass(frozen=True)
-class _Captured:
-    """A graph, and the arrays it reads and writes, which it wouldn't keep alive by itself."""
+class CudaEngine:
+    """Runs rounds on a GPU as replays of CUDA graphs, in which shards go side by side.
 
-    plan: Plan
-    data: Data
-    buffers: dict[str, Any]
-    graph: Any
-
-
-class CudaEngine(OneByOne):
-    """Runs rounds on a GPU as replays of one CUDA graph. Raises Unsupported without a GPU, or where `check` does.
-
-    device: what stands for the GPU; the current one by default.
+    device: what stands for the GPU; the current one by default. Raises Unsupported without one, or where `check` does.
     """
 
     name = "cuda"
@@ -55,7 +43,7 @@ class CudaEngine(OneByOne):
         self.step_config = step_config
         self._layout = layout(network, self._device.shared)
         self._module = self._device.compile(source(network, step_config, self._layout), self._layout.bytes)
-        self._captured: _Captured | None = None
+        self._sessions: list[Session] = []
         self._lock = Lock()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
@@ -66,39 +54,54 @@ class CudaEngine(OneByOne):
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
         """See `Engine.run`. Raises ShapeError for other parameters, or examples that aren't in the data."""
-        for vector in (replica.theta, replica.velocity):
-            self._check_size(vector)
-        first, last = (int(steps.offsets[0]), int(steps.offsets[-1])) if len(steps) else (0, 0)
-        used = steps.examples[first:last]
-        if len(used) and not (used.min() >= 0 and used.max() < data.count):
-            raise ShapeError(f"examples must be in [0, {data.count}), got {used.min()} to {used.max()}")
-        if not len(used):
-            return StepResult(Replica(replica.theta.copy(), replica.velocity.copy()), 0, 0.0, 0)
-        with self._lock:
-            return self._run(replica, data, steps, used, first)
+        return self.run_shards([replica], data, [steps])[0]
 
-    def _run(self, replica: Replica, data: Data, steps: Steps, used: NDArray[np.int32], first: int) -> StepResult:
-        device = self._device
-        captured = self._ready(data, int(np.diff(steps.offsets).max()), len(used), len(steps))
-        buffers = captured.buffers
-        # past the last step the offsets stay where they are: such steps are empty
-        offsets = np.full(captured.plan.buffers["offsets"].shape, len(used), np.int32)
-        offsets[: len(steps) + 1] = steps.offsets - first
-        host: dict[str, NDArray[Any]] = {
-            "theta": np.asarray(replica.theta, np.float32),
-            "velocity": np.asarray(replica.velocity, np.float32),
-            "totals": np.zeros(2),
-            "control": np.array([0, steps.epoch, *seed_key(steps.seed)], np.uint32),
-            "examples": np.asarray(used, np.int32),
-            "offsets": offsets,
-            "rates": np.asarray(steps.rates, np.float32),
-        }
-        for name, values in host.items():
-            device.write(buffers[name], values)
-        device.replay(captured.graph, -(-len(steps) // CHUNK))
-        after = Replica(device.read(buffers["theta"]), device.read(buffers["velocity"]))
-        loss, correct = device.read(buffers["totals"])
-        return StepResult(after, len(used), float(loss), int(correct))
+    def run_shards(self, replicas: Sequence[Replica], data: Data, steps: Sequence[Steps]) -> list[StepResult]:
+        """See `Engine.run_shards`. Raises ShapeError for other parameters, or examples that aren't in the data."""
+        check_shards(replicas, steps)
+        for replica, of_shard in zip(replicas, steps, strict=True):
+            self._check(replica, data, of_shard)
+        if not any(map(used, steps)):
+            return [StepResult(Replica(r.theta.copy(), r.velocity.copy()), 0, 0.0, 0) for r in replicas]
+        with self._lock:
+            session = self._session(data, steps)
+            session.begin(replicas)
+            session.steps(steps, None, session.staging()[0])
+            theta, velocity, totals = map(session.read, ("theta", "velocity", "totals"))
+            self._sessions.append(session)
+        return [
+            StepResult(Replica(theta[shard], velocity[shard]), used(of_shard), float(loss), int(correct))
+            for shard, (of_shard, (loss, correct)) in enumerate(zip(steps, totals, strict=True))
+        ]
+
+    def run_rounds(
+        self, replica: Replica, outer: Floats, data: Data, rounds: Iterable[RoundSteps]
+    ) -> Iterator[RoundResult]:
+        """See `Engine.run_rounds`.
+
+        Raises OpsError for a round without examples, Unsupported for too many shards, ShapeError as `run_shards` does.
+        """
+        pipeline: Pipeline | None = None
+        try:
+            for round_ in rounds:
+                self._check_round(round_)
+                for steps in round_.shards:
+                    self._check(replica, data, steps)
+                if pipeline is not None and not pipeline.session.holds(data, *shape(round_.shards)):
+                    replica, outer = yield from pipeline.drain(velocities=False)
+                    self._give_back(pipeline)
+                    pipeline = None
+                if pipeline is None:
+                    pipeline = self._pipeline(data, round_.shards)
+                    pipeline.begin(replica, outer)
+                pipeline.put(round_)
+                if len(pipeline) > AHEAD:
+                    yield pipeline.result()
+            if pipeline is not None:
+                yield from pipeline.drain(velocities=True)
+        finally:
+            if pipeline is not None:
+                self._give_back(pipeline)
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `Engine.predict`. Raises ShapeError for other parameters."""
@@ -119,31 +122,45 @@ class CudaEngine(OneByOne):
                 logits[start : start + len(part)] = device.read(out)[: len(part)]
         return logits
 
+    def _check_round(self, round_: RoundSteps) -> None:
+        check_round(round_)
+        if len(round_.shards) > MOST_SHARDS:
+            raise Unsupported(f"engine 'cuda' averages at most {MOST_SHARDS} shards, got {len(round_.shards)}")
+
+    def _check(self, replica: Replica, data: Data, steps: Steps) -> None:
+        for vector in (replica.theta, replica.velocity):
+            self._check_size(vector)
+        numbers = steps.examples[steps.offsets[0] : steps.offsets[-1]] if used(steps) else steps.examples[:0]
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < data.count):
+            raise ShapeError(f"examples must be in [0, {data.count}), got {numbers.min()} to {numbers.max()}")
+
     def _check_size(self, vector: Floats) -> None:
         if vector.shape != (self.network.num_parameters,):
             raise ShapeError(
                 f"{self.network.name!r} has {self.network.num_parameters:,} parameters, got shape {vector.shape}"
             )
 
-    def _ready(self, data: Data, capacity: int, room: int, steps: int) -> _Captured:
-        """A graph that holds such a round: the last one if it is large enough, else a new one."""
-        last = self._captured
-        if last is not None and last.data is data and _holds(last.plan, capacity, room, steps):
-            return last
-        # the old buffers are let go before new ones are taken
-        self._captured = last = None
-        made = plan(self.network, self._layout, capacity, room, steps)
-        buffers = {name: self._device.empty(buffer.shape, buffer.dtype) for name, buffer in made.buffers.items()}
-        everything = {**buffers, "images": data.images, "labels": data.labels}
-        # Kernels are loaded at their first launch, which a capture doesn't allow: launch them once with nothing to do.
-        for name in ("offsets", "control"):
-            self._device.write(buffers[name], np.zeros(made.buffers[name].shape, made.buffers[name].dtype))
-        for launch in (*made.launches[:2], made.launches[-1]):
-            self._device.launch(self._module, launch, everything)
-        self._captured = _Captured(made, data, everything, self._device.graph(self._module, made.launches, everything))
-        return self._captured
+    def _pipeline(self, data: Data, shards: Sequence[Steps]) -> Pipeline:
+        with self._lock:
+            session = self._session(data, shards)
+        return Pipeline(session, self._device, self._lock)
 
+    def _give_back(self, pipeline: Pipeline) -> None:
+        pipeline.close()
+        with self._lock:
+            self._sessions.append(pipeline.session)
 
-def _holds(made: Plan, capacity: int, room: int, steps: int) -> bool:
-    buffers = made.buffers
-    return capacity <= made.capacity and room <= buffers["examples"].shape[0] and steps <= buffers["rates"].shape[0]
+    def _session(self, data: Data, shards: Sequence[Steps]) -> Session:
+        """A session for such steps, which is the caller's: one that is kept, or a new one.
+
+        One for far more examples a step is not taken: its blocks without examples would cost time.
+        """
+        count, capacity, steps = shape(shards)
+        for session in self._sessions:
+            if session.holds(data, count, capacity, steps) and session.plan.capacity <= 2 * capacity:
+                self._sessions.remove(session)
+                return session
+        # old buffers are let go before new ones are taken
+        del self._sessions[: max(0, len(self._sessions) - SESSIONS + 1)]
+        made = plan(self.network, self._layout, count, capacity, -(-steps // STEPS) * STEPS)
+        return Session(self._device, self._module, self.network, made, data)

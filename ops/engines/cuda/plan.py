@@ -3,18 +3,32 @@
 from dataclasses import dataclass
 from math import prod
 
+from ops.averaging import FAN_IN
 from ops.engines.cuda.calls import THREADS
 from ops.engines.cuda.layout import BATCH_PARTS, Layout, update_jobs
+from ops.engines.cuda.pairwise import LANES, leaves, merges
 from ops.network import Network
 
-CHUNK = 32
-"""Steps in one graph. A round is as many replays as it takes; steps past its end have no examples and do nothing."""
+CHUNKS = (32, 16, 8, 4, 2, 1)
+"""So many steps each graph holds: the steps of a round are replays of these, the longest first."""
 
 UPDATE_JOBS = 32
 """How many of `update_jobs` a block of the update takes, with a warp for each part of the batch."""
 
 PREDICT_BATCH = 4096
 """Images that are sent to the device at a time."""
+
+RULE = 5
+"""Numbers in front of the shards' weights in the table `rule`: see average_kernel."""
+
+MOST_SHARDS = FAN_IN**3
+"""average_kernel sums in groups of groups of groups."""
+
+AVERAGE_THREADS = 64
+SUMS_THREADS = 256
+
+ALIGNED = 16
+"""Arrays that share one piece of memory begin at multiples of so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -42,47 +56,108 @@ class Launch:
 
 @dataclass(frozen=True)
 class Plan:
-    """The buffers and the launches of a chunk of steps of at most `capacity` examples each.
+    """The buffers and the launches for rounds of so many shards.
 
-    `images` and `labels` are the data set's, and not among the buffers; `examples`, `offsets` and `rates` are filled
-    anew for each round.
+    Attributes:
+        shards: how many are computed side by side.
+        capacity: how many examples a step of a shard may have.
+        steps: how many steps a round may have.
+        buffers: arrays that stay on the device. `images` and `labels` are the data set's, and not among them.
+        tables: arrays in one piece, which the host fills anew for each round.
+        results: arrays in one piece, which the host reads after each round.
+        graphs: for each of `CHUNKS`, the launches of so many steps.
+        average: the launches that end a round.
     """
 
+    shards: int
     capacity: int
+    steps: int
     buffers: dict[str, Buffer]
-    launches: tuple[Launch, ...]
+    tables: dict[str, Buffer]
+    results: dict[str, Buffer]
+    graphs: dict[int, tuple[Launch, ...]]
+    average: tuple[Launch, ...]
 
 
-def plan(network: Network, place: Layout, capacity: int, room: int, steps: int) -> Plan:
-    """The plan for rounds of at most `steps` steps, `room` examples in all, `capacity` in one step."""
-    table = -(-max(steps, 1) // CHUNK) * CHUNK
+def plan(network: Network, place: Layout, shards: int, capacity: int, steps: int) -> Plan:
+    """The plan for rounds of `shards` shards, of at most `steps` steps of at most `capacity` examples each."""
+    parameters, blocks = network.num_parameters, place.blocks(capacity)
+    rows, sums = blocks * place.examples, len(leaves(parameters)) - 1
+    levels, pairs = merges(parameters)
     buffers = {
-        "theta": Buffer((network.num_parameters,), "f4"),
-        "velocity": Buffer((network.num_parameters,), "f4"),
-        "stash": Buffer((capacity, place.stash_floats), "f4"),
-        "partials": Buffer((place.blocks(capacity), place.partial_floats), "f4"),
-        "losses": Buffer((capacity,), "f4"),
-        "hits": Buffer((capacity,), "i4"),
-        "totals": Buffer((2,), "f8"),
-        "control": Buffer((4,), "u4"),
-        "examples": Buffer((max(room, 1),), "i4"),
-        "offsets": Buffer((table + 1,), "i4"),
-        "rates": Buffer((table,), "f4"),
+        "theta": Buffer((shards, parameters), "f4"),
+        "velocity": Buffer((shards, parameters), "f4"),
+        "start": Buffer((parameters,), "f4"),
+        "outer": Buffer((parameters,), "f4"),
+        "stash": Buffer((shards * rows, place.stash_floats), "f4"),
+        "partials": Buffer((shards * blocks, place.partial_floats), "f4"),
+        "losses": Buffer((shards * rows,), "f4"),
+        "hits": Buffer((shards * rows,), "i4"),
+        "totals": Buffer((shards, 2), "f8"),
+        "leaves": Buffer((sums + 1,), "i4"),
+        "levels": Buffer(levels.shape, "i4"),
+        "pairs": Buffer(pairs.shape, "i4"),
+        "sums": Buffer((shards + 2, sums), "f8"),
     }
-    launches: list[Launch] = []
-    jobs = sum(update_jobs(network, piece) for piece in network.table)
-    update_blocks = -(-jobs // UPDATE_JOBS) + 1
-    left = ("stash", "partials", "losses", "hits")
-    for k in range(CHUNK):
-        names = ("images", "labels", "examples", "offsets", "control", "theta", *left, k)
-        launches.append(Launch("examples_kernel", place.blocks(capacity), THREADS, place.bytes, names))
-        names = ("offsets", "rates", "control", *left, "theta", "velocity", "totals", k)
-        launches.append(Launch("update_kernel", update_blocks, UPDATE_JOBS * BATCH_PARTS, 0, names))
-    launches.append(Launch("advance_kernel", 1, 1, 0, ("control", CHUNK)))
-    return Plan(capacity, buffers, tuple(launches))
+    tables = {
+        "rule": Buffer((RULE + shards,), "f8"),
+        "cursor": Buffer((1,), "i4"),
+        "draws": Buffer((shards, 3), "u4"),
+        "offsets": Buffer((shards, steps + 1), "i4"),
+        "rates": Buffer((shards, steps), "f4"),
+        "examples": Buffer((shards * capacity * steps,), "i4"),
+    }
+    results = {"records": Buffer((shards + 2, 3), "f8"), "result": Buffer((parameters,), "f4")}
+    graphs = {
+        chunk: (
+            *(launch for k in range(chunk) for launch in _step(network, place, shards, blocks, steps, k)),
+            Launch("advance_kernel", 1, 1, 0, ("cursor", chunk)),
+        )
+        for chunk in CHUNKS
+    }
+    average = _average(shards, sums, len(levels) - 1)
+    return Plan(shards, capacity, steps, buffers, tables, results, graphs, average)
+
+
+def replays(steps: int) -> list[int]:
+    """Which of `CHUNKS` make up so many steps."""
+    made: list[int] = []
+    for chunk in CHUNKS:
+        made += [chunk] * ((steps - sum(made)) // chunk)
+    return made
+
+
+def placed(buffers: dict[str, Buffer]) -> tuple[dict[str, int], int]:
+    """Where each of some arrays begins in the one piece of memory that they share, in bytes, and how large it is."""
+    starts, end = {}, 0
+    for name, buffer in buffers.items():
+        starts[name] = end
+        end += -(-buffer.bytes // ALIGNED) * ALIGNED
+    return starts, end
 
 
 def predict_launch(place: Layout, count: int) -> Launch:
     """One launch that makes logits of `count` images."""
     names = ("images", "theta", "logits", count)
     return Launch("predict_kernel", place.blocks(count), THREADS, place.bytes, names)
+
+
+def _step(network: Network, place: Layout, shards: int, blocks: int, steps: int, k: int) -> tuple[Launch, Launch]:
+    jobs = sum(update_jobs(network, piece) for piece in network.table)
+    updates = -(-jobs // UPDATE_JOBS) + 1
+    left = ("stash", "partials", "losses", "hits")
+    forth = ("images", "labels", "examples", "offsets", "draws", "cursor", "theta", *left, blocks, steps, k)
+    back = ("offsets", "rates", "cursor", *left, "theta", "velocity", "totals", updates, blocks, steps, k)
+    return (
+        Launch("examples_kernel", shards * blocks, THREADS, place.bytes, forth),
+        Launch("update_kernel", shards * updates, UPDATE_JOBS * BATCH_PARTS, 0, back),
+    )
+
+
+def _average(shards: int, sums: int, height: int) -> tuple[Launch, ...]:
+    average = ("leaves", "rule", "theta", "velocity", "start", "outer", "sums", "result", shards, sums)
+    add = ("levels", "pairs", "sums", "totals", "records", shards, sums, height)
+    return (
+        Launch("average_kernel", -(-sums * LANES // AVERAGE_THREADS), AVERAGE_THREADS, 0, average),
+        Launch("sums_kernel", shards + 2, SUMS_THREADS, 0, add),
+    )

@@ -3,8 +3,11 @@
 from math import prod
 from pathlib import Path
 
+from ops.averaging import FAN_IN
 from ops.engines.cuda.calls import THREADS, ConvCalls, calls, real
 from ops.engines.cuda.layout import BATCH_PARTS, TILE, Layout, fused, update_jobs
+from ops.engines.cuda.pairwise import LANES
+from ops.engines.cuda.plan import AVERAGE_THREADS, RULE, SUMS_THREADS
 from ops.layers import Dropout, Flatten, LeakyReLU
 from ops.layers.activation import Activation
 from ops.network import Network
@@ -26,6 +29,7 @@ def source(network: Network, step_config: StepConfig, place: Layout) -> str:
         (HERE / "layers.cuh").read_text(),
         "".join((*leaky, writer.stage(), writer.forward(), writer.backward(), writer.gradient())),
         (HERE / "step.cu").read_text(),
+        (HERE / "averaging.cu").read_text(),
     )
     return "\n".join(parts)
 
@@ -53,6 +57,11 @@ def _constants(network: Network, step_config: StepConfig, place: Layout) -> str:
         "MOMENTUM": real(step_config.momentum),
         "WEIGHT_DECAY": real(step_config.weight_decay),
         "SMOOTHING": real(step_config.label_smoothing),
+        "FAN_IN": FAN_IN,
+        "LEAF_LANES": LANES,
+        "RULE": RULE,
+        "AVERAGE_THREADS": AVERAGE_THREADS,
+        "SUMS_THREADS": SUMS_THREADS,
     }
     return "".join(f"#define {name} {value}\n" for name, value in numbers.items())
 

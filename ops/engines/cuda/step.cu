@@ -52,16 +52,20 @@ __device__ inline void cross_entropy(const float* logits, float* dlogits, int la
     if (lane == 0) *loss = sum, *hit = best == label;
 }
 
-// control: [cursor, epoch, low and high word of the seed]. offsets and rates reach to the end of the last step's chunk.
+// Shards are computed side by side, each by so many blocks. What is a shard's own lies behind what the shards before it
+// have: parameters, rows of the stash and of the partial sums, and the tables of a round: offsets and rates of `steps`
+// steps, and draws, which are [epoch, low and high word of the seed]. cursor: the step at which a graph begins.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 examples_kernel(const unsigned char* images, const unsigned char* labels, const int* examples, const int* offsets,
-                const unsigned* control, const float* theta, float* stash, float* partials, float* losses, int* hits,
-                int k) {
+                const unsigned* draws, const int* cursor, const float* theta, float* stash, float* partials,
+                float* losses, int* hits, int blocks, int steps, int k) {
     extern __shared__ float memory[];
-    const int step = (int)control[0] + k, first = offsets[step], count = offsets[step + 1] - first;
-    const int row = blockIdx.x * EXAMPLES, here = min(count - row, EXAMPLES);
+    const int shard = blockIdx.x / blocks, block = blockIdx.x % blocks, step = shard * (steps + 1) + cursor[0] + k;
+    const int first = offsets[step], count = offsets[step + 1] - first;
+    const int here = min(count - block * EXAMPLES, EXAMPLES), row = blockIdx.x * EXAMPLES;
     if (here <= 0) return;
-    const Draw d = {examples + first + row, here, control[1], control[2], control[3]};
+    theta += (long long)shard * PARAMETERS, draws += 3 * shard;
+    const Draw d = {examples + first + block * EXAMPLES, here, draws[0], draws[1], draws[2]};
     const int e = threadIdx.x / 32, label = e < here ? labels[d.examples[e]] : 0;
     stage(memory, theta);
     fetch(images, d, true, memory);
@@ -92,22 +96,26 @@ struct Update {
 };
 
 // A block's warps share 32 jobs of `gradient`: each adds up its part of the batch, then finishes one number of each job.
-// The block after the last adds up losses and hits.
+// The last block of a shard adds up losses and hits.
 extern "C" __global__ void __launch_bounds__(BATCH_PARTS * 32, 5)
-update_kernel(const int* offsets, const float* rates, const unsigned* control, const float* stash,
-              const float* partials, const float* losses, const int* hits, float* theta, float* velocity,
-              double* totals, int k) {
-    const int step = (int)control[0] + k, count = offsets[step + 1] - offsets[step];
+update_kernel(const int* offsets, const float* rates, const int* cursor, const float* stash, const float* partials,
+              const float* losses, const int* hits, float* theta, float* velocity, double* totals, int updates,
+              int blocks, int steps, int k) {
+    const int shard = blockIdx.x / updates, block = blockIdx.x % updates, step = cursor[0] + k;
+    const int count = offsets[shard * (steps + 1) + step + 1] - offsets[shard * (steps + 1) + step];
     const int lane = threadIdx.x % 32, part = threadIdx.x / 32;
-    const float rate = rates[step];
+    const float rate = rates[shard * steps + step];
     if (count == 0) return;
-    if (blockIdx.x < gridDim.x - 1) {
+    const long long row = (long long)shard * blocks * EXAMPLES;
+    stash += row * STASH, partials += (long long)shard * blocks * PARTIALS, losses += row, hits += row;
+    theta += (long long)shard * PARAMETERS, velocity += (long long)shard * PARAMETERS;
+    if (block < updates - 1) {
         __shared__ float sums[BATCH_PARTS][TILE][32];
         float sum[TILE] = {};
         int index[TILE], mine = -1;
 #pragma unroll
         for (int j = 0; j < TILE; ++j) index[j] = -1;
-        gradient(blockIdx.x * 32 + lane, part, count, stash, partials, sum, index);
+        gradient(block * 32 + lane, part, count, stash, partials, sum, index);
 #pragma unroll
         for (int j = 0; j < TILE; ++j) {
             sums[part][j][lane] = sum[j];
@@ -133,11 +141,11 @@ update_kernel(const int* offsets, const float* rates, const unsigned* control, c
         double sum = 0.0;
         int found = 0;
         for (int t = 0; t < 32; ++t) sum += loss[t], found += right[t];
-        totals[0] += sum, totals[1] += (double)found;
+        totals[2 * shard] += sum, totals[2 * shard + 1] += (double)found;
     }
 }
 
-extern "C" __global__ void advance_kernel(unsigned* control, int steps) { control[0] += steps; }
+extern "C" __global__ void advance_kernel(int* cursor, int steps) { cursor[0] += steps; }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 predict_kernel(const unsigned char* images, const float* theta, float* out, int count) {

@@ -33,7 +33,7 @@ struct Fiber {
     std::vector<char> stack = std::vector<char>(64 << 10);
 };
 static std::vector<Fiber> all;
-static std::vector<float> lanes;
+static std::vector<double> lanes;
 static jmp_buf scheduler;
 static unsigned now;
 static std::function<void()> body;
@@ -99,14 +99,22 @@ static void grid(unsigned blocks, unsigned threads, unsigned order, std::functio
 }  // namespace fibers
 
 static void __syncthreads() { fibers::yield(fibers::AT_BLOCK); }
-static float __shfl_xor_sync(unsigned, float value, int step) {
-    const unsigned me = threadIdx.x;
-    fibers::lanes[me] = value;
+template <class T>
+static T from_lane(T value, unsigned thread) {
+    fibers::lanes[threadIdx.x] = value;
     fibers::yield(fibers::AT_WARP);
-    const float other = fibers::lanes[me ^ step];
+    const T other = (T)fibers::lanes[thread];
     fibers::yield(fibers::AT_WARP);
     return other;
 }
+template <class T>
+static T __shfl_xor_sync(unsigned, T value, int step) { return from_lane(value, threadIdx.x ^ step); }
+template <class T>
+static T __shfl_sync(unsigned, T value, int lane) { return from_lane(value, threadIdx.x / 32 * 32 + lane % 32); }
+static double __dadd_rn(double x, double y) { return x + y; }
+static double __dsub_rn(double x, double y) { return x - y; }
+static double __dmul_rn(double x, double y) { return x * y; }
+static double __ddiv_rn(double x, double y) { return x / y; }
 static float __fdividef(float x, float y) { return x / y; }
 static void __syncwarp() { fibers::yield(fibers::AT_WARP); }
 alignas(16) static float memory[(227 << 10) / 4];

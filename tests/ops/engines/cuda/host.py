@@ -13,11 +13,13 @@ from ops.engines.cuda.layout import MOST_SHARED
 FIBERS = Path(__file__).with_name("fibers.h")
 
 POINTERS = {
-    "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int*,const unsigned*,const float*,"
-    "float*,float*,float*,int*,#",
-    "update_kernel": "const int*,const float*,const unsigned*,const float*,const float*,const float*,const int*,float*,"
-    "float*,double*,#",
-    "advance_kernel": "unsigned*,#",
+    "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int*,const unsigned*,const int*,"
+    "const float*,float*,float*,float*,int*,#,#,#",
+    "update_kernel": "const int*,const float*,const int*,const float*,const float*,const float*,const int*,float*,"
+    "float*,double*,#,#,#,#",
+    "advance_kernel": "int*,#",
+    "average_kernel": "const int*,const double*,float*,float*,float*,float*,double*,float*,#,#",
+    "sums_kernel": "const int*,const int*,double*,double*,double*,#,#,#",
     "predict_kernel": "const unsigned char*,const float*,float*,#",
 }
 
@@ -84,6 +86,20 @@ class HostDevice:
     def graph(self, module, launches, buffers):
         return lambda: [self.launch(module, launch, buffers) for launch in launches]
 
-    def replay(self, graph, times):
-        for _ in range(times):
-            graph()
+    def replay(self, graph):
+        graph()
+
+    def staging(self, size):
+        return np.full(size, 255, np.uint8)
+
+    def fetch(self, array, into):
+        into[:] = array
+
+    def mark(self):
+        return len(self.launched)
+
+    def wait(self, mark):
+        assert mark <= len(self.launched)
+
+    def seconds(self, first, last):
+        return float(last - first)

@@ -116,8 +116,8 @@ def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_ag
     for sizes in ([2] * 39 + [1], [1, 2], [2] * 33):
         plan, start = steps(*sizes), replica(network)
         assert_close(engine.run(start, ours, plan), plain.run(start, theirs, plan))
-    # three launches to warm up once, then 65 a replay: two, one and two of them
-    assert len(device.launched) == 3 + 5 * 65
+    # five launches to warm up once, then two a step and one a replay: 32 + 8, 2, and 32 + 1 steps
+    assert len(device.launched) == 5 + 2 * (40 + 2 + 33) + 5
 
 
 def test_no_examples_leave_the_replica_as_it_is():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_shape
@@ -111,6 +112,18 @@ def avg_pool2d_grad(
     return window.inside(dx, x_shape)
 
 
+def window_counts(
+    plane: Pair, size: Pair, stride: Pair, padding: Pair, places: Pair, *, include_pad: bool
+) -> NDArray[np.int64]:
+    """(p, q): over how many numbers the mean of each window on an (h, w) plane is taken."""
+    lengths = []
+    for n, k, s, p, count in zip(plane, size, stride, padding, places, strict=True):
+        start = np.arange(count) * s - p
+        low, high = (-p, n + p) if include_pad else (0, n)
+        lengths.append(np.minimum(start + k, high) - np.maximum(start, low))
+    return np.outer(*lengths)
+
+
 @dataclass(frozen=True)
 class _Window:
     """The checked geometry of one pooling; `overhang` is how far the last windows reach beyond the padding."""
@@ -138,12 +151,9 @@ class _Window:
 
     def counts(self, like: Array, x_shape: tuple[int, ...], include_pad: bool) -> Array:
         """(p, q): how many numbers each window's mean is taken over."""
-        lengths = []
-        for n, k, s, p, count in zip(x_shape[2:], self.size, self.stride, self.padding, self.places, strict=True):
-            start = np.arange(count) * s - p
-            low, high = (-p, n + p) if include_pad else (0, n)
-            lengths.append(np.minimum(start + k, high) - np.maximum(start, low))
-        return array_module(like).asarray(np.outer(*lengths).astype(like.dtype))
+        plane = (x_shape[2], x_shape[3])
+        counts = window_counts(plane, self.size, self.stride, self.padding, self.places, include_pad=include_pad)
+        return array_module(like).asarray(counts.astype(like.dtype))
 
 
 def _window(x: Array, size: IntOrPair, stride: IntOrPair | None, padding: IntOrPair, ceil_mode: bool) -> _Window:

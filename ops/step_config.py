@@ -1,6 +1,9 @@
 """How one step of stochastic gradient descent is taken, apart from its learning rate."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Precision = Literal["float32", "tf32"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,8 @@ class StepConfig:
         theta <- theta - rate * (g + momentum * v   if nesterov else   v)
 
     label_smoothing: the share of each target spread evenly over all classes, in [0, 1).
+    precision: `float32`, or `tf32` where a GPU's tensor cores may take the factors of products rounded to 10 bits of
+        fraction, with sums, parameters and all else in float32.
     flip: mirror each image left to right with probability one half.
     shift: move each image by up to so many pixels in either direction, zeros moving in.
 
@@ -26,3 +31,4 @@ class StepConfig:
     label_smoothing: float = 0.0
     flip: bool = False
     shift: int = 0
+    precision: Precision = "float32"

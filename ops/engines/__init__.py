@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ops.backends.cuda import cudnn
 from ops.engines.base import Engine
 from ops.errors import Unsupported
 from ops.network import Network
@@ -34,6 +35,9 @@ def choose(
     if engine == "cuda" and device == "cpu":
         raise Unsupported("engine 'cuda' runs on a GPU: use --device cuda, or --engine simd")
     on_gpu, reasons = _gpu_wanted(engine, device)
+    if not on_gpu and step_config.precision != "float32":
+        why = f": {reasons}" if reasons else ""
+        raise Unsupported(f"precision {step_config.precision!r} needs a GPU{why}")
     place: Literal["cpu", "cuda"] = "cuda" if on_gpu else "cpu"
     fast: Literal["simd", "cuda"] = "cuda" if on_gpu else "simd"
     if engine != "array":
@@ -43,6 +47,8 @@ def choose(
         if engine == fast:
             raise Unsupported(refusal)
         reasons = "; ".join(filter(None, (reasons, refusal)))
+    if on_gpu and (without := cudnn.missing()):
+        reasons = "; ".join(filter(None, (reasons, f"{without}, and convolutions are slow without it")))
     return Choice("array", place, reasons)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from threadpoolctl import ThreadpoolController
 
 from ops import augment
 from ops.arrays import Array
+from ops.backends.cuda import cudnn
+from ops.backends.cuda.device import CupyDevice
+from ops.backends.cuda.program import Program
 from ops.engines.base import Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.spans import OneByOne
@@ -17,7 +20,7 @@ from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
 from ops.network import Network
-from ops.passes import backward, forward
+from ops.passes import Parameters, backward, forward
 from ops.step_config import StepConfig
 from ops.update import sgd_update
 
@@ -45,6 +48,7 @@ class ArrayEngine(OneByOne):
         self.step_config = step_config
         self.device = device
         self._xp = _module(device)
+        self._program = _program(network, step_config) if device == "cuda" else None
         self._libraries = ThreadpoolController()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
@@ -70,7 +74,7 @@ class ArrayEngine(OneByOne):
             if not len(batch):
                 continue
             batch_loss, batch_correct, gradient = self.gradient(theta, data, batch, steps.seed, steps.epoch)
-            sgd_update(theta, velocity, gradient, float(rate), self.step_config)
+            self._update(theta, velocity, gradient, float(rate))
             loss += batch_loss.astype(xp.float64) * len(batch)
             correct += batch_correct
         used = int(steps.offsets[-1] - steps.offsets[0])
@@ -87,11 +91,14 @@ class ArrayEngine(OneByOne):
             images = augment.apply(images, drawn)
         parameters = network.parameters(theta)
         context = Context(training=True, seed=seed, epoch=epoch, examples=batch)
-        y, saved = forward(network, parameters, scaled(images), context)
-        logits = y.reshape(len(batch), network.classes)
+        logits, saved = self._forward(parameters, images, context)
         loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.step_config.label_smoothing)
         gradient = xp.empty_like(theta)
-        backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
+        into = network.parameters(gradient)
+        if self._program is None:
+            backward(network, parameters, dlogits.reshape(-1, *network.shapes[-1]), saved, into=into)
+        else:
+            self._program.backward(parameters, dlogits, saved, into=into)
         return loss, (logits.argmax(axis=1) == labels).sum(), gradient
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
@@ -106,9 +113,22 @@ class ArrayEngine(OneByOne):
         parameters = network.parameters(xp.asarray(theta))
         for start in range(0, len(images), PREDICT_BATCH):
             part = slice(start, start + PREDICT_BATCH)
-            y, _ = forward(network, parameters, scaled(xp.asarray(images[part])), Context())
-            logits[part] = _host(y.reshape(len(y), network.classes))
+            found, _ = self._forward(parameters, xp.asarray(images[part]), Context())
+            logits[part] = _host(found)
         return logits
+
+    def _forward(self, parameters: Parameters, images: Array, context: Context) -> tuple[Array, list[Any]]:
+        """Logits (n, classes) of images (n, c, h, w) uint8, and what going back needs."""
+        if self._program is not None:
+            return self._program.forward(parameters, scaled(images), context)
+        y, saved = forward(self.network, parameters, scaled(images), context)
+        return y.reshape(len(y), self.network.classes), saved
+
+    def _update(self, theta: Array, velocity: Array, gradient: Array, rate: float) -> None:
+        if self._program is None:
+            sgd_update(theta, velocity, gradient, rate, self.step_config)
+        else:
+            self._program.update(theta, velocity, gradient, rate, self.step_config)
 
 
 def scaled(images: Array) -> Array:
@@ -126,6 +146,15 @@ def _module(device: str) -> ModuleType:
     if not cupy.is_available():
         raise Unsupported("device 'cuda' needs a GPU, and CuPy finds none: use device 'cpu'")
     return cupy
+
+
+def _program(network: Network, step_config: StepConfig) -> Program | None:
+    """The network's stages on the GPU; None where cuDNN is not installed, and the operators are composed there too."""
+    if cudnn.missing():
+        if step_config.precision != "float32":
+            raise Unsupported(f"precision {step_config.precision!r} needs cuDNN, and {cudnn.missing()}")
+        return None
+    return Program(network, CupyDevice(step_config.precision))
 
 
 def _host(array: Array) -> Floats:

@@ -17,6 +17,8 @@ def check(network: Network, step_config: StepConfig, shared: int = MOST_SHARED) 
 
     shared: bytes of shared memory that a block may have on the GPU.
     """
+    if step_config.precision != "float32":
+        raise Unsupported(f"engine 'cuda' computes in float32, not in {step_config.precision}")
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if not isinstance(layer, KINDS):
             raise Unsupported(f"engine 'cuda' has no kernels for {name} ({type(layer).__name__})")

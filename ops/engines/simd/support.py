@@ -23,6 +23,8 @@ def check(network: Network, step_config: StepConfig) -> None:
     """Whether the engine runs the network in such steps. Raises Unsupported with the reason; compiles nothing."""
     if not host().lanes:
         raise Unsupported("engine 'simd' needs a processor with AVX2 and FMA, AVX-512 or NEON")
+    if step_config.precision != "float32":
+        raise Unsupported(f"engine 'simd' computes in float32, not in {step_config.precision}")
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if not isinstance(layer, KINDS):
             raise Unsupported(f"engine 'simd' has no kernels for {name} ({type(layer).__name__})")

@@ -3,7 +3,7 @@
 import pytest
 
 import ops
-from ops.engines import Choice, build, choose
+from ops.engines import Choice, build, choose, cuda, simd
 from ops.engines.array import ArrayEngine
 
 NETWORK = ops.network("mlp", (1, 8, 8), 3)
@@ -21,3 +21,12 @@ def test_the_array_engine_can_always_be_had():
 def test_an_engine_on_the_wrong_device_is_refused(engine, device):
     with pytest.raises(ops.Unsupported, match=f"engine '{engine}' runs on"):
         choose(NETWORK, ops.StepConfig(), engine=engine, device=device)
+
+
+def test_another_precision_is_for_a_gpu_and_for_no_engine_with_kernels_in_float32():
+    step_config = ops.StepConfig(precision="tf32")
+    with pytest.raises(ops.Unsupported, match="precision 'tf32' needs a GPU"):
+        choose(NETWORK, step_config, device="cpu")
+    for check in (simd.check, cuda.check):
+        with pytest.raises(ops.Unsupported, match="computes in float32, not in tf32"):
+            check(NETWORK, step_config)

@@ -1,0 +1,126 @@
+"""A CPU in a GPU's place: our kernels compiled by g++, NumPy for what cuDNN and cuBLAS do."""
+
+import ctypes
+import re
+import subprocess
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+
+import numpy as np
+
+from ops.backends.cuda import launches
+from ops.backends.cuda.convolution import Arithmetic
+from ops.conv import conv2d, conv2d_grad
+
+FIBERS = Path(__file__).parents[2] / "engines" / "cuda" / "fibers.h"
+SOURCE = Path(launches.__file__).with_name("kernels.cu")
+
+BITS = """
+static unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
+static float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
+using std::isfinite;
+"""
+
+
+def parameters(source, kernel):
+    """The C types of a kernel's parameters."""
+    name = kernel.partition("<")[0]
+    text = re.search(rf"\b{name}\(([^)]*)\) *{{", source.replace("WINDOW,", "int a, " * 10)).group(1)
+    return [
+        one.strip().rpartition(" ")[0] if "*" not in one else one.rpartition("*")[0] + "*" for one in text.split(",")
+    ]
+
+
+def entry(source, kernel):
+    """A C function that runs a grid of a kernel on arguments in an array of 64-bit words."""
+    arguments = []
+    for index, kind in enumerate(parameters(source, kernel)):
+        word = f"a[{index}]"
+        arguments.append(f"__uint_as_float((unsigned){word})" if kind.strip() == "float" else f"({kind}){word}")
+    return (
+        f'extern "C" void run_{launches.KERNELS.index(kernel)}(unsigned blocks, unsigned order, const long long* a) '
+        f"{{ fibers::grid(blocks, {launches.THREADS}, order, [=] {{ {kernel}({', '.join(arguments)}); }}); }}"
+    )
+
+
+@cache
+def library():
+    source = SOURCE.read_text()
+    text = "\n".join((FIBERS.read_text(), BITS, source, *(entry(source, kernel) for kernel in launches.KERNELS)))
+    folder = Path(gettempdir()) / "atelier-fibers"
+    folder.mkdir(exist_ok=True)
+    made = folder / f"{sha256(text.encode()).hexdigest()[:20]}.so"
+    if not made.exists():
+        written = made.with_suffix(".cpp")
+        written.write_text(text)
+        options = ["-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off"]
+        part = made.with_suffix(".part")
+        subprocess.run(["g++", *options, "-o", part, written], check=True)
+        part.rename(made)
+    return ctypes.CDLL(str(made))
+
+
+class HostDevice:
+    """See `ops.backends.cuda.device.Device`. order: 0 for threads and blocks in order, else a shuffle's seed.
+
+    Memory starts as NaN or as a large number, so that what is read before it is written shows.
+    """
+
+    def __init__(self, arithmetic=Arithmetic.FLOAT32, order=0):
+        self.arithmetic = arithmetic
+        self.order = order
+        self.launched = []
+        self.problems = []
+
+    def empty(self, shape, dtype="f4"):
+        array = np.empty(shape, dtype)
+        array.fill(np.nan if array.dtype.kind == "f" else 200)
+        return array
+
+    def array(self, host):
+        return np.array(host, order="C")
+
+    def launch(self, kernel, blocks, *arguments):
+        words = []
+        for argument in arguments:
+            if isinstance(argument, np.ndarray):
+                assert argument.flags.c_contiguous
+                words.append(argument.ctypes.data)
+            elif isinstance(argument, float):
+                words.append(int(np.float32(argument).view(np.uint32)))
+            else:
+                words.append(0 if argument is None else int(argument))
+        call = getattr(library(), f"run_{launches.KERNELS.index(kernel)}")
+        call(blocks, self.order, (ctypes.c_longlong * len(words))(*words))
+        self.launched.append(kernel)
+
+    def multiply(self, a, b, out, *, a_transposed=False, b_transposed=False):
+        assert out.flags.c_contiguous
+        out[...] = (a.T if a_transposed else a) @ (b.T if b_transposed else b)
+
+    def convolve(self, problem, x, w, y):
+        """By `ops.conv` in float64, of factors that are rounded as a tensor core would; rounded to float32 once."""
+        of = problem.convolution
+        assert (x.shape, w.shape, y.shape) == (of.x_shape, of.w_shape, of.y_shape)
+        self.problems.append(problem)
+        groups = of.x_shape[3] // of.w_shape[3]
+        how = {"stride": of.stride, "padding": of.padding, "dilation": of.dilation, "groups": groups}
+        x_nchw, w_ocrs, y_nopq = (
+            np.ascontiguousarray(one.transpose(0, 3, 1, 2)).astype("f8")
+            for one in (tf32(one) if problem.tensor_cores else one for one in (x, w, y))
+        )
+        if problem.product == "forward":
+            out, found = y, conv2d(x_nchw, w_ocrs, **how)
+        else:
+            zeros = [np.zeros_like(one) if np.isnan(one).any() else one for one in (x_nchw, w_ocrs)]
+            dx, dw, _ = conv2d_grad(y_nopq, *zeros, **how)
+            out, found = (x, dx) if problem.product == "data" else (w, dw)
+        found = found.transpose(0, 2, 3, 1)
+        out[...] = found + out if problem.accumulate else found
+
+
+def tf32(x):
+    """As a tensor core reads float32: without the last 13 bits."""
+    return (x.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)

@@ -1,0 +1,138 @@
+"""A network's passes by stages, against the operators composed on the CPU."""
+
+import numpy as np
+import pytest
+
+import ops
+from ops import zoo
+from ops.backends.cuda.convolution import Arithmetic
+from ops.backends.cuda.program import Program
+from ops.engines.array import ArrayEngine
+from ops.engines.base import Replica
+from ops.layers import Context
+from ops.passes import backward, forward
+from tests.arrays import normal
+from tests.ops.backends.cuda.host import HostDevice
+from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, STEP_CONFIG, steps
+
+NETWORKS = {
+    "plain": ops.Network(
+        "plain",
+        (3, 9, 8),
+        (
+            ops.Conv2D(8, 3, padding=1),
+            ops.ReLU(),
+            ops.MaxPool2D(3, stride=2, padding=1),
+            ops.Conv2D(12, 3, stride=2, padding=1),
+            ops.Sigmoid(),
+            ops.AvgPool2D(2, padding=1, count_include_pad=False),
+            ops.Flatten(),
+            ops.Dense(10),
+            ops.ReLU(),
+            ops.Dropout(0.4),
+            ops.Dense(5),
+        ),
+    ),
+    "odd": ops.Network(
+        "odd",
+        (2, 11, 10),
+        (
+            ops.Resize((13, 12)),
+            ops.Conv2D(6, (3, 2), dilation=(2, 1), groups=2, bias=False),
+            ops.ReLU(),
+            ops.MaxPool2D(2, stride=3, ceil_mode=True),
+            ops.Dropout(0.3),
+            ops.Conv2D(4, 1),
+            ops.LeakyReLU(0.2),
+            ops.Resize(5),
+            ops.AvgPool2D(3, stride=2, ceil_mode=True),
+            ops.Tanh(),
+            ops.Flatten(),
+            ops.Dense(3, bias=False),
+        ),
+    ),
+    "planes": ops.Network(
+        "planes", (4, 6, 6), (ops.Conv2D(8, 3), ops.ReLU(), ops.Conv2D(2, 3, padding=1), ops.AvgPool2D(2))
+    ),
+    "no learning": ops.Network("no learning", (1, 4, 4), (ops.AvgPool2D(2), ops.Flatten())),
+}
+
+
+def passes(network, device, seed=0):
+    """Output and gradient by stages, and as the operators compose them."""
+    n = 5
+    theta = network.init_parameters(seed) + 0.1 * normal(np, seed + 1, (network.num_parameters,), np.float32)
+    x = normal(np, seed + 2, (n, *network.input_shape), np.float32)
+    dy = normal(np, seed + 3, (n, *network.shapes[-1]), np.float32)
+    context = Context(training=True, seed=7, epoch=3, examples=np.array([4, 8, 3, 70_000, 0], np.int32))
+    program, parameters = Program(network, device), network.parameters(theta)
+    found, expected = np.full((2, network.num_parameters), np.nan, np.float32)
+    y, saved = program.forward(parameters, x, context)
+    program.backward(parameters, dy.reshape(n, -1), saved, into=network.parameters(found))
+    y_expected, saved = forward(network, parameters, x, context)
+    backward(network, parameters, dy, saved, into=network.parameters(expected))
+    return (y, found), (y_expected.reshape(n, -1), expected)
+
+
+@pytest.mark.parametrize("arithmetic", [Arithmetic.FLOAT32, Arithmetic.SPLIT])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_pass_by_stages_gives_what_the_operators_give(name, arithmetic):
+    ours, theirs = passes(NETWORKS[name], HostDevice(arithmetic))
+    for one, other in zip(ours, theirs, strict=True):
+        # sums of some 200 products near 1, in another order
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 * max(1, np.abs(other).max(initial=0)))
+
+
+@pytest.mark.parametrize("name", ["plain", "odd"])
+def test_the_order_in_which_threads_run_changes_no_bit(name):
+    (y, gradient), _ = passes(NETWORKS[name], HostDevice(Arithmetic.SPLIT))
+    for order in (1, 2):
+        (again, gradient_again), _ = passes(NETWORKS[name], HostDevice(Arithmetic.SPLIT, order))
+        np.testing.assert_array_equal(again, y)
+        np.testing.assert_array_equal(gradient_again, gradient)
+
+
+def test_factors_in_two_parts_are_a_thousand_times_as_accurate_as_rounded_ones():
+    network = ops.Network("wide", (32, 6, 6), (ops.Conv2D(16, 3, padding=1), ops.Flatten(), ops.Dense(4)))
+    errors = {}
+    for arithmetic in (Arithmetic.TF32, Arithmetic.SPLIT):
+        (_, found), (_, expected) = passes(network, HostDevice(arithmetic))
+        errors[arithmetic] = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+    assert errors[Arithmetic.SPLIT] < 1e-6
+    assert 1e-4 < errors[Arithmetic.TF32] < 1e-2
+
+
+def test_a_relu_shares_the_pass_of_the_layer_before_it():
+    device = HostDevice()
+    stages = Program(zoo.network("alexnet", (1, 224, 224), 10), device).stages
+    kinds = [type(stage).__name__.removesuffix("Stage") for stage in stages]
+    assert kinds == ["Conv", "MaxPool"] * 2 + ["Conv"] * 3 + ["MaxPool", "Flatten"] + ["Dense", "Dropout"] * 2 + [
+        "Dense"
+    ]
+    assert [stage.relu for stage in stages if hasattr(stage, "relu")] == [True] * 7 + [False]
+
+
+def test_the_first_layer_that_learns_computes_no_gradient_for_its_input():
+    device = HostDevice()
+    passes(NETWORKS["odd"], device)
+    assert [problem.product for problem in device.problems] == ["forward", "forward", "data", "weights", "weights"]
+
+
+@pytest.mark.parametrize("arithmetic", [Arithmetic.FLOAT32, Arithmetic.SPLIT])
+def test_steps_by_stages_end_where_composed_ones_end(arithmetic):
+    results = []
+    for staged in (False, True):
+        engine = ArrayEngine(NETWORK, STEP_CONFIG)
+        if staged:
+            engine._program = Program(NETWORK, HostDevice(arithmetic))  # as on a GPU
+        theta = NETWORK.init_parameters(3)
+        replica = Replica(theta, np.zeros_like(theta))
+        results.append(
+            (engine.run(replica, engine.load(IMAGES, LABELS), steps(16, 8, 16)), engine.predict(theta, IMAGES))
+        )
+    (composed, logits), (ours, ours_logits) = results
+    # float32 sums in another order, over three steps of rate 0.2
+    np.testing.assert_allclose(ours.replica.theta, composed.replica.theta, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(ours_logits, logits, rtol=0, atol=1e-5)
+    assert ours.loss == pytest.approx(composed.loss, rel=1e-5)
+    assert (ours.examples, ours.correct) == (composed.examples, composed.correct)

@@ -92,14 +92,8 @@ def outer_update(
 ) -> tuple[Replica, Floats]:
     """The replica after a round and the outer optimizer's velocity, from the sums over all shards.
 
-    With the averaged displacement d = mean(theta_k) - theta, outer momentum m and outer rate r:
-
-        outer <- m * outer + d
-        theta <- theta + r * (d + m * outer)
-
-    which for m = 0 and r = 1 is the plain average. Nesterov momentum on the displacement is the outer optimizer of
-    DiLoCo (Douillard et al., 2023), after SlowMo (Wang et al., 2020), whose authors also compare averaging the
-    velocities of the steps with resetting them to zero (section 2).
+    `nesterov_outer_step` says what the outer optimizer does; without one the result is the plain average. Wang et al.
+    (SlowMo, 2020, section 2) compare averaging the velocities of the steps with resetting them to zero.
     """
     mean = theta_sum / examples
     velocity = (velocity_sum / examples).astype(np.float32)
@@ -107,11 +101,35 @@ def outer_update(
         velocity = np.zeros_like(velocity)
     if rule.plain:
         return Replica(mean.astype(np.float32), velocity), outer
+    theta, outer = nesterov_outer_step(mean, start, outer, lr=rule.outer_lr, momentum=rule.outer_momentum)
+    return Replica(theta, velocity), outer
+
+
+def nesterov_outer_step(
+    mean: Doubles, start: Floats, outer: Floats, *, lr: float, momentum: float
+) -> tuple[Floats, Floats]:
+    """The parameters and the outer velocity after one step of Nesterov momentum on the averaged displacement.
+
+    With the displacement d = mean(theta_k) - theta, momentum m and rate r:
+
+        outer <- m * outer + d
+        theta <- theta + r * (d + m * outer)
+
+    This is the outer optimizer of DiLoCo (Douillard et al., 2023). For m = 0 and r = 1 it is the plain average, but for
+    rounding.
+
+    Args:
+        mean: (parameters,) float64, the average of the shards' parameters.
+        start: (parameters,) float32, what the shards started from.
+        outer: (parameters,) float32, the outer velocity before.
+        lr: the rate r.
+        momentum: the momentum m.
+    """
     origin = start.astype(np.float64)
     displacement = mean - origin
-    moved = rule.outer_momentum * outer.astype(np.float64) + displacement
-    theta = origin + rule.outer_lr * (displacement + rule.outer_momentum * moved)
-    return Replica(theta.astype(np.float32), velocity), moved.astype(np.float32)
+    moved = momentum * outer.astype(np.float64) + displacement
+    theta = origin + lr * (displacement + momentum * moved)
+    return theta.astype(np.float32), moved.astype(np.float32)
 
 
 def squared_distance(theta: Floats, start: Floats) -> float:

@@ -48,6 +48,9 @@ class AugmentConfig(_Frozen):
 class AveragingConfig(_Frozen):
     """How the replicas part ways and come together."""
 
+    strategy: Name = _field(
+        "composed", 9, "How replicas become one again; composed: as the other options say. See docs/averaging.md."
+    )
     shards: int = _field(4, 0, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
     average_every: int = _field(118, 1, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
     solo_share: float = _field(0.15, 2, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)

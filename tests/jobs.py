@@ -8,11 +8,11 @@ from ops.engines import Choice
 from service.config import TrainConfig, from_preset
 from service.data import ingest
 from service.home import Home
-from service.rounds.averaging import TrainState
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import SerialExecutor
 from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState
 from tests.data import write_idx_dataset
 
 SMALL: dict[str, Any] = {

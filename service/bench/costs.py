@@ -15,10 +15,11 @@ from service.cluster.connection import open_cluster
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
-from service.rounds.averaging import FAN_IN, ShardUpdate, apply_average, weighted_sum, without_velocity
+from service.rounds.averaging import FAN_IN, apply_average, partial_sum
 from service.rounds.job import Job
 from service.rounds.plan import Round
-from service.rounds.tasks import local_round
+from service.rounds.shard_update import ShardUpdate
+from service.rounds.tasks import shard_update
 
 TASKS = 2000
 ROUNDS = 30
@@ -53,8 +54,8 @@ def measure_costs(home: Home, config: TrainConfig, examples_a_step: int) -> Cost
     round_ = Round(0, 0, 0, steps, max(1, config.batch_size // examples_a_step))
     start = job.initial_state()
     for shard in range(ROUNDS):
-        done = local_round(job, round_, shard % round_.shards, start)
-        seconds.append(done.tally.seconds / done.tally.examples)
+        done = shard_update(job, round_, shard % round_.shards, start)
+        seconds.append(done.stats.seconds / done.stats.examples)
     seconds.sort()
     typical = seconds[: -ROUNDS // 10]  # the slowest tenth includes the first call, which loads data and kernels
     rng = np.random.default_rng(0)
@@ -64,22 +65,22 @@ def measure_costs(home: Home, config: TrainConfig, examples_a_step: int) -> Cost
     resting = np.zeros(size, np.float32)
     parts = [
         ShardUpdate(
-            Replica(theta, theta if moving else resting), done.tally, without_velocity(start) if k == 0 else None
+            Replica(theta, theta if moving else resting), done.stats, start.without_velocity() if k == 0 else None
         )
         for k, theta in enumerate(vectors)
     ]
-    fold_s = _seconds(lambda: weighted_sum(parts)) / FAN_IN
-    whole = weighted_sum(parts)
+    fold_s = _seconds(lambda: partial_sum(parts)) / FAN_IN
+    whole = partial_sum(parts)
     return Costs(
         control_s=control_s,
         worker_s=worker_s,
         step_s=fmean(typical),
         step_spread=stdev(typical) / fmean(typical),
         fold_s=fold_s,
-        join_s=_seconds(lambda: apply_average(whole, config.averaging)),
+        join_s=_seconds(lambda: apply_average(whole, job.strategy)),
         contribution_bytes=len(pickle.dumps(parts[1])),
-        partial_bytes=len(pickle.dumps(weighted_sum(parts[1:]))),
-        state_bytes=len(pickle.dumps(apply_average(whole, config.averaging))),
+        partial_bytes=len(pickle.dumps(partial_sum(parts[1:]))),
+        state_bytes=len(pickle.dumps(apply_average(whole, job.strategy))),
     )
 
 

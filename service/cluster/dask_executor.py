@@ -17,12 +17,12 @@ from distributed.client import ClosedClientError
 from service.cluster.connection import RETURN_SECONDS, Cluster
 from service.cluster.in_flight import Disturbed, Window
 from service.errors import ClusterError
-from service.rounds.averaging import TrainState
 from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState
 
 ATTEMPTS = 6
 """How many times in a row the same round may be disturbed before its own tasks are held to be the cause."""

@@ -13,15 +13,15 @@ from distributed.client import ClosedClientError
 from service.cluster.connection import Cluster
 from service.cluster.submission import RoundSubmitter, SubmittedRound
 from service.cluster.worker_pool import WorkerPool
-from service.rounds.averaging import TrainState
 from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
-from service.rounds.plan import LAG, Round
+from service.rounds.plan import ROUNDS_AHEAD, Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState
 
-AHEAD = LAG
-"""How many rounds are with the scheduler at a time. The next may depend on how the one `LAG` before it went."""
+AHEAD = ROUNDS_AHEAD
+"""How many rounds are with the scheduler at a time. The next may depend on how the one so many before it went."""
 
 CHAIN_TASKS = 1000
 CHAIN_ROUNDS = 64

@@ -12,10 +12,12 @@ from distributed import Future, get_worker
 
 from service.cluster.connection import Cluster
 from service.cluster.worker_pool import WorkerPool
-from service.rounds.averaging import FAN_IN, ShardUpdate, TrainState
+from service.rounds.averaging import FAN_IN, partial_sum
 from service.rounds.job import Job
 from service.rounds.plan import Round
-from service.rounds.tasks import Before, RoundResult, local_round, partial_sum, report, state_after
+from service.rounds.shard_update import ShardUpdate
+from service.rounds.tasks import Predecessor, RoundResult, round_result, shard_update, state_after
+from service.rounds.train_state import TrainState
 
 FETCH_BYTES = 4 << 20
 """The most that is fetched after every round: what the shards hand in, or else a report with the state."""
@@ -67,7 +69,7 @@ class SubmittedRound:
     def outcome(self, job: Job) -> RoundResult:
         """What came of the round; raises whatever kept its answers from coming."""
         answers = self.answers.result()
-        return answers[0] if isinstance(answers[0], RoundResult) else report(job, (self.round, answers), True)
+        return answers[0] if isinstance(answers[0], RoundResult) else round_result(job, (self.round, answers), True)
 
 
 class RoundSubmitter:
@@ -88,7 +90,7 @@ class RoundSubmitter:
         if isinstance(before, TrainState):
             (before,) = submit(_given, [(before,)], f"start-{tag}")
         shards = [(self._job, round_, shard, before) for shard in range(round_.shards)]
-        parts = flight.shards = submit(_local_round, shards, f"round-{tag}")
+        parts = flight.shards = submit(_shard_update, shards, f"round-{tag}")
         level = 0
         while len(parts) > FAN_IN:
             groups = [(parts[low : low + FAN_IN],) for low in range(0, len(parts), FAN_IN)]
@@ -99,7 +101,7 @@ class RoundSubmitter:
             flight.asked = parts
         else:
             arguments = (self._job, handed_in, self.brings_state(round_))
-            flight.asked = submit(report, [arguments], f"report-{tag}", urgent=False)
+            flight.asked = submit(round_result, [arguments], f"report-{tag}", urgent=False)
         flight.answers = self.fetched(flight.asked)
         # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
         if level > 0:
@@ -152,9 +154,9 @@ class RoundSubmitter:
         return vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
 
 
-def _local_round(job: Job, round_: Round, shard: int, before: TrainState | Before) -> ShardUpdate:
+def _shard_update(job: Job, round_: Round, shard: int, before: TrainState | Predecessor) -> ShardUpdate:
     """One shard's steps of one round, with the address of the worker that this runs on."""
-    return local_round(job, round_, shard, before, worker=get_worker().address)
+    return shard_update(job, round_, shard, before, worker=get_worker().address)
 
 
 def _given(state: TrainState) -> TrainState:

@@ -9,11 +9,11 @@ from ops.engines import Choice
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
-from service.rounds.averaging import TrainState
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState
 
 Result = TypeVar("Result")
 

@@ -1,33 +1,33 @@
 """What every task of a run has to know, as one small value that travels with it."""
 
-import logging
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from ops import zoo
-from ops.engines import Choice, build, choose
+from ops.engines import Choice, choose
 from ops.engines.base import Engine, Replica
 from ops.errors import OpsError
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
-from service.data import Arrays, DatasetInfo, read
-from service.rounds.averaging import TrainState
+from service.data import DatasetInfo
 from service.rounds.plan import Plan, plan_for
-
-log = logging.getLogger(__name__)
+from service.rounds.strategies import Strategy, strategy_for
+from service.rounds.train_state import TrainState
+from service.rounds.worker_cache import process_cache
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training made concrete: what is asked for, on which data, by which engine.
+    """A training made concrete. Two jobs with equal fields end in the same bits on the same class of hardware.
 
-    Two jobs with equal fields end in the same bits on the same class of hardware.
+    Attributes:
+        config: what is trained, and how.
+        data: the data set, with its digest.
+        choice: the engine that takes the steps.
     """
 
     config: TrainConfig
@@ -45,14 +45,19 @@ class Job:
         return step_config_for(self.config)
 
     @property
+    def strategy(self) -> Strategy:
+        """How its replicas part ways and become one again. Raises InvalidInput where there is none of that name."""
+        return strategy_for(self.config.averaging)
+
+    @property
     def plan(self) -> Plan:
         """Who takes which examples when. Raises InvalidInput where there are too few examples."""
         return plan_for(self.config, self.data.train)
 
     def initial_state(self) -> TrainState:
-        """What a run starts from: fresh parameters, nothing in motion."""
+        """What a run starts from: fresh parameters, no velocity."""
         theta = self.network.init_parameters(self.config.seed)
-        return TrainState(Replica(theta, np.zeros_like(theta)), np.zeros_like(theta))
+        return TrainState(Replica(theta, np.zeros_like(theta)), self.strategy.init(theta))
 
 
 @lru_cache(maxsize=8)
@@ -76,7 +81,7 @@ def step_config_for(config: TrainConfig) -> StepConfig:
 def releases_gil(config: TrainConfig, data: DatasetInfo) -> bool:
     """Whether the engine that this machine would take for a training computes without Python's lock.
 
-    False too where no engine can run it, which is told where it is run.
+    False too where no engine can run it; whoever starts the training says so.
     """
     try:
         found = choose(network_for(config, data), step_config_for(config), engine=config.engine, device=config.device)
@@ -85,38 +90,11 @@ def releases_gil(config: TrainConfig, data: DatasetInfo) -> bool:
     return found.engine == "simd"
 
 
-@lru_cache(maxsize=16)
 def engine_of(job: Job) -> Engine:
     """This process's engine for a job."""
-    with _building:
-        return _engine(job.choice, job.network, job.step_config)
+    return process_cache().engine(job.choice, job.network, job.step_config)
 
 
-@lru_cache(maxsize=16)
 def training_data(job: Job) -> Any:
-    """The training examples, verified and brought to where the engine runs."""
-    with _building:
-        return _data(job.choice, job.network, job.step_config, job.data.path, job.data.digest)
-
-
-# Jobs that differ in their learning rate, say, share an engine and its data; and so do workers that are threads, of
-# which the first builds them while the others wait.
-_building = Lock()
-
-
-@lru_cache(maxsize=8)
-def _engine(choice: Choice, network: Network, step_config: StepConfig) -> Engine:
-    return build(choice, network, step_config)
-
-
-@lru_cache(maxsize=8)
-def _data(choice: Choice, network: Network, step_config: StepConfig, path: Path, digest: str) -> Any:
-    images, labels = _examples(path, digest)
-    loaded = _engine(choice, network, step_config).load(images, labels)
-    log.info("%d examples of %s are loaded for %s on %s", len(labels), path.name, choice.engine, choice.device)
-    return loaded
-
-
-@lru_cache(maxsize=2)
-def _examples(path: Path, digest: str) -> Arrays:
-    return read(path, "train", digest)
+    """The training examples, verified and brought to where this process's engine runs."""
+    return process_cache().training_data(job.choice, job.network, job.step_config, job.data)

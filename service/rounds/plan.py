@@ -1,5 +1,5 @@
 """Which examples, in which order, each shard takes in each round: pure functions of the configuration, and of the
-dispersion where H follows it.
+dispersion where the strategy's interval follows it.
 
 An epoch is one shuffle of all examples, cut into steps of `batch_size`. Every step's batch is split over the
 shards in order, so that averaging after every step is the same as one process taking the whole batch. A round is
@@ -22,17 +22,23 @@ from numpy.typing import NDArray
 from ops.random import generator
 from service.config import TrainConfig
 from service.errors import InvalidInput
-from service.rounds.interval import following, geometric
+from service.rounds.strategies import Progress, Strategy, strategy_for
 
-LAG = 4
-"""From how many rounds before an H that follows the dispersion takes it: so many rounds are submitted ahead."""
+ROUNDS_AHEAD = 4
+"""How many rounds are submitted ahead. An interval may depend on what was measured in a round so many before."""
 
 
 @dataclass(frozen=True)
 class Round:
     """Steps `first` to `last - 1` of an epoch, taken by `shards` shards side by side.
 
-    number: the round's place in the run, from 0. solo: one task takes whole batches, before the shards part ways.
+    Attributes:
+        number: the round's place in the run, from 0.
+        epoch: the epoch, from 0.
+        first: its first step within the epoch.
+        last: the step after its last.
+        shards: how many shards take it.
+        solo: whether one task takes the whole batches alone, before the shards part ways.
     """
 
     number: int
@@ -45,17 +51,23 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the rounds of a run follow from, as a value. Build one with `plan_for`."""
+    """What the rounds of a run follow from, as a value. Build one with `plan_for`.
+
+    Attributes:
+        examples: how many an epoch has.
+        epochs: how many there are.
+        batch_size: examples of a step, over all shards.
+        seed: decides the order of the examples.
+        shards: how many shards there are while they are apart.
+        strategy: how long the rounds are.
+    """
 
     examples: int
     epochs: int
     batch_size: int
     seed: int
     shards: int
-    average_every: int
-    solo_steps: int
-    first_average_every: int = 0
-    target_dispersion: float = 0.0
+    strategy: Strategy
 
     @property
     def steps_per_epoch(self) -> int:
@@ -74,7 +86,9 @@ class Plan:
     def round_after(self, done: Round, dispersion: float | None = None) -> Round | None:
         """The round that follows, or None where the run ends.
 
-        dispersion: of the round `LAG` before it, where the shards were apart; only a plan with a target looks at it.
+        Args:
+            done: the round before it.
+            dispersion: that of the round `ROUNDS_AHEAD` before it, where its shards were apart.
         """
         epoch, first = done.epoch, done.last
         if first == self.steps_per_epoch:
@@ -82,11 +96,15 @@ class Plan:
         return None if epoch == self.epochs else self._round(done.number + 1, epoch, first, dispersion)
 
     def rounds(self) -> Iterator[Round]:
-        """Every round of the run, in order, as far as H doesn't depend on what is measured on the way."""
-        following: Round | None = self.first_round()
-        while following is not None:
-            yield following
-            following = self.round_after(following)
+        """Every round of the run, in order, as if nothing were measured on the way."""
+        next_round: Round | None = self.first_round()
+        while next_round is not None:
+            yield next_round
+            next_round = self.round_after(next_round)
+
+    def is_solo(self, epoch: int, step: int) -> bool:
+        """Whether one task takes a step of an epoch alone."""
+        return self.strategy.interval(self._progress(epoch, step)).solo
 
     def share_after(self, epoch: int, step: int) -> float:
         """Which part of the run's steps is done after so many of an epoch, in [0, 1]."""
@@ -111,27 +129,22 @@ class Plan:
         pieces = [order[low:high] for low, high in zip(lows, highs, strict=True)]
         return np.concatenate(pieces), offsets
 
-    def _round(self, number: int, epoch: int, first: int, dispersion: float | None = None) -> Round:
-        alone = self.solo_steps - (epoch * self.steps_per_epoch + first)
-        every = self._period(-alone)
-        if self.target_dispersion and dispersion is not None:
-            every = following(every, dispersion, self.target_dispersion)
-        steps = min(every, self.steps_per_epoch - first)
-        if alone > 0:
-            return Round(number, epoch, first, first + min(steps, alone), 1, solo=True)
-        return Round(number, epoch, first, first + steps, self.shards)
+    def _progress(self, epoch: int, step: int, dispersion: float | None = None) -> Progress:
+        return Progress(epoch * self.steps_per_epoch + step, self.steps, dispersion)
 
-    def _period(self, together: int) -> int:
-        """H of the round that begins so many steps after the shards parted ways."""
-        if not self.first_average_every or together < 0:
-            return self.average_every
-        return geometric(self.first_average_every, self.average_every, together / (self.steps - self.solo_steps))
+    def _round(self, number: int, epoch: int, first: int, dispersion: float | None = None) -> Round:
+        steps, solo = self.strategy.interval(self._progress(epoch, first, dispersion))
+        if steps < 1:
+            raise InvalidInput(f"an interval must be at least 1 step, got {steps} from {self.strategy}")
+        last = min(first + steps, self.steps_per_epoch)
+        return Round(number, epoch, first, last, 1 if solo else self.shards, solo)
 
 
 def plan_for(config: TrainConfig, examples: int) -> Plan:
     """The plan of a training on the first of so many examples: all but the `holdout` last ones.
 
-    Raises InvalidInput where nothing would be left, or less than one example for each shard.
+    Raises InvalidInput where nothing would be left, or less than one example for each shard, or where the strategy is
+    not known.
     """
     averaging = config.averaging
     if config.holdout >= examples:
@@ -139,17 +152,13 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
     examples -= config.holdout
     if averaging.shards > examples:
         raise InvalidInput(f"shards must be at most the number of examples, {examples}, got {averaging.shards}")
-    steps = config.epochs * -(-examples // config.batch_size)
     return Plan(
         examples=examples,
         epochs=config.epochs,
         batch_size=config.batch_size,
         seed=config.seed,
         shards=averaging.shards,
-        average_every=averaging.average_every,
-        solo_steps=round(averaging.solo_share * steps),
-        first_average_every=averaging.first_average_every,
-        target_dispersion=averaging.target_dispersion,
+        strategy=strategy_for(averaging),
     )
 
 

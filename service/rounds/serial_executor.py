@@ -10,11 +10,13 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.errors import ClusterError, InvalidInput
-from service.rounds.averaging import FAN_IN, PartialSum, ShardUpdate, TrainState
+from service.rounds.averaging import FAN_IN, partial_sum
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
-from service.rounds.tasks import RoundResult, local_round, partial_sum, report
+from service.rounds.shard_update import PartialSum, ShardUpdate
+from service.rounds.tasks import RoundResult, round_result, shard_updates
+from service.rounds.train_state import TrainState
 
 Result = TypeVar("Result")
 
@@ -52,9 +54,7 @@ class SerialExecutor:
 
 def run_round(job: Job, start: TrainState, round_: Round) -> RoundResult:
     """Compute one round. The result has the state after it."""
-    parts: Sequence[ShardUpdate | PartialSum] = [
-        local_round(job, round_, shard, start) for shard in range(round_.shards)
-    ]
+    parts: Sequence[ShardUpdate | PartialSum] = shard_updates(job, round_, range(round_.shards), start)
     while len(parts) > FAN_IN:
         parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
-    return report(job, (round_, parts), True)
+    return round_result(job, (round_, parts), with_state=True)

@@ -1,7 +1,4 @@
-"""How vectors travel between processes: one of zeros goes as its length.
-
-Velocities are such vectors where the steps have no momentum, and then they are half of what a round sends.
-"""
+"""Vectors on their way between processes: all zeros, as velocities are without momentum, travel as their length."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +9,26 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Zeros:
-    """Stands for a vector of so many zeros."""
+    """Stands for a vector of zeros.
+
+    Attributes:
+        size: how many there are.
+        dtype: their type, as NumPy spells it.
+    """
 
     size: int
     dtype: str
 
 
-Sent = NDArray[Any] | Zeros
+Packed = NDArray[Any] | Zeros
 """A vector, or what stands for it."""
 
 
-def packed(vector: NDArray[Any]) -> Sent:
+def pack(vector: NDArray[Any]) -> Packed:
     """What to send for a vector. A negative zero is not taken for a zero: no bit may change on the way."""
     return vector if vector.view(np.uint8).any() else Zeros(vector.size, vector.dtype.str)
 
 
-def unpacked(sent: Sent) -> NDArray[Any]:
+def unpack(packed: Packed) -> NDArray[Any]:
     """The vector again."""
-    return np.zeros(sent.size, sent.dtype) if isinstance(sent, Zeros) else sent
+    return np.zeros(packed.size, packed.dtype) if isinstance(packed, Zeros) else packed

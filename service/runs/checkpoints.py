@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 from ops.engines.base import Replica
 from service.errors import RunError
 from service.files import canonical_json, new_folder
-from service.rounds.averaging import TrainState
 from service.rounds.plan import Round
+from service.rounds.train_state import TrainState
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from service.config import TrainConfig, explain
 from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
-from service.rounds.averaging import TrainState
+from service.rounds.train_state import TrainState
 from service.runs import checkpoints
 from service.runs.checkpoints import Checkpoint
 from service.runs.log import Entry, RoundLog, entries

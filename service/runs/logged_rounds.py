@@ -14,6 +14,5 @@ def logged_dispersions(entries: Iterable[Entry]) -> dict[int, float]:
 
 def logged_round(entry: Entry, plan: Plan) -> Round:
     """The round that an entry is about. Older logs don't say which rounds are solo, but the plan does."""
-    alone = entry["epoch"] * plan.steps_per_epoch + entry["first"] < plan.solo_steps
     numbers = {"number": entry["round"], **{name: entry[name] for name in ("epoch", "first", "last", "shards")}}
-    return Round(**numbers, solo=entry.get("solo", alone))
+    return Round(**numbers, solo=entry["solo"] if "solo" in entry else plan.is_solo(entry["epoch"], entry["first"]))

@@ -10,9 +10,9 @@ from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
 from service.registry import Registry
 from service.registry.exports.weights import from_tensors, read_weights
-from service.rounds.averaging import TrainState
 from service.rounds.job import Job
 from service.rounds.plan import Round
+from service.rounds.train_state import TrainState
 from service.runs import Checkpoint, RunFolder, checkpoints
 
 

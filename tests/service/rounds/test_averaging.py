@@ -4,18 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.engines.base import Replica
-from service.config import AveragingConfig
-from service.rounds.averaging import (
-    FAN_IN,
-    RoundStats,
-    ShardUpdate,
-    TrainState,
-    apply_average,
-    divergence,
-    weighted_sum,
-)
+from service.rounds.averaging import FAN_IN, apply_average, divergence, partial_sum
+from service.rounds.shard_update import RoundStats, ShardUpdate
+from service.rounds.strategies.diloco import DiLoCo
+from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.train_state import TrainState
 
-PLAIN = AveragingConfig(outer_momentum=0)
+PLAIN = FedAvg(1)
 SIZE = 37
 
 
@@ -30,8 +25,8 @@ def contributions(weights: list[int], seed: int = 0) -> list[ShardUpdate]:
     for shard, weight in enumerate(weights):
         replica = Replica(vector(), vector())
         moved = replica.theta.astype(np.float64) - start.replica.theta
-        tally = RoundStats(weight, 0.5 * weight, weight // 2, weight * float(moved @ moved), 0.1)
-        parts.append(ShardUpdate(replica, tally, start if shard == 0 else None))
+        stats = RoundStats(weight, 0.5 * weight, weight // 2, weight * float(moved @ moved), 0.1)
+        parts.append(ShardUpdate(replica, stats, start if shard == 0 else None))
     return parts
 
 
@@ -41,7 +36,7 @@ WEIGHTS = st.lists(st.integers(0, 300), min_size=1, max_size=40).filter(any)
 @given(weights=WEIGHTS)
 def test_average_weights_by_examples(weights):
     parts = contributions(weights)
-    state = apply_average(weighted_sum(parts), PLAIN)
+    state = apply_average(partial_sum(parts), PLAIN)
     for name in ("theta", "velocity"):
         expected = np.average(
             [getattr(part.replica, name).astype(np.float64) for part in parts], axis=0, weights=weights
@@ -52,7 +47,7 @@ def test_average_weights_by_examples(weights):
 
 def test_one_replica_alone_comes_back_bit_for_bit():
     parts = contributions([96])
-    state = apply_average(weighted_sum(parts), PLAIN)
+    state = apply_average(partial_sum(parts), PLAIN)
     np.testing.assert_array_equal(state.replica.theta, parts[0].replica.theta)
     np.testing.assert_array_equal(state.replica.velocity, parts[0].replica.velocity)
 
@@ -62,8 +57,8 @@ def test_a_tree_of_sums_equals_one_sum_to_rounding(weights):
     parts = contributions(weights)
     level = list(parts)
     while len(level) > FAN_IN:
-        level = [weighted_sum(level[low : low + FAN_IN]) for low in range(0, len(level), FAN_IN)]
-    tree, flat = apply_average(weighted_sum(level), PLAIN), apply_average(weighted_sum(parts), PLAIN)
+        level = [partial_sum(level[low : low + FAN_IN]) for low in range(0, len(level), FAN_IN)]
+    tree, flat = apply_average(partial_sum(level), PLAIN), apply_average(partial_sum(parts), PLAIN)
     # float64 sums of at most 40 terms in two orders: equal up to one float32 rounding
     np.testing.assert_allclose(tree.replica.theta, flat.replica.theta, rtol=2e-7, atol=1e-7)
 
@@ -72,8 +67,8 @@ def test_outer_momentum_is_nesterov_momentum_on_the_averaged_displacement():
     parts = contributions([100, 50])
     start = parts[0].start
     assert start is not None
-    outer = AveragingConfig(outer_lr=0.7, outer_momentum=0.9)
-    state = apply_average(weighted_sum(parts), outer)
+    outer = DiLoCo(1, lr=0.7, momentum=0.9)
+    state = apply_average(partial_sum(parts), outer)
     mean = (100 * parts[0].replica.theta.astype(np.float64) + 50 * parts[1].replica.theta) / 150
     d = mean - start.replica.theta
     v = 0.9 * start.outer + d
@@ -84,7 +79,7 @@ def test_outer_momentum_is_nesterov_momentum_on_the_averaged_displacement():
 
 def test_a_solo_round_leaves_the_outer_velocity_alone():
     parts = contributions([64])
-    state = apply_average(weighted_sum(parts), AveragingConfig(outer_momentum=0.9), solo=True)
+    state = apply_average(partial_sum(parts), DiLoCo(1, lr=1.0, momentum=0.9), solo=True)
     np.testing.assert_array_equal(state.replica.theta, parts[0].replica.theta)
     assert parts[0].start is not None
     np.testing.assert_array_equal(state.outer, parts[0].start.outer)
@@ -93,7 +88,7 @@ def test_a_solo_round_leaves_the_outer_velocity_alone():
 def test_the_outer_optimiser_is_the_one_of_pytorch():
     """theta <- theta - r * nesterov(-d), with PyTorch's own SGD doing the arithmetic."""
     torch = pytest.importorskip("torch", reason="PyTorch is a peer to compare with, not a dependency")
-    config = AveragingConfig(outer_lr=0.7, outer_momentum=0.9)
+    config = DiLoCo(1, lr=0.7, momentum=0.9)
     start = TrainState(Replica(np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)), np.zeros(SIZE, np.float32))
     theta = torch.ones(SIZE, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.SGD([theta], lr=0.7, momentum=0.9, nesterov=True)
@@ -103,7 +98,7 @@ def test_the_outer_optimiser_is_the_one_of_pytorch():
         theta.grad = torch.from_numpy(start.replica.theta.astype(np.float64) - moved)
         optimizer.step()
         part = ShardUpdate(Replica(moved, start.replica.velocity), RoundStats(1, 0.0, 0, 0.0, 0.0), start)
-        start = apply_average(weighted_sum([part]), config)
+        start = apply_average(partial_sum([part]), config)
         # four float32 roundings of numbers near 1
         np.testing.assert_allclose(start.replica.theta, theta.detach().numpy(), rtol=2e-6, atol=2e-6)
 
@@ -116,14 +111,14 @@ def test_divergence_is_made_of_the_replicas_mean_squared_distance_from_their_ave
     thetas = np.array([part.replica.theta for part in parts], np.float64)
     mean = np.average(thetas, axis=0, weights=weights)
     apart = np.average(((thetas - mean) ** 2).sum(axis=1), weights=weights)
-    told = divergence(weighted_sum(parts), 7)
+    told = divergence(partial_sum(parts), 7)
     # a difference of sums of squares: a few float64 roundings of numbers about as large as the result's scale
     assert told.drift == pytest.approx(apart / ((mean - start.replica.theta) ** 2).sum(), rel=1e-9, abs=1e-9)
     assert told.dispersion == pytest.approx(apart / (7 * (mean**2).sum()), rel=1e-9, abs=1e-9)
 
 
-def test_tallies_add_up():
-    total = weighted_sum(contributions([3, 0, 5])).tally
+def test_stats_add_up():
+    total = partial_sum(contributions([3, 0, 5])).stats
     assert (total.examples, total.correct) == (8, 3)
     assert total.loss == pytest.approx(4.0)
     assert total.seconds == pytest.approx(0.3)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from service.config import from_preset
 from service.errors import InvalidInput
 from service.rounds.plan import Plan, plan_for
+from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.strategies.post_local_sgd import PostLocalSGD
 
 PLANS = st.builds(
     Plan,
@@ -16,8 +18,9 @@ PLANS = st.builds(
     batch_size=st.integers(1, 70),
     seed=st.integers(0, 2**63 - 1),
     shards=st.integers(1, 9),
-    average_every=st.integers(1, 40),
-    solo_steps=st.integers(0, 60),
+    strategy=st.builds(
+        lambda share, every: PostLocalSGD(share, every, FedAvg(every)), st.floats(0, 1), st.integers(1, 40)
+    ),
 )
 
 
@@ -46,13 +49,14 @@ def test_the_shards_of_a_step_together_take_the_batch_that_one_process_would(pla
 @given(plan=PLANS)
 def test_rounds_follow_one_another_within_epochs_and_keep_the_solo_steps_alone(plan: Plan):
     rounds = list(plan.rounds())
+    solo_steps = round(plan.strategy.share * plan.steps)
     assert [r.number for r in rounds] == list(range(len(rounds)))
     assert sum(r.last - r.first for r in rounds) == plan.steps
     for r in rounds:
         assert 0 <= r.first < r.last <= plan.steps_per_epoch
-        assert r.last - r.first <= plan.average_every
+        assert r.last - r.first <= plan.strategy.every
         global_steps = range(r.epoch * plan.steps_per_epoch + r.first, r.epoch * plan.steps_per_epoch + r.last)
-        assert {step < plan.solo_steps for step in global_steps} == {r.solo}
+        assert {step < solo_steps for step in global_steps} == {r.solo}
         assert r.shards == (1 if r.solo else plan.shards)
 
 

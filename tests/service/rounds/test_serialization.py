@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ops.engines.base import Replica
-from service.rounds.averaging import PartialSum, RoundStats, ShardUpdate, TrainState
-from service.rounds.serialization import packed, unpacked
+from service.rounds.serialization import pack, unpack
+from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
+from service.rounds.train_state import TrainState
 
 SIZE = 10_000
 ZEROS = np.zeros(SIZE, np.float32)
@@ -17,23 +18,23 @@ def drawn(seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_zeros_travel_as_their_length_and_arrive_as_zeros(dtype):
-    sent = packed(np.zeros(SIZE, dtype))
+    sent = pack(np.zeros(SIZE, dtype))
     assert len(pickle.dumps(sent)) < 200
-    arrived = unpacked(sent)
+    arrived = unpack(sent)
     assert (arrived.dtype, arrived.shape, arrived.any()) == (dtype, (SIZE,), False)
 
 
 def test_a_negative_zero_is_no_zero():
     vector = ZEROS.copy()
     vector[7] = -0.0
-    assert np.signbit(unpacked(packed(vector))[7])
+    assert np.signbit(unpack(pack(vector))[7])
 
 
 def state() -> TrainState:
     return TrainState(Replica(drawn(), ZEROS), ZEROS)
 
 
-TALLY = RoundStats(1, 0.5, 1, 0.25, 0.1)
+STATS = RoundStats(1, 0.5, 1, 0.25, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,9 @@ TALLY = RoundStats(1, 0.5, 1, 0.25, 0.1)
     [
         TrainState(Replica(drawn(1), drawn(2)), drawn(3)),
         state(),
-        ShardUpdate(Replica(drawn(4), ZEROS), TALLY, state()),
-        ShardUpdate(Replica(drawn(4), drawn(5)), TALLY, None),
-        PartialSum(drawn(6).astype(np.float64), ZEROS.astype(np.float64), TALLY, state()),
+        ShardUpdate(Replica(drawn(4), ZEROS), STATS, state()),
+        ShardUpdate(Replica(drawn(4), drawn(5)), STATS, None),
+        PartialSum(drawn(6).astype(np.float64), ZEROS.astype(np.float64), STATS, state()),
     ],
 )
 def test_what_rounds_hand_over_arrives_as_it_was_sent(value):

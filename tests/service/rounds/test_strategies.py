@@ -8,9 +8,13 @@ import pytest
 
 from service.config import from_preset
 from service.home import Home
-from service.rounds.interval import following, geometric
 from service.rounds.job import Job
-from service.rounds.plan import LAG, Plan, shuffle
+from service.rounds.plan import ROUNDS_AHEAD, Plan, shuffle
+from service.rounds.strategies import Progress
+from service.rounds.strategies.adacomm import AdaComm
+from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.strategies.growing_interval import GrowingInterval
+from service.rounds.strategies.post_local_sgd import PostLocalSGD
 from service.runs import RunFolder
 from service.training.loop import advance, begin, final_state, recorded_job, reopen
 from service.training.verify import verify_run
@@ -130,12 +134,14 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
 
 
 def test_h_grows_from_the_first_to_the_last_by_equal_factors():
-    assert [geometric(2, 128, share) for share in (0, 1 / 6, 1 / 2, 5 / 6, 1)] == [2, 4, 16, 64, 128]
-    assert [geometric(64, 4, share) for share in (0, 0.5, 1)] == [64, 16, 4]
+    growing, shrinking = GrowingInterval(2, FedAvg(128)), GrowingInterval(64, FedAvg(4))
+    assert [growing.interval(Progress(step, 6)).steps for step in (0, 1, 3, 5, 6)] == [2, 4, 16, 64, 128]
+    assert [shrinking.interval(Progress(step, 2)).steps for step in (0, 1, 2)] == [64, 16, 4]
 
 
 def test_a_growing_h_averages_every_step_first_and_seldom_later():
-    plan = Plan(3000, 1, 1, seed=0, shards=2, average_every=8, solo_steps=100, first_average_every=1)
+    strategy = PostLocalSGD(1 / 30, 8, GrowingInterval(1, FedAvg(8)))
+    plan = Plan(3000, 1, 1, seed=0, shards=2, strategy=strategy)
     rounds = [round_ for round_ in plan.rounds() if not round_.solo]
     lengths = [round_.last - round_.first for round_ in rounds]
     assert lengths[:-1] == sorted(lengths[:-1])  # the last ends with the epoch
@@ -144,7 +150,10 @@ def test_a_growing_h_averages_every_step_first_and_seldom_later():
 
 
 def test_h_goes_with_the_inverse_root_of_the_dispersion_within_its_reach():
-    assert [following(40, 1e-6 * times, 1e-6) for times in (1, 4, 1 / 4, 1e9, 0)] == [40, 20, 80, 10, 160]
+    strategy = AdaComm(1e-6, FedAvg(40))
+    steps = [strategy.interval(Progress(9, 90, 1e-6 * times)).steps for times in (1, 4, 1 / 4, 1e9, 0)]
+    assert steps == [40, 20, 80, 10, 160]
+    assert strategy.interval(Progress(9, 90)).steps == 40  # nothing was measured yet
 
 
 def test_a_following_h_changes_in_mid_run_and_every_example_is_still_seen_once(home: Home, tmp_path: Path):
@@ -152,7 +161,7 @@ def test_a_following_h_changes_in_mid_run_and_every_example_is_still_seen_once(h
     rounds = [done.round for done in serial_results(job)]
     apart = [round_ for round_ in rounds if not round_.solo]
     lengths = [round_.last - round_.first for round_ in apart if round_.last < job.plan.steps_per_epoch]
-    assert len(set(lengths[LAG:])) > 1, lengths
+    assert len(set(lengths[ROUNDS_AHEAD:])) > 1, lengths
     for epoch in range(job.plan.epochs):
         used = [job.plan.batches(r, k)[0] for r in rounds if r.epoch == epoch for k in range(r.shards)]
         assert sorted(np.concatenate(used)) == list(range(job.plan.examples))

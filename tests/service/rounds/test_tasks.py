@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from service.home import Home
-from service.rounds.averaging import TrainState
 from service.rounds.job import Job
+from service.rounds.train_state import TrainState
 from tests.jobs import serial_results, small_job
 
 

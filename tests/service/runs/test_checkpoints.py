@@ -6,8 +6,8 @@ import pytest
 
 from ops.engines.base import Replica
 from service.errors import RunError
-from service.rounds.averaging import TrainState
 from service.rounds.plan import Round
+from service.rounds.train_state import TrainState
 from service.runs import Checkpoint, checkpoints
 
 

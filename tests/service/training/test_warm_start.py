@@ -11,8 +11,8 @@ from service.config import from_preset
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
 from service.registry.exports.weights import as_tensors
-from service.rounds.averaging import TrainState
 from service.rounds.job import Job
+from service.rounds.train_state import TrainState
 from service.training.loop import advance, begin, final_state, recorded_job
 from service.training.verify import verify_run
 from service.training.warm_start import FRESH, WarmStart

@@ -1,0 +1,50 @@
+"""Post-local SGD: an average after every step at first, and seldom later (Lin et al., Don't use large mini-batches, use
+local SGD, 2020).
+"""
+
+from dataclasses import dataclass
+
+from ops.engines.base import Floats
+from service.config import AveragingConfig
+from service.rounds.strategies.base import Average, Interval, Progress, Strategy
+from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.train_state import TrainState
+
+
+@dataclass(frozen=True)
+class PostLocalSGD:
+    """The first steps are those of one process with the whole batch; then another strategy begins.
+
+    Section 3 of the paper, where t' is the first step after the start, and H_t the interval of step t:
+
+        H_t = 1 for t < t', H of the other strategy afterwards
+
+    Averaging after every step equals one process that takes whole batches. So one task takes these steps alone, in
+    rounds of `every`, and nothing is averaged. The other strategy sees the steps after the start as a run of their own.
+
+    Attributes:
+        share: the start's share of the run's steps, in [0, 1].
+        every: steps of a round during the start. It decides how often progress is reported, and no result.
+        inner: the strategy that follows.
+    """
+
+    share: float
+    every: int
+    inner: Strategy
+
+    def init(self, theta: Floats) -> Floats:
+        return self.inner.init(theta)
+
+    def interval(self, progress: Progress) -> Interval:
+        start = round(self.share * progress.steps)
+        if progress.step < start:
+            return Interval(min(self.every, start - progress.step), solo=True)
+        return self.inner.interval(Progress(progress.step - start, progress.steps - start, progress.dispersion))
+
+    def update(self, start: TrainState, average: Average) -> TrainState:
+        return self.inner.update(start, average)
+
+
+def from_config(config: AveragingConfig) -> Strategy:
+    """`--strategy post-local-sgd` reads --average-every and --solo-share."""
+    return PostLocalSGD(config.solo_share, config.average_every, FedAvg(config.average_every))

@@ -1,0 +1,39 @@
+"""What a training hands from one round to the next."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from ops.engines.base import Floats, Replica
+from service.rounds.serialization import Packed, pack, unpack
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """Everything that one round hands to the next. With the job it decides all that follows.
+
+    Attributes:
+        replica: what every shard starts from.
+        outer: a float32 vector that the strategy keeps between rounds, such as the velocity of an outer optimizer.
+    """
+
+    replica: Replica
+    outer: Floats
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the parameters' bytes (float32, little-endian)."""
+        return sha256(np.ascontiguousarray(self.replica.theta, "<f4").data).hexdigest()
+
+    def without_velocity(self) -> "TrainState":
+        """As much of the state as an average needs of where its round began."""
+        return TrainState(Replica(self.replica.theta, np.zeros_like(self.replica.velocity)), self.outer)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpack, (self.replica.theta, pack(self.replica.velocity), pack(self.outer))
+
+
+def _unpack(theta: Floats, velocity: Packed, outer: Packed) -> TrainState:
+    return TrainState(Replica(theta, unpack(velocity)), unpack(outer))

@@ -1,0 +1,96 @@
+"""What a process keeps from one task to the next: engines, data, and averages. None of it can change a result."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from ops.engines import Choice, build
+from ops.engines.base import Engine
+from ops.network import Network
+from ops.step_config import StepConfig
+from service.data import Arrays, DatasetInfo, read
+from service.rounds.shard_update import PartialSum
+from service.rounds.train_state import TrainState
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+
+@dataclass
+class _Entry(Generic[Value]):
+    """One value, which the thread that holds the lock makes."""
+
+    lock: Lock = field(default_factory=Lock)
+    made: list[Value] = field(default_factory=list)
+
+
+class Cache(Generic[Value]):
+    """The values that were used last, by their keys. Threads that ask for the same one wait while one makes it."""
+
+    def __init__(self, size: int) -> None:
+        """size: how many values are kept."""
+        self._size = size
+        self._lock = Lock()
+        self._entries: OrderedDict[Hashable, _Entry[Value]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of a key. Where there is none yet, `make` is called; what it raises is raised, and not kept."""
+        with self._lock:
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+        with entry.lock:
+            if not entry.made:
+                entry.made.append(make())
+            return entry.made[0]
+
+
+class WorkerCache:
+    """What one process keeps. Keys are values: jobs that differ in their learning rate, say, share an engine and data.
+
+    Attributes:
+        averages: the sum over a round's shards and the state after it.
+    """
+
+    def __init__(self) -> None:
+        self._engines: Cache[Engine] = Cache(8)
+        self._loaded: Cache[Any] = Cache(8)
+        self._examples: Cache[Arrays] = Cache(2)
+        self.averages: Cache[tuple[PartialSum, TrainState]] = Cache(8)
+
+    def engine(self, choice: Choice, network: Network, step_config: StepConfig) -> Engine:
+        """The engine for a network and such steps."""
+        key = (choice.engine, choice.device, network, step_config)
+        return self._engines.get(key, lambda: build(choice, network, step_config))
+
+    def training_data(self, choice: Choice, network: Network, step_config: StepConfig, data: DatasetInfo) -> Any:
+        """The training examples, verified, as the engine's `load` gives them."""
+        key = (choice.engine, choice.device, network, step_config, data.path, data.digest)
+        return self._loaded.get(key, lambda: self._load(self.engine(choice, network, step_config), choice, data))
+
+    def _load(self, engine: Engine, choice: Choice, data: DatasetInfo) -> Any:
+        images, labels = self._examples.get((data.path, data.digest), lambda: read(data.path, "train", data.digest))
+        loaded = engine.load(images, labels)
+        log.info("%d examples of %s are loaded for %s on %s", len(labels), data.path.name, choice.engine, choice.device)
+        return loaded
+
+
+_creation = Lock()
+_process_cache: list[WorkerCache] = []
+
+
+def process_cache() -> WorkerCache:
+    """This process's cache, which is made when it is first asked for.
+
+    It is found through its module, and not handed to tasks, because Dask sends a task's arguments: what one process
+    keeps can't be among them. Workers that are threads share it.
+    """
+    with _creation:
+        if not _process_cache:
+            _process_cache.append(WorkerCache())
+        return _process_cache[0]

@@ -33,8 +33,9 @@ class Cell:
     @property
     def averaging(self) -> dict[str, Any]:
         """What it sets in `TrainConfig.averaging`; the strategy's fields that are not changed are the default's."""
-        told = DEFAULT.model_dump() | STRATEGIES[self.strategy]
-        return told | {"shards": self.shards, "average_every": self.every}
+        # Without the name of the strategy, as studies on disk have it that were begun before there were several.
+        options = DEFAULT.model_dump(exclude={"strategy"}) | STRATEGIES[self.strategy]
+        return options | {"shards": self.shards, "average_every": self.every}
 
 
 APART, H = (2, 4, 8, 16), (30, 59, 118)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ops.layers import Context, Conv2D
+from ops.softmax import softmax
 from service.data import describe, read
 from service.errors import AtelierError, NotFound
 from service.home import Home
 from service.inference.predictor import Predictor
 from service.registry import ModelVersion
 from service.registry.draft import first_kernels
-from service.training.evaluation import softmax
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from ops.engines import build, choose
 from ops.engines.base import Engine, Floats
 from ops.layers import Context
 from ops.passes import forward
+from ops.softmax import softmax
 from ops.step_config import StepConfig
 from service.errors import InvalidInput
 from service.registry import ModelVersion
-from service.training.evaluation import softmax
 
 MAX_SIDE = 4096
 """The widest or highest picture that is looked at, in pixels."""

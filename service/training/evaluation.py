@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import Floats
+from ops.softmax import log_softmax
 from service.data import Arrays, read
 from service.rounds.job import Job, engine_of
 
@@ -98,20 +99,6 @@ def measure(logits: Floats, labels: NDArray[np.uint8], class_names: tuple[str, .
         calibration_error=sum(bin_.count * abs(bin_.confidence - bin_.accuracy) for bin_ in bins) / len(labels),
         calibration=bins,
     )
-
-
-def log_softmax(logits: Floats) -> NDArray[np.float64]:
-    """Logarithms of the probabilities that logits (n, classes) stand for, in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    normalised: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return normalised
-
-
-def softmax(logits: Floats) -> NDArray[np.float64]:
-    """The probabilities that logits (n, classes) stand for, in float64."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
 
 
 @lru_cache(maxsize=1)

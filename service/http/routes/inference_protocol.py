@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from ops.engines.base import Floats
+from ops.softmax import softmax
 from service import __version__
 from service.errors import InvalidInput, NotFound
 from service.http.bodies import json_object
@@ -23,7 +24,6 @@ from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
 from service.http.schemas import protocol as answers
 from service.inference.predictor import Predictor
-from service.training.evaluation import softmax
 
 LENGTH = "inference-header-content-length"
 DTYPES: dict[str, type[np.generic]] = {"FP32": np.float32, "UINT8": np.uint8}

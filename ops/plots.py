@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ops.charts import Chart, Line, chart_of
 from ops.errors import ShapeError
+from ops.palette import FAINT, INK, LINES, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAPER, INK, FAINT = "#fbf9f4", "#2b2a33", "#d9d4c7"
-LINES = ("#b6473a", "#34508c", "#c8932b", "#4d7a5a")
+STYLES = ("-", "--", "-.", ":")
 DOTS_PER_INCH = 144
 
 
@@ -48,28 +49,31 @@ class Curve:
             clear_output(wait=True)
             display(self)
 
+    def chart(self, upto: int | None = None) -> Chart:
+        """The lines and axes, with the first `upto` points or all."""
+        shown = self.points[:upto]
+        lines = [Line(name, tuple((x, values[i]) for x, values in shown)) for i, name in enumerate(self.names)]
+        y_max = self.y_max or chart_of([Line("", tuple((x, max(values)) for x, values in self.points))]).y_max
+        return chart_of(lines, y_max)
+
     def figure(self, upto: int | None = None) -> "Figure":
-        """The curve as a Matplotlib figure, with the first `upto` points or all."""
+        """The curve as a Matplotlib figure, with the first `upto` points or all; both axes have room for all."""
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(5.6, 3.5), layout="constrained")
         axes = figure.subplots()
-        shown = self.points[:upto]
-        for line, name in enumerate(self.names):
-            colour = LINES[line % len(LINES)]
-            style = ("-", "--", "-.", ":")[line % 4]
-            axes.plot(
-                [x for x, _ in shown], [values[line] for _, values in shown], style, color=colour, label=name, lw=2
-            )
-        if self.points:
-            first, last = self.points[0][0], self.points[-1][0]
-            axes.set_xlim(first, last if last > first else first + 1)
+        whole = self.chart()
+        for number, line in enumerate(self.chart(upto).lines):
+            colour, style = LINES[number % len(LINES)], STYLES[number % len(STYLES)]
+            axes.plot(*zip(*line.points, strict=True), style, color=colour, label=line.name, lw=2)
+        if whole.lines:
+            axes.set_xlim(*whole.x_range)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_ylim(0, self.y_max or 1.05 * max(max(values) for _, values in self.points))
-        _dress(axes)
+            axes.set_ylim(0, whole.y_max)
+            axes.legend(frameon=False)
+        _style(axes)
         axes.set_xlabel(self.x_label)
-        axes.legend(frameon=False)
         return figure
 
     def png(self) -> bytes:
@@ -133,7 +137,7 @@ def png(figure: "Figure") -> bytes:
     return stream.getvalue()
 
 
-def _dress(axes: "Axes") -> None:
+def _style(axes: "Axes") -> None:
     axes.set_facecolor(PAPER)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.tick_params(colors=INK, color=FAINT, labelsize=9)

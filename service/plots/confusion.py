@@ -1,4 +1,4 @@
-"""The confusion matrix: what was taken for what."""
+"""The confusion matrix: true classes by predicted classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from service.plots.palette import INK, PAPER
+from ops.palette import INK, PAPER
 from service.plots.style import INDIGO_SCALE, new_figure, plain, save
 
 MOST_NUMBERED = 20

@@ -1,4 +1,4 @@
-"""The first layer's kernels: what the network looks for before anything else."""
+"""The kernels of the first layer."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -11,12 +11,12 @@ from ops.engines.base import Floats
 from service.plots.style import DIVERGING, new_figure, save
 
 COLUMNS = 8
-MOST = 96
+MAX_KERNELS = 96
 
 
 def kernels_picture(kernels: Sequence[Floats], target: Path | BinaryIO) -> None:
-    """Draw kernels (h, w) side by side on one scale: blue adds, red takes away."""
-    shown = list(kernels)[:MOST]
+    """Draw kernels (h, w) side by side on one scale: blue is positive, red negative."""
+    shown = list(kernels)[:MAX_KERNELS]
     columns = min(len(shown), COLUMNS)
     rows = ceil(len(shown) / columns)
     figure = new_figure(0.9 * columns, 0.9 * rows)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from service.plots.palette import FAINT, INDIGO, INK, MADDER, OCHRE
+from ops.palette import FAINT, INDIGO, INK, MADDER, OCHRE
 from service.plots.style import new_figure, plain, save
 
 APART = 0.012

@@ -1,4 +1,4 @@
-"""One look for all pictures."""
+"""What all Matplotlib pictures of the service share."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from service.plots.palette import FAINT, INDIGO, INK, MADDER, PAPER
+from ops.palette import FAINT, INDIGO, INK, MADDER, PAPER
 
 INDIGO_SCALE = LinearSegmentedColormap.from_list("indigo", [PAPER, "#b9c4dd", INDIGO, "#1b2a4e"])
 DIVERGING = LinearSegmentedColormap.from_list("madder-indigo", [MADDER, PAPER, INDIGO])

@@ -39,7 +39,9 @@ class Draft:
     def files(self) -> dict[str, bytes]:
         """Every file of the version but the manifest and the model card, by name."""
         # Here, because Matplotlib takes longer to import than the rest together, and a run needs it last.
-        from service.plots import confusion_picture, curve_picture, kernels_picture
+        from service.plots.confusion import confusion_picture
+        from service.plots.curve import curve_picture
+        from service.plots.kernels import kernels_picture
 
         files = {"weights.safetensors": save(as_tensors(self.network, self.theta))}
         # A network with a layer that ONNX lacks is published all the same, without that one file.

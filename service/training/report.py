@@ -11,7 +11,8 @@ from service.training.evaluation import Evaluation
 
 def markdown_curve(epochs: Sequence[Entry]) -> str:
     """How a run goes, as a picture; `epochs` are the `epoch` entries of its log."""
-    return f"![train loss and accuracy]({_data_uri(live_curve(epochs).encode(), 'svg+xml')})\n"
+    numbered = [{**entry, "epoch": entry["epoch"] + 1} for entry in epochs]
+    return f"![train loss and accuracy]({_data_uri(live_curve(numbered).encode(), 'svg+xml')})\n"
 
 
 def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = "") -> str:

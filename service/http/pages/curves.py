@@ -1,12 +1,26 @@
-"""A training curve as numbers for an SVG: drawn in the page, so that it follows light and dark."""
+"""A training curve as numbers for an SVG in the page, so that it follows light and dark."""
 
 from dataclasses import dataclass
-from typing import Any
+
+from ops.charts import Frame
+from service.plots.charts import Epochs, accuracy_chart
+
+SMALL = Frame(width=320, height=96, left=4, right=14, top=8, bottom=6)
+LARGE = Frame(width=640, height=280, left=40, right=64, top=16, bottom=28)
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line: the points as SVG wants them, the last one, and its value."""
+class PageLine:
+    """One line.
+
+    Attributes:
+        key: Its class in the style sheet.
+        name: What it is called in the legend.
+        points: As SVG's `polyline` takes them.
+        x: Where its last point lies, in pixels.
+        y: The same, downwards.
+        value: Its last value, in percent.
+    """
 
     key: str
     name: str
@@ -17,33 +31,30 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Lines in a box of width x height, gridlines as (y, label), and the last epoch."""
+class PageChart:
+    """A chart in a page.
 
-    width: int
-    height: int
-    left: int
-    lines: tuple[Line, ...]
+    Attributes:
+        frame: Its size and margins.
+        lines: What it shows.
+        grid: The gridlines as (y in pixels, label).
+        epochs: The number of the last epoch.
+    """
+
+    frame: Frame
+    lines: tuple[PageLine, ...]
     grid: tuple[tuple[float, str], ...]
     epochs: int
 
 
-def curve(history: list[dict[str, Any]], *, small: bool = False) -> Picture:
-    """Train and test accuracy over the epochs, 0 to 100 %."""
-    width, height, left, bottom, top = (320, 96, 4, 6, 8) if small else (640, 280, 40, 28, 16)
-    right = 14 if small else 64
-    last = max((entry["epoch"] for entry in history), default=1)
-
-    def place(epoch: float, share: float) -> tuple[float, float]:
-        across = (epoch - 1) / max(last - 1, 1)
-        return round(left + across * (width - left - right), 1), round(top + (1 - share) * (height - top - bottom), 1)
-
+def accuracy_curve(history: Epochs, *, small: bool = False) -> PageChart:
+    """Train and test accuracy over the epochs, 0 to 100 %. small: without gridlines."""
+    frame, chart = SMALL if small else LARGE, accuracy_chart(history)
     lines = []
-    for key, name in (("train_accuracy", "train"), ("test_accuracy", "test")):
-        known = [(e["epoch"], e[key]) for e in history if e.get(key) is not None]
-        if known:
-            places = [place(*point) for point in known]
-            points = " ".join(f"{x},{y}" for x, y in places)
-            lines.append(Line(key.partition("_")[0], name, points, *places[-1], f"{100 * known[-1][1]:.1f} %"))
-    grid = tuple((place(1, share)[1], f"{100 * share:.0f}") for share in (0, 0.25, 0.5, 0.75, 1))
-    return Picture(width, height, left, tuple(lines), () if small else grid, last)
+    for line in chart.lines:
+        key = line.name.partition(" ")[0]
+        at = frame.place(chart, *line.points[-1])
+        lines.append(PageLine(key, key, frame.polyline(chart, line), *at, f"{100 * line.last:.1f} %"))
+    first = chart.x_range[0]
+    grid = () if small else tuple((frame.place(chart, first, tick)[1], f"{100 * tick:.0f}") for tick in chart.ticks(5))
+    return PageChart(frame, tuple(lines), grid, max((epoch["epoch"] for epoch in history), default=1))

@@ -21,7 +21,7 @@ def write_report(outcomes: Sequence[Outcome], study: Study, classes: int, folder
     classes: how many the data set has; guessing among them is a loss of log(classes), the plateau's.
     """
     # Here, because Matplotlib takes longer to import than the rest together, and a study needs it last.
-    from service.plots import study_picture
+    from service.plots.study import study_picture
 
     folder.mkdir(parents=True, exist_ok=True)
     told = json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n"

@@ -4,19 +4,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from service.plots.live_curve import HEIGHT, WIDTH, live_curve
+from service.plots.live_curve import FRAME, live_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def epochs(*points: tuple[float, float]) -> list[dict]:
     return [
-        {"kind": "epoch", "epoch": number, "train_loss": loss, "train_accuracy": accuracy}
+        {"kind": "epoch", "epoch": number + 1, "train_loss": loss, "train_accuracy": accuracy}
         for number, (loss, accuracy) in enumerate(points)
     ]
 
 
 def lines(entries: list[dict]) -> list[list[tuple[float, float]]]:
+    """The points of the lines of both panels, in the panel's own pixels."""
     found = ElementTree.fromstring(live_curve(entries)).iter(f"{SVG}polyline")
     return [[tuple(map(float, point.split(","))) for point in line.get("points").split()] for line in found]
 
@@ -25,8 +26,7 @@ def lines(entries: list[dict]) -> list[list[tuple[float, float]]]:
 def test_every_epoch_is_a_point_within_the_picture(points: list[tuple[float, float]]):
     loss, accuracy = lines(epochs(*points))
     assert len(loss) == len(accuracy) == len(points)
-    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in loss)
-    assert all(WIDTH <= x <= 2 * WIDTH and 0 <= y <= HEIGHT for x, y in accuracy)
+    assert all(FRAME.left <= x <= FRAME.width and 0 <= y <= FRAME.height for x, y in [*loss, *accuracy])
 
 
 def test_a_lower_loss_lies_lower_and_a_higher_accuracy_higher():
@@ -37,6 +37,6 @@ def test_a_lower_loss_lies_lower_and_a_higher_accuracy_higher():
 
 
 def test_the_last_values_are_written_out():
-    told = "".join(ElementTree.fromstring(live_curve(epochs((2.0, 0.1), (0.4321, 0.876)))).itertext())
-    assert "train loss 0.4321" in told
-    assert "train accuracy 87.6%" in told
+    text = "".join(ElementTree.fromstring(live_curve(epochs((2.0, 0.1), (0.4321, 0.876)))).itertext())
+    assert "train loss 0.4321" in text
+    assert "train accuracy 87.6%" in text

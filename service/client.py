@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import AtelierError, Conflict, DataError, InvalidInput, NotFound
+from service.model_ref import ModelRef
 
 ERRORS: dict[int, type[AtelierError]] = {
     404: NotFound,
@@ -88,8 +89,8 @@ class Atelier:
 
     def model(self, label: str) -> Model:
         """One version: `name`, `name:version` or `name:alias`. Raises NotFound."""
-        name, version = _parts(label)
-        return _model(self._ask("GET", f"/api/models/{name}/versions/{version}").json())
+        ref = ModelRef.parse(label)
+        return _model(self._ask("GET", f"/api/models/{ref.name}/versions/{ref.version}").json())
 
     def predict(self, label: str, image: str | Path | bytes | NDArray[np.uint8], top: int = 3) -> list[Guess]:
         """What a model takes an image for: a PNG or JPEG (path or bytes), or an array (h, w) uint8, bright on black."""
@@ -122,9 +123,9 @@ class Atelier:
         return items
 
     def _predict(self, label: str, top: int, **body: Any) -> list[list[Guess]]:
-        name, version = _parts(label)
-        params = {"version": version, "top": top}
-        answer = self._ask("POST", f"/api/models/{name}/predict", params=params, **body).json()
+        ref = ModelRef.parse(label)
+        params = {"version": ref.version, "top": top}
+        answer = self._ask("POST", f"/api/models/{ref.name}/predict", params=params, **body).json()
         return [[Guess(**guess) for guess in guesses] for guesses in answer["predictions"]]
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
@@ -139,11 +140,6 @@ class Atelier:
         except (ValueError, KeyError, TypeError):
             detail = f"the service answered {response.status_code}"
         raise ERRORS.get(response.status_code, AtelierError)(detail)
-
-
-def _parts(label: str) -> tuple[str, str]:
-    name, _, version = label.partition(":")
-    return name, version or "champion"
 
 
 def _model(item: dict[str, Any]) -> Model:

@@ -7,7 +7,7 @@ import click
 
 from service.cli.main import Context
 from service.cli.output import show
-from service.registry import ModelVersion, Registry
+from service.registry import ModelRef, ModelVersion, Registry
 from service.registry.exports.formats import FORMATS, export
 
 
@@ -120,8 +120,7 @@ def delete(context: Context, model: str, version: int, restore: bool) -> None:
 
 
 def _found(registry: Registry, label: str) -> ModelVersion:
-    name, _, version = label.partition(":")
-    return registry.get(name, version or "champion")
+    return registry.find(ModelRef.parse(label))
 
 
 def _value(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from service.errors import AtelierError
 from service.home import Home
 from service.rounds.plan import Plan, plan_for
 from service.runs import Entry, RunFolder
-from service.runs.log import new_lines
+from service.runs.log import tail
 
 POLL_SECONDS = 0.1
 
@@ -75,7 +75,7 @@ def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
                 config = folder.config()
                 examples = describe(home.store(config.dataset)).train
                 plan = plan_for(config, examples)
-            lines, position = new_lines(folder.log, position)
+            lines, position = tail(folder.log, position)
         except AtelierError:
             lines = []
         if plan is not None:

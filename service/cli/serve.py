@@ -1,37 +1,61 @@
 """`atelier serve`"""
 
+import socket
+from contextlib import suppress
+
 import click
 
 from service.cli.main import Context
+from service.errors import AtelierError
 from service.registry import Registry
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted, as many as uvicorn's own default."""
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7070, show_default=True, help="Port to listen on.")
 @click.option("--token", envvar="ATELIER_API_TOKEN", default="", help="What writing takes; without one it is off.")
+@click.option("--root-path", default="", help="Sub-path under which a proxy publishes it, such as /atelier.")
+@click.option("--cors-origin", multiple=True, help="Origin whose pages may use the API; may be given several times.")
 @click.pass_obj
-def serve(context: Context, host: str, port: int, token: str) -> None:
+def serve(context: Context, host: str, port: int, token: str, root_path: str, cors_origin: tuple[str, ...]) -> None:
     """Answer questions about the models, in the browser and over HTTP."""
     import uvicorn
     from threadpoolctl import threadpool_limits
 
-    from service.http import HeaderLimitProtocol, create_app
+    from service.http import Limits, create_app, header_limit_protocol
+    from service.http.middleware.forwarded_prefix import valid_prefix
 
-    home = context.home
-    home.prepare()
+    prefix = valid_prefix(root_path)
+    if prefix is None:
+        raise click.BadParameter(f"must be a path such as /atelier, got {root_path!r}", param_hint="--root-path")
+    home, limits = context.home, Limits()
     Registry(home.models).names()  # a server without its models is of no use
-    apart = f", models of {home.models}" if home.elsewhere else ""
-    click.echo(f"models and runs of {home.root}{apart} at http://{host}:{port}/  (Ctrl-C ends it)")
-    app = create_app(home, token=token)
-    with threadpool_limits(1, user_api="blas"):  # predictions at the same time would set it for each other
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            http=HeaderLimitProtocol,
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
+    app = create_app(home, token=token, limits=limits, root_path=prefix, cors_origins=cors_origin)
+    config = uvicorn.Config(
+        app,
+        http=header_limit_protocol(limits),
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    with _listening_socket(host, port) as listening, threadpool_limits(1, user_api="blas"):
+        # BLAS has one thread, because predictions at the same time would set the number for each other.
+        apart = f", models of {home.models}" if home.elsewhere else ""
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}{prefix}/"
+        click.echo(f"models and runs of {home.root}{apart} at {url}  (Ctrl-C ends it)")
+        with suppress(KeyboardInterrupt):  # that is how it ends
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections. Raises AtelierError where the address can't be listened on."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise AtelierError(f"can't listen on {host}, port {port}: {reason}") from None

@@ -2,6 +2,6 @@
 
 from service.http.app import create_app
 from service.http.limits import Limits
-from service.http.middleware.header_limits import HeaderLimitProtocol
+from service.http.middleware.header_limits import header_limit_protocol
 
-__all__ = ["HeaderLimitProtocol", "Limits", "create_app"]
+__all__ = ["Limits", "create_app", "header_limit_protocol"]

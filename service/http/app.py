@@ -1,95 +1,83 @@
-"""The application put together: HEAD as GET, meters, headers, limits, the short way to a prediction, routes."""
+"""The application: routes, and the middleware around them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.responses import Response
+from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from service import __version__
 from service.home import Home
-from service.http import problems
-from service.http.limits import LimitBody, Limits
+from service.http.batching import Batcher
+from service.http.errors import add_error_handlers
+from service.http.limits import Limits
+from service.http.middleware.body_limits import BodyLimitMiddleware
 from service.http.middleware.fast_predict import FastPredictMiddleware
-from service.http.middleware.metrics import Meters, exposition
+from service.http.middleware.forwarded_prefix import ForwardedPrefixMiddleware, RootPathMiddleware
+from service.http.middleware.head_as_get import HeadAsGetMiddleware
+from service.http.middleware.metrics import MetricsMiddleware
+from service.http.middleware.security_headers import SecurityHeadersMiddleware
 from service.http.predictor_cache import PredictorCache
-from service.http.routes.inference_protocol import inference_routes
+from service.http.routes.gallery import gallery_routes
+from service.http.routes.health import Readiness, health_routes
+from service.http.routes.inference_protocol import inference_protocol_routes
 from service.http.routes.models import model_routes
-from service.http.routes.pages import gallery_routes
 from service.http.routes.predict import predict_routes
 from service.http.routes.runs import run_routes
 from service.http.schemas.errors import PROBLEM, PROTOCOL_ERROR
-from service.http.schemas.server import HEALTH, METRICS
 from service.registry import Registry
 
-HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 
-def create_app(home: Home, *, token: str = "", limits: Limits | None = None) -> ASGIApp:
-    """The whole service for one home. token: what writing routes take; empty switches them off."""
+def create_app(
+    home: Home,
+    *,
+    token: str = "",
+    limits: Limits | None = None,
+    root_path: str = "",
+    cors_origins: Sequence[str] = (),
+) -> ASGIApp:
+    """The whole service for one home.
+
+    Args:
+        home: Where models, runs and data lie.
+        token: What writing routes take; empty switches them off.
+        limits: What a request may cost.
+        root_path: The sub-path under which a proxy publishes the service, such as `/atelier`.
+        cors_origins: The origins whose pages may use the API, such as `https://lab.example`; `*` means all.
+    """
     limits = limits or Limits()
     collected = CollectorRegistry()
     registry = Registry(home.models)
-    shelf = PredictorCache(registry, limits)
+    predictors, batcher, readiness = (
+        PredictorCache(registry, limits.models),
+        Batcher(limits.predict_s),
+        Readiness(registry),
+    )
     app = FastAPI(
         title="Atelier",
         version=__version__,
-        summary="Trained models you can ask.",
+        summary="Predictions of trained models.",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    problems.install(app)
-    app.include_router(predict_routes(shelf, limits), responses=PROBLEM)
-    app.include_router(inference_routes(shelf, limits), responses=PROTOCOL_ERROR)
+    add_error_handlers(app)
+    app.include_router(predict_routes(predictors, batcher, limits), responses=PROBLEM)
+    app.include_router(inference_protocol_routes(predictors, batcher, readiness, limits), responses=PROTOCOL_ERROR)
     app.include_router(model_routes(registry, token), responses=PROBLEM)
     app.include_router(run_routes(home, limits), responses=PROBLEM)
-    app.include_router(gallery_routes(home, shelf))
+    app.include_router(health_routes(readiness, collected))
+    app.include_router(gallery_routes(home, predictors, batcher))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "pages" / "static"), name="static")
 
-    @app.get("/health", tags=["server"], summary="Is the server well?", **HEALTH)
-    def health() -> dict[str, str]:
-        return {"status": "ok", "version": __version__}
-
-    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus", response_class=Response, **METRICS)
-    def metrics() -> Response:
-        return Response(exposition(collected), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    limited = LimitBody(FastPredictMiddleware(app, shelf, limits), limits)
-    return _HeadAsGet(Meters(_Headers(limited), collected))
-
-
-class _HeadAsGet:
-    """ASGI middleware: HEAD is answered as GET is, and the server leaves the body out. A live page's has no end."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].endswith("/events"):
-            scope = {**scope, "method": "GET"}
-        await self._app(scope, receive, send)
-
-
-class _Headers:
-    """ASGI middleware that adds the headers which keep pages to themselves."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
+    wrapped: ASGIApp = FastPredictMiddleware(RootPathMiddleware(app), predictors, batcher, limits)
+    wrapped = BodyLimitMiddleware(wrapped, limits)
+    if cors_origins:
+        wrapped = CORSMiddleware(wrapped, allow_origins=cors_origins, allow_methods=METHODS, allow_headers=["*"])
+    wrapped = MetricsMiddleware(SecurityHeadersMiddleware(wrapped), collected)
+    return ForwardedPrefixMiddleware(HeadAsGetMiddleware(wrapped), root_path)

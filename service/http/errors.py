@@ -15,21 +15,23 @@ from service.errors import AtelierError, Conflict, InvalidInput, NotFound, Stora
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "something went wrong here; the server's log says what"
-AWAY = "the models can't be read or written now; the server's log says why"
+STORAGE_AWAY = "the models can't be read or written now; the server's log says why"
 STATUS = {InvalidInput: 422, NotFound: 404, Conflict: 409, StorageError: 503}
-HIDDEN = {500: UNEXPECTED, 503: AWAY}
+LOGGED_ONLY = {500: UNEXPECTED, 503: STORAGE_AWAY}
+"""By status, what is said instead of a message that would tell where files lie."""
 
 
-class Refused(AtelierError):
-    """A request that is refused with a status of its own."""
+class HttpError(AtelierError):
+    """A request that is refused with a status of its own. close: end the connection with it."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, close: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.close = close
 
 
-def problem(path: str, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """The answer for an error on this path: below `/v2` as `{"error": …}`, elsewhere as a problem."""
+def problem_response(path: str, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """The response to an error on this path: below `/v2` as `{"error": …}`, elsewhere as a problem."""
     if path == "/v2" or path.startswith("/v2/"):
         # The protocol knows one status for whatever the client did wrong.
         status = 400 if status == 422 else status
@@ -38,45 +40,45 @@ def problem(path: str, status: int, detail: str, headers: dict[str, str] | None 
     return Response(json.dumps(body), status, headers, "application/problem+json")
 
 
-def told(path: str, error: AtelierError | OpsError) -> Response:
-    """The answer for something that was expected to go wrong. What is wrong here doesn't tell where files lie."""
+def error_response(path: str, error: AtelierError | OpsError) -> Response:
+    """The response to an exception that was expected."""
     if isinstance(error, OpsError):
-        return problem(path, 422, str(error))
-    if isinstance(error, Refused):
-        headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
-        return problem(path, error.status, str(error), headers)
+        return problem_response(path, 422, str(error))
+    if isinstance(error, HttpError):
+        headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+        return problem_response(
+            path, error.status, str(error), headers | ({"connection": "close"} if error.close else {})
+        )
     status = STATUS.get(type(error), 500)
-    if status in HIDDEN:
+    if status in LOGGED_ONLY:
         log.error("%s: %s", path, error)
-    return problem(path, status, HIDDEN.get(status, str(error)))
+    return problem_response(path, status, LOGGED_ONLY.get(status, str(error)))
 
 
-def too_large(path: str, limit: int) -> Response:
-    return problem(path, 413, f"a request body may have {limit} bytes", {"connection": "close"})
-
-
-def too_slow(path: str, seconds: float) -> Response:
-    return problem(path, 408, f"the request body did not arrive within {seconds:g} seconds", {"connection": "close"})
-
-
-def install(app: FastAPI) -> None:
-    """Turn every expected exception into its answer, in this one place."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Turn every expected exception into its response, in this one place."""
 
     @app.exception_handler(AtelierError)
     @app.exception_handler(OpsError)
-    async def known(request: Request, error: AtelierError | OpsError) -> Response:
-        return told(request.url.path, error)
+    async def expected(request: Request, error: AtelierError | OpsError) -> Response:
+        return error_response(_route_path(request), error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return problem(request.url.path, 422, f"{where}: {first['msg']}")
+        return problem_response(_route_path(request), 422, f"{where}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return problem(request.url.path, error.status_code, str(error.detail), dict(error.headers or {}))
+        return problem_response(_route_path(request), error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        return problem(request.url.path, 500, UNEXPECTED)
+        return problem_response(_route_path(request), 500, UNEXPECTED)
+
+
+def _route_path(request: Request) -> str:
+    """The path without the sub-path under which a proxy publishes the service."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))

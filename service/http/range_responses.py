@@ -6,15 +6,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 
-def in_parts(request: Request, content: bytes, media_type: str, headers: dict[str, str]) -> Response:
-    """Answer with a file. headers: those of any answer, among them the `etag` that `If-Range` is compared with.
+def range_response(request: Request, content: bytes, media_type: str, headers: dict[str, str]) -> Response:
+    """The response with a file. headers: those of any response; `If-Range` is compared with their `etag`.
 
     What isn't a range, several ranges at once, and a range of another version of the file get the whole: 200. A range
     that begins behind the end gets 416.
     """
     size = len(content)
     headers = {**headers, "accept-ranges": "bytes"}
-    span = _span(request.headers.get("range", ""), size)
+    span = _parse_range(request.headers.get("range", ""), size)
     if span is None or request.headers.get("if-range", headers["etag"]) != headers["etag"]:
         return Response(content, media_type=media_type, headers=headers)
     start, stop = span
@@ -24,9 +24,9 @@ def in_parts(request: Request, content: bytes, media_type: str, headers: dict[st
     return Response(content[start:stop], 206, headers, media_type)
 
 
-def _span(asked: str, size: int) -> tuple[int, int] | None:
+def _parse_range(text: str, size: int) -> tuple[int, int] | None:
     """Where a range starts and stops in a file of this size: `bytes=2-5`, `bytes=2-`, or the last two, `bytes=-2`."""
-    match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", asked)
+    match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", text)
     first, last = match.groups() if match else ("", "")
     if not first:
         return (max(size - int(last), 0), size) if last else None

@@ -1,4 +1,4 @@
-"""What the API says of a model and of a run, as plain data."""
+"""A model version and a run as the plain data that the API sends and the gallery shows."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,19 +10,25 @@ from service.registry import ModelVersion, Registry
 from service.runs import RunFolder, all_runs
 
 
-def model_view(registry: Registry, model: ModelVersion) -> dict[str, Any]:
-    """One version, with what lists show."""
-    return model_views(registry, [model])[0]
+def serialize_model(registry: Registry, model: ModelVersion, prefix: str) -> dict[str, Any]:
+    """One version, as lists have it. prefix: the sub-path that links begin with."""
+    return serialize_models(registry, [model], prefix)[0]
 
 
-def model_views(registry: Registry, models: Sequence[ModelVersion]) -> list[dict[str, Any]]:
-    """Several versions, with what lists show."""
+def serialize_models(registry: Registry, models: Sequence[ModelVersion], prefix: str) -> list[dict[str, Any]]:
+    """Several versions, as lists have them. prefix: the sub-path that links begin with."""
     aliases = registry.standing_for(models)
-    return [_view(model, aliases[model.label]) for model in models]
+    return [_serialize(model, aliases[model.label], prefix) for model in models]
 
 
-def _view(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:
-    base = f"/api/models/{model.name}/versions/{model.version}"
+def serialize_model_details(registry: Registry, model: ModelVersion, prefix: str) -> dict[str, Any]:
+    """One version with its configuration, history and evaluation."""
+    details = {key: model.read_json(key) for key in ("config", "history")}
+    return {**serialize_model(registry, model, prefix), **details, "evaluation": model.read_json("metrics")["test"]}
+
+
+def _serialize(model: ModelVersion, aliases: list[str], prefix: str) -> dict[str, Any]:
+    base = f"{prefix}/api/models/{model.name}/versions/{model.version}"
     return {
         "name": model.name,
         "version": model.version,
@@ -38,31 +44,37 @@ def _view(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:
     }
 
 
-def run_view(folder: RunFolder) -> dict[str, Any]:
-    """One run, with how far it came. Its configuration is taken as it was written: an older one may know less."""
+def serialize_run(folder: RunFolder) -> dict[str, Any]:
+    """One run, with how far it came. Its configuration is taken as it was written: an older one may know less.
+
+    Loss and accuracy are those of the newest round or epoch, whichever came last: a run that has finished shows its
+    last epoch.
+    """
     config = folder.facts()["config"]
     entries = list(folder.entries())
     epochs = [entry for entry in entries if entry["kind"] == "epoch"]
     rounds = [entry for entry in entries if entry["kind"] == "round"]
+    newest = next((entry for entry in reversed(entries) if entry["kind"] in ("round", "epoch")), {})
     return {
         "run": folder.name,
         "status": folder.status(),
+        "started": entries[0]["at"] if entries else None,
         "model": config.get("name") or config["model"],
         "network": config["model"],
         "dataset": config["dataset"],
         "epochs_done": len(epochs),
         "epochs": config["epochs"],
         "rounds_done": len(rounds),
-        "loss": rounds[-1]["loss"] if rounds else None,
-        "accuracy": rounds[-1]["accuracy"] if rounds else None,
+        "loss": newest.get("loss", newest.get("train_loss")),
+        "accuracy": newest.get("accuracy", newest.get("train_accuracy")),
         "examples_per_s": epochs[-1]["examples_per_s"] if epochs else None,
     }
 
 
-def run_views(runs: Path, limit: int) -> list[dict[str, Any]]:
+def serialize_runs(runs: Path, limit: int) -> list[dict[str, Any]]:
     """The newest runs. One whose files are damaged is left out: it must not hide the others."""
     found = []
     for folder in all_runs(runs)[:limit]:
         with suppress(RunError, KeyError):
-            found.append(run_view(folder))
+            found.append(serialize_run(folder))
     return found

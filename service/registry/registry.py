@@ -16,6 +16,7 @@ from typing import Any
 from service.config import NAME
 from service.errors import Conflict, InvalidInput, NotFound
 from service.files import canonical_json
+from service.model_ref import CHAMPION, ModelRef
 from service.registry.card import model_card
 from service.registry.draft import Draft
 from service.registry.version import ModelVersion
@@ -38,10 +39,10 @@ class Registry:
     def publish(self, name: str, draft: Draft) -> ModelVersion:
         """Publish a draft as the next version of a model; the first becomes its champion."""
         version = self._publish_next(self._checked(name), draft)
-        self._change_aliases(name, lambda aliases: {"champion": min(self.versions(name), default=version), **aliases})
+        self._change_aliases(name, lambda aliases: {CHAMPION: min(self.versions(name), default=version), **aliases})
         return self.get(name, str(version))
 
-    def get(self, name: str, version: str = "champion") -> ModelVersion:
+    def get(self, name: str, version: str = CHAMPION) -> ModelVersion:
         """One version, by number or alias. Raises NotFound."""
         self._checked(name)
         number = version if _is_number(version) else self.aliases(name).get(version)
@@ -52,6 +53,10 @@ class Registry:
         except NotFound:
             known = ", ".join(map(str, self.versions(name))) or "none"
             raise NotFound(f"there is no version {version!r} of model {name!r} (versions: {known})") from None
+
+    def find(self, ref: ModelRef) -> ModelVersion:
+        """The version that a reference means. Raises NotFound."""
+        return self.get(ref.name, ref.version)
 
     def everything(self) -> list[ModelVersion]:
         """Every version of every model, by name and number."""

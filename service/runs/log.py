@@ -62,19 +62,21 @@ def entries(path: Path) -> Iterator[Entry]:
         yield json.loads(line)
 
 
-def new_lines(path: Path, position: int) -> tuple[list[Entry], int]:
+def tail(path: Path, position: int) -> tuple[list[Entry], int]:
     """The whole lines of a log behind a position in bytes, and the position behind them; their chain is not checked.
 
+    Lines end at a line feed and nowhere else: a text in one may hold what other programs break lines at.
     Raises RunError where a line is no JSON.
     """
-    if not path.exists():
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            content = file.read()
+    except FileNotFoundError:
         return [], position
-    with path.open("rb") as file:
-        file.seek(position)
-        content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
     try:
-        return [json.loads(line) for line in whole.splitlines()], position + len(whole)
+        return [json.loads(line) for line in whole.split(b"\n")[:-1]], position + len(whole)
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}") from None
 

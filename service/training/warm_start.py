@@ -8,7 +8,7 @@ import numpy as np
 from ops.engines.base import Replica
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
-from service.registry import Registry
+from service.registry import ModelRef, Registry
 from service.registry.exports.weights import from_tensors, read_weights
 from service.rounds.job import Job
 from service.rounds.plan import Round
@@ -68,8 +68,7 @@ def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
             )
         theta = from_tensors(job.network, read_weights(path))
     else:
-        name, _, version = init.partition(":")
-        model = Registry(home.models).get(name, version or "champion")
+        model = Registry(home.models).find(ModelRef.parse(init))
         theta = model.parameters()
         if theta.size != job.network.num_parameters:
             raise InvalidInput(

@@ -7,7 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from service.home import Home
-from service.http import HeaderLimitProtocol, create_app
+from service.http import Limits, create_app, header_limit_protocol
 from tests.service.models import publish
 
 if __name__ == "__main__":
@@ -18,5 +18,10 @@ if __name__ == "__main__":
         publish(home.models)
         port = parser.parse_args().port
         uvicorn.run(
-            create_app(home), port=port, http=HeaderLimitProtocol, ws="none", log_level="warning", access_log=False
+            create_app(home),
+            port=port,
+            http=header_limit_protocol(Limits()),
+            ws="none",
+            log_level="warning",
+            access_log=False,
         )

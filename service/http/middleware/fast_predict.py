@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ops.errors import OpsError
 from service.errors import AtelierError
-from service.http.bodies import json_object
+from service.http.batching import Batcher
+from service.http.errors import UNEXPECTED, error_response, problem_response
+from service.http.json_body import json_object
 from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
-from service.http.problems import UNEXPECTED, problem, told
-from service.http.routes.predict import answer
+from service.http.routes.predict import prediction_response
 from service.inference.pixels import pixels
+from service.registry import ModelRef
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ TOP = 3
 
 @dataclass(frozen=True)
 class _Route:
-    """What the meters count such a request under."""
+    """What the metrics count such a request under."""
 
     path: str = "/api/models/{name}/predict"
 
@@ -37,40 +39,42 @@ class _Route:
 class FastPredictMiddleware:
     """ASGI middleware, innermost: answers what it knows and passes on the rest."""
 
-    def __init__(self, app: ASGIApp, shelf: PredictorCache, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, predictors: PredictorCache, batcher: Batcher, limits: Limits) -> None:
         self._app = app
-        self._shelf = shelf
+        self._predictors = predictors
+        self._batcher = batcher
         self._limits = limits
         self._route = _Route()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = _asked(scope)
-        if asked is None:
+        query = _parse(scope)
+        if query is None:
             await self._app(scope, receive, send)
             return
-        name, version, top = asked
+        ref, top = query
         scope["route"] = self._route
         try:
-            predictor = await self._shelf.predictor(name, version)
+            predictor = await self._predictors.predictor(ref.name, ref.version)
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             images = pixels(json_object(message["body"]).get("pixels"), predictor.image_shape, self._limits.images)
-            response = answer(predictor, predictor.ranked(await self._shelf.logits(predictor, images), top))
+            logits = await self._batcher.logits(predictor, images)
+            response = prediction_response(predictor, predictor.ranked(logits, top))
         except (AtelierError, OpsError) as error:
-            response = told(scope["path"], error)
+            response = error_response(scope["path"], error)
         except Exception:
             log.exception("%s", scope["path"])
-            response = problem(scope["path"], 500, UNEXPECTED)
+            response = problem_response(scope["path"], 500, UNEXPECTED)
         await response(scope, receive, send)
 
 
-def _asked(scope: Scope) -> tuple[str, str, int] | None:
-    """Model, version and number of classes, or None where this isn't for the short way."""
+def _parse(scope: Scope) -> tuple[ModelRef, int] | None:
+    """The model and the number of classes, or None where this isn't for the short way."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
     path, query = PATH.fullmatch(scope["path"]), QUERY.fullmatch(scope["query_string"])
     if path is None or query is None or not any(header in JSON for header in scope["headers"]):
         return None
     version, top = query.groups()
-    return path.group(1), version.decode() if version else "champion", int(top or TOP)
+    return ModelRef(path.group(1), version.decode() if version else "champion"), int(top or TOP)

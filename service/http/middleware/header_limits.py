@@ -1,78 +1,121 @@
 """The head of a request, held to a size and a time. An ASGI application sees a request only after its head."""
 
 from asyncio import BaseTransport, TimerHandle
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.http.errors import problem_response
 from service.http.limits import Limits
-from service.http.problems import problem
+
+REQUEST_LINE = len(" HTTP/1.1\r\n") + len("\r\n")
+"""Bytes of a head beside its method, its target and its header lines."""
+
+
+class _HeadTooLarge(Exception):
+    """Ends the parsing of a request."""
 
 
 class HeaderLimitProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which by itself waits for a head for ever and keeps whatever belongs to it."""
 
-    limits = Limits()
+    def __init__(self, *arguments: Any, limits: Limits, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._limits = limits
 
     def connection_made(self, transport: BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
-        self._reading_head = True
-        self._loose = 0  # bytes since a request or a piece of its body ended: of a head, or of what trails a body
-        self._clock: TimerHandle | None = None
-        self._start_clock()
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn states a narrower type than asyncio does
+        self._is_reading_head = True
+        self._head_bytes = 0  # of the head that is parsed, or of the trailers
+        self._unparsed_bytes = 0  # received since a request, or a piece of its body, ended
+        self._timer: TimerHandle | None = None
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_clock()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._loose += len(data)
+        self._unparsed_bytes += len(data)
         super().data_received(data)
-        if self._loose > self.limits.head:
-            self._refuse(431, f"the head of a request may have {self.limits.head} bytes")
-        elif self._reading_head or (self._loose and self.cycle is not None and self.cycle.response_complete):
-            # A blank line after an answer begins no request for the parser, and stops uvicorn's own clock.
-            self._start_clock()
+        if self._unparsed_bytes > self._limits.head:
+            self._refuse_head()
+        elif self._is_reading_head or (self._unparsed_bytes and self._is_answered()):
+            # A blank line after a response begins no request for the parser, and stops uvicorn's own timer.
+            self._start_timer()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._reading_head = True
+        self._is_reading_head = True
+        self._head_bytes = REQUEST_LINE
+
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value) + len(": \r\n"))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._reading_head = False
-        self._stop_clock()
+        self._count_head(len(self.parser.get_method()))
+        self._is_reading_head = False
+        self._head_bytes = 0
+        self._stop_timer()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._loose = 0
+        self._unparsed_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._loose = 0
+        self._unparsed_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """See uvicorn: what can't be parsed is refused in the form that other errors have."""
-        self._refuse(400, msg)
+        if self._head_bytes > self._limits.head:
+            self._refuse_head()
+        else:
+            self._refuse(400, msg)
 
-    def _start_clock(self) -> None:
-        if self._clock is None:
-            self._clock = self.loop.call_later(self.limits.read_s, self._refuse, 408, "the request did not arrive")
+    def _count_head(self, count: int) -> None:
+        self._head_bytes += count
+        if self._head_bytes > self._limits.head:
+            raise _HeadTooLarge
 
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            seconds = self._limits.read_s
+            self._timer = self.loop.call_later(seconds, self._refuse, 408, "the request did not arrive")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"the head of a request may have {self._limits.head} bytes")
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer, unless that would fall into the middle of another answer, and hang up."""
-        self._stop_clock()
+        """Answer, unless that would fall into the middle of another response, and hang up."""
+        self._stop_timer()
         if self.transport.is_closing():
             return
-        between = self.cycle is None or self.cycle.response_complete or not self.cycle.response_started
-        if between and not self.pipeline:
-            answer = problem("", status, detail, {"connection": "close"})
+        is_between = self.cycle is None or self.cycle.response_complete or not self.cycle.response_started
+        if is_between and not self.pipeline:
+            response = problem_response("", status, detail, {"connection": "close"})
             lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-            lines += [name + b": " + value for name, value in answer.raw_headers]
-            self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+            lines += [name + b": " + value for name, value in response.raw_headers]
+            self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.close()
+
+
+def header_limit_protocol(limits: Limits) -> Any:
+    """What uvicorn takes as `http`: the protocol with these limits."""
+    return partial(HeaderLimitProtocol, limits=limits)

@@ -2,11 +2,11 @@
 
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Meters:
+class MetricsMiddleware:
     """ASGI middleware that counts requests by route and status and times them."""
 
     def __init__(self, app: ASGIApp, collected: CollectorRegistry) -> None:
@@ -21,14 +21,14 @@ class Meters:
             return
         began, status = perf_counter(), "499"
 
-        async def watched(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_and_note_status)
         finally:
             # The template, never the path: paths are the client's to invent, and each would be a series of its own.
             route = getattr(scope.get("route"), "path", "other")
@@ -37,8 +37,3 @@ class Meters:
             count, seconds = self._known[route, status]
             count.inc()
             seconds.observe(perf_counter() - began)
-
-
-def exposition(collected: CollectorRegistry) -> bytes:
-    """Everything counted so far, in Prometheus' text format."""
-    return generate_latest(collected)

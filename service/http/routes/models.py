@@ -1,4 +1,4 @@
-"""Models over HTTP: find, look, download, compare, point aliases, delete."""
+"""Models over HTTP: find, show, download, compare, set aliases, delete."""
 
 import hmac
 from pathlib import PurePath
@@ -9,12 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.config import NAME
-from service.errors import InvalidInput
-from service.http.problems import Refused
-from service.http.range_responses import in_parts
-from service.http.schemas import models as answers
-from service.http.serializers import model_view, model_views
-from service.registry import ModelVersion, Registry, search
+from service.http.errors import HttpError
+from service.http.range_responses import range_response
+from service.http.schemas import models as schemas
+from service.http.serializers import serialize_model_details, serialize_models
+from service.registry import ModelRef, Registry, search
 
 TYPES = {".json": "application/json", ".png": "image/png", ".md": "text/markdown; charset=utf-8"}
 ModelName = Annotated[str, Path(pattern=NAME, examples=["lenet"])]
@@ -23,8 +22,8 @@ Number = Annotated[int, Path(ge=1, le=999_999_999, examples=[1])]
 Labels = Annotated[list[str], Query(min_length=2, max_length=6, examples=[["lenet:1", "lenet:2"]])]
 
 
-class Pointed(BaseModel):
-    """Which version an alias stands for."""
+class NewAlias(BaseModel):
+    """The version that an alias is to stand for."""
 
     version: int = Field(ge=1, le=999_999_999, examples=[1])
 
@@ -35,13 +34,14 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
 
     def may_write(request: Request) -> None:
         if not token:
-            raise Refused(403, "writing is switched off: start the server with ATELIER_API_TOKEN set")
-        given = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
-            raise Refused(401, "writing needs the header `Authorization: Bearer <token>`")
+            raise HttpError(403, "writing is switched off: start the server with ATELIER_API_TOKEN set")
+        authorization = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(authorization, f"Bearer {token}".encode()):
+            raise HttpError(401, "writing needs the header `Authorization: Bearer <token>`")
 
-    @router.get("/models", summary="Find versions", **answers.FOUND)
+    @router.get("/models", summary="Find versions", **schemas.VERSION_PAGE)
     def find(
+        request: Request,
         dataset: Annotated[str, Query(max_length=64)] = "",
         min_accuracy: Annotated[float, Query(ge=0, le=1)] = 0,
         tag: Annotated[str, Query(max_length=64)] = "",
@@ -52,9 +52,13 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     ) -> dict[str, Any]:
         query = search.Query(dataset, min_accuracy, tag, name, sort, limit, cursor)
         page = search.find(registry, query)
-        return {"items": model_views(registry, page.items), "total": page.total, "cursor": page.cursor}
+        return {
+            "items": serialize_models(registry, page.items, request.scope["root_path"]),
+            "total": page.total,
+            "cursor": page.cursor,
+        }
 
-    @router.get("/models/{name}", summary="A model: its versions and aliases", **answers.MODEL)
+    @router.get("/models/{name}", summary="A model: its versions and aliases", **schemas.MODEL)
     def model(name: ModelName) -> dict[str, Any]:
         registry.get(name)
         return {"name": name, "versions": registry.versions(name), "aliases": registry.aliases(name)}
@@ -62,16 +66,16 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     @router.get(
         "/models/{name}/versions/{version}",
         summary="A version with metrics, configuration and history",
-        **answers.FULL_VERSION,
+        **schemas.FULL_VERSION,
     )
-    def version(name: ModelName, version: Version) -> dict[str, Any]:
-        return full(registry.get(name, version))
+    def version(request: Request, name: ModelName, version: Version) -> dict[str, Any]:
+        return serialize_model_details(registry, registry.get(name, version), request.scope["root_path"])
 
     @router.get(
         "/models/{name}/versions/{version}/files/{file}",
         summary="Download a file",
         response_class=Response,
-        **answers.FILE,
+        **schemas.FILE,
     )
     def file(request: Request, name: ModelName, version: Version, file: str) -> Response:
         model = registry.get(name, version)
@@ -83,21 +87,22 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
         if tag in known or "*" in known:
             return Response(status_code=304, headers=headers)
         kind = TYPES.get(PurePath(file).suffix, "application/octet-stream")
-        return in_parts(request, model.read_file(file), kind, headers)
+        return range_response(request, model.read_file(file), kind, headers)
 
-    @router.get("/compare", summary="Versions side by side", **answers.COMPARED)
-    def compare(model: Labels) -> dict[str, Any]:
-        return {"models": [full(by_label(registry, label)) for label in model]}
+    @router.get("/compare", summary="Versions side by side", **schemas.COMPARISON)
+    def compare(request: Request, model: Labels) -> dict[str, Any]:
+        found = [registry.find(ModelRef.parse(label)) for label in model]
+        return {"models": [serialize_model_details(registry, each, request.scope["root_path"]) for each in found]}
 
-    @router.get("/models/{name}/aliases", summary="Which alias stands for which version", **answers.ALIASES)
+    @router.get("/models/{name}/aliases", summary="The version that each alias stands for", **schemas.ALIASES)
     def aliases(name: ModelName) -> dict[str, int]:
         registry.get(name)
         return registry.aliases(name)
 
     @router.put(
-        "/models/{name}/aliases/{alias}", summary="Point an alias", dependencies=[Depends(may_write)], **answers.POINTED
+        "/models/{name}/aliases/{alias}", summary="Set an alias", dependencies=[Depends(may_write)], **schemas.ALIAS_SET
     )
-    def point(name: ModelName, alias: Annotated[str, Path(pattern=NAME)], body: Pointed) -> dict[str, Any]:
+    def set_alias(name: ModelName, alias: Annotated[str, Path(pattern=NAME)], body: NewAlias) -> dict[str, Any]:
         registry.set_alias(name, alias, body.version)
         return {"name": name, "aliases": registry.aliases(name)}
 
@@ -111,16 +116,4 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
         registry.delete(name, version)
         return Response(status_code=204)
 
-    def full(model: ModelVersion) -> dict[str, Any]:
-        details = {key: model.read_json(key) for key in ("config", "history")}
-        return {**model_view(registry, model), **details, "evaluation": model.read_json("metrics")["test"]}
-
     return router
-
-
-def by_label(registry: Registry, label: str) -> ModelVersion:
-    """The version that `name`, `name:version` or `name:alias` stands for."""
-    name, _, version = label.partition(":")
-    if len(label) > 130:
-        raise InvalidInput("a model is named as name:version")
-    return registry.get(name, version or "champion")

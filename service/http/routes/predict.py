@@ -10,17 +10,18 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from service.errors import InvalidInput
-from service.http.bodies import json_object
+from service.http.batching import Batcher
+from service.http.errors import HttpError
+from service.http.json_body import json_object
 from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
-from service.http.problems import Refused
 from service.http.routes.models import ModelName
 from service.http.schemas.predictions import PREDICTIONS
 from service.inference.pixels import pixels
 from service.inference.predictor import Guess, Predictor, pictures
 
 PICTURES = ("image/png", "image/jpeg")
-FILES = 64
+MAX_FILES = 64
 _JSON = {
     "schema": {
         "type": "object",
@@ -39,25 +40,27 @@ BODY = {
 }
 
 
-def predict_routes(shelf: PredictorCache, limits: Limits) -> APIRouter:
+def predict_routes(predictors: PredictorCache, batcher: Batcher, limits: Limits) -> APIRouter:
     """The one route."""
     router = APIRouter(prefix="/api", tags=["predict"])
 
-    @router.post("/models/{name}/predict", summary="Ask a model", **PREDICTIONS, openapi_extra={"requestBody": BODY})
+    @router.post(
+        "/models/{name}/predict", summary="Classify images", **PREDICTIONS, openapi_extra={"requestBody": BODY}
+    )
     async def predict(
         request: Request,
         name: ModelName,
         version: Annotated[str, Query(max_length=64, description="A number or an alias.")] = "champion",
-        top: Annotated[int, Query(ge=1, le=1000, description="How many classes to tell.")] = 3,
+        top: Annotated[int, Query(ge=1, le=1000, description="How many classes to return.")] = 3,
     ) -> Response:
-        predictor = await shelf.predictor(name, version)
-        images = await _images(request, predictor, shelf, limits)
-        return answer(predictor, predictor.ranked(await shelf.logits(predictor, images), top))
+        predictor = await predictors.predictor(name, version)
+        images = await _images(request, predictor, batcher, limits)
+        return prediction_response(predictor, predictor.ranked(await batcher.logits(predictor, images), top))
 
     return router
 
 
-def answer(predictor: Predictor, ranked: list[list[Guess]]) -> Response:
+def prediction_response(predictor: Predictor, ranked: list[list[Guess]]) -> Response:
     """The classes of each image, as JSON."""
     model = predictor.model
     predictions = [[{"label": g.label, "probability": g.probability} for g in guesses] for guesses in ranked]
@@ -65,20 +68,23 @@ def answer(predictor: Predictor, ranked: list[list[Guess]]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-async def _images(request: Request, predictor: Predictor, shelf: PredictorCache, limits: Limits) -> NDArray[np.uint8]:
+async def _images(request: Request, predictor: Predictor, batcher: Batcher, limits: Limits) -> NDArray[np.uint8]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         value = json_object(await request.body()).get("pixels")
         return pixels(value, predictor.image_shape, limits.images)
     if kind in PICTURES:
-        return await shelf.beside(pictures, [await request.body()], predictor.image_shape)
-    if kind == "multipart/form-data":
-        return await shelf.beside(pictures, await _files(request), predictor.image_shape)
-    raise Refused(415, f"send application/json, {', '.join(PICTURES)} or multipart/form-data, not {kind[:60]!r}")
+        files = [await request.body()]
+    elif kind == "multipart/form-data":
+        files = await _files(request)
+    else:
+        raise HttpError(415, f"send application/json, {', '.join(PICTURES)} or multipart/form-data, not {kind[:60]!r}")
+    images: NDArray[np.uint8] = await batcher.in_thread(pictures, files, predictor.image_shape)
+    return images
 
 
 async def _files(request: Request) -> list[Any]:
-    async with request.form(max_files=FILES, max_fields=8) as form:
+    async with request.form(max_files=MAX_FILES, max_fields=8) as form:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not files:
             raise InvalidInput("the form has no file: send one or more, each named 'file'")

@@ -1,33 +1,33 @@
-"""What all answers share: nothing in them is left undescribed, and each shows an example of itself."""
+"""What all responses share: nothing in them is left undescribed, and each shows an example of itself."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-Told = dict[str, Any]
+RouteArguments = dict[str, Any]
 """Named arguments for a route's decorator."""
 
 
-class Answer(BaseModel):
-    """An answer or a part of one, with these fields and no others."""
+class ResponseModel(BaseModel):
+    """A response or a part of one, with these fields and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-def success(example: BaseModel) -> Told:
-    """The answer to a request that went well: of the example's kind."""
+def success(example: BaseModel) -> RouteArguments:
+    """Describes a JSON response of the example's kind."""
     shown = example.model_dump(mode="json", exclude_unset=True)
-    told = {"model": type(example), "content": {"application/json": {"example": shown}}}
-    return {"response_model": None, "responses": {200: told}}
+    described = {"model": type(example), "content": {"application/json": {"example": shown}}}
+    return {"response_model": None, "responses": {200: described}}
 
 
-def content(examples: dict[str, Any]) -> Told:
-    """The same by media type, for answers of no one form: text, JSON, or None for bytes, which can't be shown."""
-    told = {"content": {media_type: _shown(example) for media_type, example in examples.items()}}
-    return {"responses": {200: told}}
+def content(examples: dict[str, Any]) -> RouteArguments:
+    """The same by media type, for responses of several forms: text, JSON, or None for bytes, which can't be shown."""
+    described = {"content": {media_type: _described(example) for media_type, example in examples.items()}}
+    return {"responses": {200: described}}
 
 
-def _shown(example: Any) -> dict[str, Any]:
+def _described(example: Any) -> dict[str, Any]:
     match example:
         case None:
             return {"schema": {"type": "string", "format": "binary"}}

@@ -1,13 +1,13 @@
-"""Errors, as `service.http.problems` tells them."""
+"""Errors in the two forms that `service.http.errors` gives them."""
 
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from service.http.schemas.form import Answer
+from service.http.schemas.base import ResponseModel
 
 
-class Problem(Answer):
+class Problem(ResponseModel):
     """An error (RFC 9457)."""
 
     type: str
@@ -16,7 +16,7 @@ class Problem(Answer):
     detail: str
 
 
-class ProtocolError(Answer):
+class ProtocolError(ResponseModel):
     """An error in the form of the Open Inference Protocol."""
 
     error: str
@@ -24,8 +24,8 @@ class ProtocolError(Answer):
 
 def _error(schema: type[BaseModel], media_type: str, example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     content = {media_type: {"schema": schema.model_json_schema(), "example": example}}
-    told = {"4XX": "The request can't be answered", "5XX": "The service can't answer now"}
-    return {code: {"description": text, "content": content} for code, text in told.items()}
+    descriptions = {"4XX": "The request can't be answered", "5XX": "The service can't answer now"}
+    return {code: {"description": text, "content": content} for code, text in descriptions.items()}
 
 
 PROBLEM = _error(

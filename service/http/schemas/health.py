@@ -1,13 +1,13 @@
-"""What the server says of itself."""
+"""Whether the server is well, and its figures."""
 
 from typing import Literal
 
 from service import __version__
-from service.http.schemas.form import Answer, content, success
+from service.http.schemas.base import ResponseModel, content, success
 
 
-class Health(Answer):
-    """That the server answers, and which version it is."""
+class Health(ResponseModel):
+    """The server answers and can read its models. version: the server's own."""
 
     status: Literal["ok"]
     version: str

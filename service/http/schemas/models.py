@@ -4,12 +4,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from service.http.schemas.form import Answer, content, success
+from service.http.schemas.base import ResponseModel, content, success
 
 _DIGEST = "2c" * 32
 
 
-class File(Answer):
+class File(ResponseModel):
     """One of a version's files."""
 
     sha256: str
@@ -17,7 +17,7 @@ class File(Answer):
     href: str
 
 
-class Network(Answer):
+class Network(ResponseModel):
     """How to build the network."""
 
     name: str
@@ -26,7 +26,7 @@ class Network(Answer):
     resize: int = Field(ge=0)
 
 
-class Version(Answer):
+class Version(ResponseModel):
     """A version, with what lists show. lineage: the run, the data and the parameters that it comes from."""
 
     name: str
@@ -42,7 +42,7 @@ class Version(Answer):
     files: dict[str, File]
 
 
-class Found(Answer):
+class VersionPage(ResponseModel):
     """A page of versions. total: those on all pages. cursor: what asks for the next page; empty on the last."""
 
     items: list[Version]
@@ -51,17 +51,17 @@ class Found(Answer):
 
 
 class Aliases(RootModel[dict[str, int]]):
-    """Which alias stands for which version."""
+    """The version that each alias stands for."""
 
 
-class ModelAliases(Answer):
-    """A model's aliases after one was pointed."""
+class ModelAliases(ResponseModel):
+    """A model's aliases after one was set."""
 
     name: str
     aliases: Aliases
 
 
-class Model(Answer):
+class Model(ResponseModel):
     """A model, with the numbers of its versions."""
 
     name: str
@@ -70,7 +70,7 @@ class Model(Answer):
 
 
 class Epoch(BaseModel):
-    """How an epoch went; more where examples were kept out for validation."""
+    """The figures of an epoch; more where examples were held out for validation."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -82,8 +82,8 @@ class Epoch(BaseModel):
     wall_s: float
 
 
-class Class(Answer):
-    """How well one class is told from the others. support: examples of it."""
+class ClassFigures(ResponseModel):
+    """How well one class is recognised. support: examples of it."""
 
     name: str
     support: int
@@ -92,7 +92,7 @@ class Class(Answer):
     f1: float
 
 
-class Bin(Answer):
+class CalibrationBin(ResponseModel):
     """Predictions of about the same confidence."""
 
     count: int
@@ -100,24 +100,24 @@ class Bin(Answer):
     accuracy: float
 
 
-class Score(Answer):
-    """What came out on the examples that were kept out of the training."""
+class Score(ResponseModel):
+    """The figures on the examples that were held out for validation."""
 
     examples: int
     loss: float
     accuracy: float
 
 
-class Evaluation(Answer):
-    """What came out on the test examples. confusion: counts by true class, then by predicted class."""
+class Evaluation(ResponseModel):
+    """The figures on the test examples. confusion: counts by true class, then by predicted class."""
 
     examples: int
     loss: float
     accuracy: float
-    classes: list[Class]
+    classes: list[ClassFigures]
     confusion: list[list[int]]
     calibration_error: float
-    calibration: list[Bin]
+    calibration: list[CalibrationBin]
     validation: Score | None = None
 
 
@@ -129,8 +129,8 @@ class FullVersion(Version):
     evaluation: Evaluation
 
 
-class Compared(Answer):
-    """Versions side by side, in the order in which they were asked for."""
+class Comparison(ResponseModel):
+    """Versions side by side, in the order of the request."""
 
     models: list[FullVersion]
 
@@ -157,15 +157,15 @@ _DETAILS: dict[str, Any] = {
         examples=10000,
         loss=0.5,
         accuracy=0.8,
-        classes=[Class(name="Trouser", support=1000, precision=0.96, recall=0.94, f1=0.95)],
+        classes=[ClassFigures(name="Trouser", support=1000, precision=0.96, recall=0.94, f1=0.95)],
         confusion=[[8000, 1000], [1000, 0]],
         calibration_error=0.02,
-        calibration=[Bin(count=10000, confidence=0.82, accuracy=0.8)],
+        calibration=[CalibrationBin(count=10000, confidence=0.82, accuracy=0.8)],
     ),
 }
 _ALIASES = Aliases({"champion": 1})
 
-FOUND = success(Found(items=[Version(**_VERSION)], total=1, cursor=""))
+VERSION_PAGE = success(VersionPage(items=[Version(**_VERSION)], total=1, cursor=""))
 MODEL = success(Model(name="lenet", versions=[1], aliases=_ALIASES))
 FILE = content(
     {
@@ -176,6 +176,6 @@ FILE = content(
     }
 )
 FULL_VERSION = success(FullVersion(**_VERSION, **_DETAILS))
-COMPARED = success(Compared(models=[FullVersion(**_VERSION, **_DETAILS), FullVersion(**_VERSION, **_DETAILS)]))
+COMPARISON = success(Comparison(models=[FullVersion(**_VERSION, **_DETAILS), FullVersion(**_VERSION, **_DETAILS)]))
 ALIASES = success(_ALIASES)
-POINTED = success(ModelAliases(name="lenet", aliases=_ALIASES))
+ALIAS_SET = success(ModelAliases(name="lenet", aliases=_ALIASES))

@@ -1,29 +1,34 @@
-"""What a model says of images."""
+"""The classes that a model predicts for images."""
 
 from pydantic import Field
 
-from service.http.schemas.form import Answer, success
+from service.http.schemas.base import ResponseModel, success
 
 
-class Likely(Answer):
-    """A class and how probable the model holds it."""
+class ClassProbability(ResponseModel):
+    """A class and its probability."""
 
     label: str
     probability: float = Field(ge=0, le=1)
 
 
-class Predictions(Answer):
+class Predictions(ResponseModel):
     """For each image its likeliest classes, the likeliest first."""
 
     model: str
     version: int = Field(ge=1)
-    predictions: list[list[Likely]]
+    predictions: list[list[ClassProbability]]
 
 
 PREDICTIONS = success(
     Predictions(
         model="lenet",
         version=1,
-        predictions=[[Likely(label="Sneaker", probability=0.75), Likely(label="Ankle boot", probability=0.25)]],
+        predictions=[
+            [
+                ClassProbability(label="Sneaker", probability=0.75),
+                ClassProbability(label="Ankle boot", probability=0.25),
+            ]
+        ],
     )
 )

@@ -1,14 +1,14 @@
-"""The answers of the Open Inference Protocol, in its words."""
+"""The responses of the Open Inference Protocol, in its words."""
 
 from typing import Literal
 
 from pydantic import Field, RootModel
 
 from service import __version__
-from service.http.schemas.form import Answer, Told, success
+from service.http.schemas.base import ResponseModel, RouteArguments, success
 
 
-class Server(Answer):
+class Server(ResponseModel):
     """What the server is and which extensions it has."""
 
     name: str
@@ -16,26 +16,26 @@ class Server(Answer):
     extensions: list[str]
 
 
-class Live(Answer):
+class Live(ResponseModel):
     """That the server is alive."""
 
     live: bool
 
 
-class Ready(Answer):
+class Ready(ResponseModel):
     """That the server can answer."""
 
     ready: bool
 
 
-class ModelReady(Answer):
+class ModelReady(ResponseModel):
     """That a model can answer."""
 
     name: str
     ready: bool
 
 
-class Indexed(Answer):
+class IndexEntry(ResponseModel):
     """A version in the index of all."""
 
     name: str
@@ -44,72 +44,72 @@ class Indexed(Answer):
     reason: str
 
 
-class Index(RootModel[list[Indexed]]):
+class Index(RootModel[list[IndexEntry]]):
     """Every version of every model."""
 
 
-class Described(Answer):
-    """A tensor as the metadata tell it: -1 stands for any number of examples."""
+class TensorMetadata(ResponseModel):
+    """The name, datatype and shape of a tensor; -1 stands for any number of examples."""
 
     name: str
     datatype: Literal["FP32"]
     shape: list[int]
 
 
-class Parameters(Answer):
+class Parameters(ResponseModel):
     """Which version answers, and the names of its classes, separated by commas."""
 
     version: str
     class_names: str
 
 
-class Metadata(Answer):
+class ModelMetadata(ResponseModel):
     """A model, its versions, and what goes in and comes out."""
 
     name: str
     versions: list[str]
     platform: str
-    inputs: list[Described]
-    outputs: list[Described]
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
     parameters: Parameters
 
 
-class Configured(Answer):
-    """A tensor as Triton's configuration tells it, without the axis of examples."""
+class TensorConfig(ResponseModel):
+    """A tensor in Triton's configuration, without the axis of examples."""
 
     name: str
     dims: list[int]
     data_type: Literal["TYPE_FP32"]
 
 
-class Config(Answer):
-    """A model's configuration, as Triton tells it."""
+class ModelConfig(ResponseModel):
+    """A model's configuration in Triton's form."""
 
     name: str
     platform: str
     max_batch_size: int
-    input: list[Configured]
-    output: list[Configured]
+    input: list[TensorConfig]
+    output: list[TensorConfig]
 
 
-class Size(Answer):
-    """How many of the bytes after the JSON are the tensor's."""
+class BinarySize(ResponseModel):
+    """How many of the bytes after the JSON belong to the tensor."""
 
     binary_data_size: int = Field(ge=0)
 
 
-class Tensor(Answer):
+class Tensor(ResponseModel):
     """A tensor that came out: its numbers as `data`, or as bytes after the JSON where `parameters` say so."""
 
     name: str
     datatype: Literal["FP32"]
     shape: list[int]
     data: list[float] | None = None
-    parameters: Size | None = None
+    parameters: BinarySize | None = None
 
 
-class Inferred(Answer):
-    """What a model infers. id: the request's own."""
+class InferResponse(ResponseModel):
+    """The outputs of a model. id: the request's own."""
 
     model_name: str
     model_version: str
@@ -117,34 +117,36 @@ class Inferred(Answer):
     id: str | None = None
 
 
-def _tensor(name: str, *shape: int) -> Described:
-    return Described(name=name, datatype="FP32", shape=[-1, *shape])
+def _tensor(name: str, *shape: int) -> TensorMetadata:
+    return TensorMetadata(name=name, datatype="FP32", shape=[-1, *shape])
 
 
-def _configured(name: str, *dims: int) -> Configured:
-    return Configured(name=name, dims=list(dims), data_type="TYPE_FP32")
+def _tensor_config(name: str, *dims: int) -> TensorConfig:
+    return TensorConfig(name=name, dims=list(dims), data_type="TYPE_FP32")
 
 
-def _inferred() -> Told:
-    told = success(
-        Inferred(
+def _infer_response() -> RouteArguments:
+    described = success(
+        InferResponse(
             model_name="lenet",
             model_version="1",
             outputs=[Tensor(name="probabilities", datatype="FP32", shape=[1, 3], data=[0.75, 0.25, 0.0])],
         )
     )
     # With the binary extension: the JSON, then the tensors.
-    told["responses"][200]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
-    return told
+    described["responses"][200]["content"]["application/octet-stream"] = {
+        "schema": {"type": "string", "format": "binary"}
+    }
+    return described
 
 
 SERVER = success(Server(name="atelier", version=__version__, extensions=["binary_tensor_data", "model_repository"]))
 LIVE = success(Live(live=True))
 READY = success(Ready(ready=True))
 MODEL_READY = success(ModelReady(name="lenet", ready=True))
-INDEX = success(Index([Indexed(name="lenet", version="1", state="READY", reason="")]))
+INDEX = success(Index([IndexEntry(name="lenet", version="1", state="READY", reason="")]))
 METADATA = success(
-    Metadata(
+    ModelMetadata(
         name="lenet",
         versions=["1"],
         platform="atelier",
@@ -154,12 +156,12 @@ METADATA = success(
     )
 )
 CONFIG = success(
-    Config(
+    ModelConfig(
         name="lenet",
         platform="atelier",
         max_batch_size=1024,
-        input=[_configured("pixels", 1, 28, 28)],
-        output=[_configured("logits", 10), _configured("probabilities", 10)],
+        input=[_tensor_config("pixels", 1, 28, 28)],
+        output=[_tensor_config("logits", 10), _tensor_config("probabilities", 10)],
     )
 )
-INFERRED = _inferred()
+INFERRED = _infer_response()

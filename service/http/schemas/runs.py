@@ -5,15 +5,23 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.http.schemas.form import Answer, content, success
+from service.http.schemas.base import ResponseModel, content, success
 from service.runs import Status
 
 
-class Run(Answer):
-    """A run and how far it came; the newest round's loss and accuracy, and the newest epoch's speed."""
+class Run(ResponseModel):
+    """A run and how far it came.
+
+    Attributes:
+        started: When its log begins (ISO 8601, UTC).
+        loss: Of the newest round or epoch, whichever came last; of a finished run, its last epoch.
+        accuracy: The same.
+        examples_per_s: Of the newest epoch.
+    """
 
     run: str
     status: Status
+    started: str | None
     model: str
     network: str
     dataset: str
@@ -25,14 +33,14 @@ class Run(Answer):
     examples_per_s: float | None
 
 
-class Runs(Answer):
+class Runs(ResponseModel):
     """Runs, the newest first."""
 
     items: list[Run]
 
 
-class Line(BaseModel):
-    """A line of the round log: when it was written, and the SHA-256 of the line before."""
+class LogLine(BaseModel):
+    """A line of the round log. at: when it was written. previous: the SHA-256 of the line before."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -41,8 +49,8 @@ class Line(BaseModel):
     previous: str
 
 
-class EpochLine(Line):
-    """How an epoch went."""
+class EpochLine(LogLine):
+    """The figures of an epoch."""
 
     epoch: int = Field(ge=0)
     examples: int
@@ -53,8 +61,8 @@ class EpochLine(Line):
     rounds_done: int
 
 
-class RoundLine(Line):
-    """How a round went. digest: of the replica after it."""
+class RoundLine(LogLine):
+    """The figures of a round. digest: of the replica after it."""
 
     round: int = Field(ge=0)
     epoch: int = Field(ge=0)
@@ -64,8 +72,8 @@ class RoundLine(Line):
     digest: str
 
 
-class Asked(BaseModel):
-    """What a run was asked for, and what was found when it began: data, engine, versions."""
+class RunFacts(BaseModel):
+    """The configuration of a run, and what was found when it began: data, engine, versions."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -74,13 +82,13 @@ class Asked(BaseModel):
 
 
 class FullRun(Run):
-    """A run with all that was asked for, and its epochs."""
+    """A run with its configuration and its epochs."""
 
-    asked: Asked
+    asked: RunFacts
     history: list[EpochLine]
 
 
-class Rounds(Answer):
+class Rounds(ResponseModel):
     """Rounds, the oldest first."""
 
     items: list[RoundLine]
@@ -89,14 +97,15 @@ class Rounds(Answer):
 _RUN: dict[str, Any] = {
     "run": "20261123-181500-4f2a",
     "status": "finished",
+    "started": "2026-11-23T18:15:00.100000+00:00",
     "model": "lenet",
     "network": "lenet",
     "dataset": "fashion-mnist",
     "epochs_done": 1,
     "epochs": 1,
     "rounds_done": 2,
-    "loss": 0.62,
-    "accuracy": 0.76,
+    "loss": 0.81,
+    "accuracy": 0.69,
     "examples_per_s": 41000.0,
 }
 _WRITTEN = {"at": "2026-11-23T18:15:02.500000+00:00", "previous": "5e" * 32}
@@ -114,9 +123,9 @@ _EPOCH = EpochLine(
 _ROUND = RoundLine(
     kind="round", round=1, epoch=0, examples=30000, loss=0.62, accuracy=0.76, digest="9c" * 32, **_WRITTEN
 )
-_ASKED = Asked(run=_RUN["run"], config={"model": "lenet", "dataset": "fashion-mnist", "epochs": 1, "seed": 0})
+_FACTS = RunFacts(run=_RUN["run"], config={"model": "lenet", "dataset": "fashion-mnist", "epochs": 1, "seed": 0})
 
 RUNS = success(Runs(items=[Run(**_RUN)]))
-FULL_RUN = success(FullRun(**_RUN, asked=_ASKED, history=[_EPOCH]))
+FULL_RUN = success(FullRun(**_RUN, asked=_FACTS, history=[_EPOCH]))
 ROUNDS = success(Rounds(items=[_ROUND]))
 EVENTS = content({"text/event-stream": f"id: 2\nevent: round\ndata: {json.dumps(_ROUND.model_dump())}\n\n"})

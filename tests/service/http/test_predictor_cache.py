@@ -2,7 +2,6 @@ import asyncio
 import threading
 from pathlib import Path
 
-from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
 from service.registry import ModelVersion, Registry
 from tests.service.models import draft, publish
@@ -23,11 +22,11 @@ class _Counting(Registry):
 def test_one_question_to_the_storage_answers_all_who_ask_and_never_holds_up_the_loop(tmp_path: Path) -> None:
     publish(tmp_path, "flat", draft("mlp"))
     registry = _Counting(tmp_path)
-    shelf = PredictorCache(registry, Limits())
+    predictors = PredictorCache(registry, capacity=8)
 
     async def ask() -> int:
-        at_once = await asyncio.gather(*(shelf.predictor("flat") for _ in range(10)))
-        later = [await shelf.predictor("flat") for _ in range(10)]
+        at_once = await asyncio.gather(*(predictors.predictor("flat") for _ in range(10)))
+        later = [await predictors.predictor("flat") for _ in range(10)]
         assert len({id(predictor) for predictor in [*at_once, *later]}) == 1
         return threading.get_ident()
 

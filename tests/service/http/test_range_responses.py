@@ -1,7 +1,7 @@
 import pytest
 from starlette.requests import Request
 
-from service.http.range_responses import in_parts
+from service.http.range_responses import range_response
 
 CONTENT = bytes(range(100))
 OWN = {"etag": '"abc"'}
@@ -9,7 +9,7 @@ OWN = {"etag": '"abc"'}
 
 def answered(**headers: str):
     scope = {"type": "http", "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]}
-    return in_parts(Request(scope), CONTENT, "application/octet-stream", OWN)
+    return range_response(Request(scope), CONTENT, "application/octet-stream", OWN)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import RunError
-from service.runs.log import RoundLog, entries, new_lines
+from service.runs.log import RoundLog, entries, tail
 
 
 @pytest.fixture
@@ -25,18 +25,18 @@ def test_each_line_carries_the_hash_of_the_one_before(path: Path):
 
 
 def test_new_lines_come_once_and_whole(path: Path):
-    first, position = new_lines(path, 0)
+    first, position = tail(path, 0)
     assert [entry["round"] for entry in first] == [0, 1, 2]
     with path.open("ab") as file:
         file.write(b'{"kind":"rou')
-    assert new_lines(path, position) == ([], position)
+    assert tail(path, position) == ([], position)
     with path.open("ab") as file:
         file.write(b'nd","round":3}\n')
-    later, position = new_lines(path, position)
+    later, position = tail(path, position)
     assert [entry["round"] for entry in later] == [3]
     path.write_bytes(path.read_bytes() + b"spoiled\n")
     with pytest.raises(RunError, match="damaged"):
-        new_lines(path, position)
+        tail(path, position)
 
 
 @pytest.mark.parametrize("torn", [b'{"kind":"rou', b"{}", b"\x00\x00\x00"])

@@ -19,12 +19,12 @@ if (live) {
   // A model is evaluated and published after its run has ended. The page as rendered then has the link.
   async function link(tries) {
     const answer = await fetch(location.pathname);
-    const became = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#became a");
-    if (became) field("became").replaceChildren("became ", document.adoptNode(became));
+    const published = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#published a");
+    if (published) field("published").replaceChildren("published as ", document.adoptNode(published));
     else if (tries > 1) setTimeout(link, 1000, tries - 1);
   }
 
-  const events = new EventSource(`/api/runs/${live.dataset.run}/events`);
+  const events = new EventSource(`${document.body.dataset.prefix}/api/runs/${live.dataset.run}/events`);
   let inEpoch = 0, current = -1;
   events.addEventListener("begin", () => { field("status").textContent = "running"; field("status").className = "status running"; });
   events.addEventListener("round", ({ data }) => {
@@ -45,6 +45,8 @@ if (live) {
     const epoch = JSON.parse(data);
     live.dataset.examples = epoch.examples;
     field("epoch").textContent = epoch.epoch + 1;
+    field("loss").textContent = epoch.train_loss.toFixed(3);
+    field("accuracy").textContent = (100 * epoch.train_accuracy).toFixed(1) + "%";
     field("speed").textContent = Math.round(epoch.examples_per_s).toLocaleString("en");
     const row = document.createElement("tr");
     const head = document.createElement("th");
@@ -63,6 +65,6 @@ if (live) {
     field("status").textContent = outcome;
     field("status").className = `status ${outcome}`;
     events.close();
-    if (outcome === "finished" && !field("became").querySelector("a")) link(120);
+    if (outcome === "finished" && !field("published").querySelector("a")) link(120);
   });
 }

@@ -1,25 +1,26 @@
 "use strict";
-// The drawing board: what is on it goes to the model, shrunk to its size, as you draw.
-const fitting = document.getElementById("fitting");
-if (fitting) {
+// The drawing board: the model classifies what is on it, shrunk to its size, as you draw.
+const panel = document.getElementById("try");
+if (panel) {
+  const prefix = document.body.dataset.prefix;
   const board = document.getElementById("board");
-  const chalk = board.getContext("2d", { willReadFrequently: true });
+  const pen = board.getContext("2d", { willReadFrequently: true });
   const model = document.getElementById("model");
   const answer = document.getElementById("answer");
   const guesses = document.getElementById("guesses");
   const source = document.getElementById("source");
-  const height = Number(fitting.dataset.height), width = Number(fitting.dataset.width);
+  const height = Number(panel.dataset.height), width = Number(panel.dataset.width);
   let drawing = false, waiting = false, again = false, blank = true;
 
   function clear() {
-    chalk.fillStyle = "#000";
-    chalk.fillRect(0, 0, board.width, board.height);
+    pen.fillStyle = "#000";
+    pen.fillRect(0, 0, board.width, board.height);
     blank = true;
   }
 
   function pixels() {
     // The mean of each cell, as a camera would see it from afar.
-    const all = chalk.getImageData(0, 0, board.width, board.height).data;
+    const all = pen.getImageData(0, 0, board.width, board.height).data;
     const tall = board.height / height, wide = board.width / width, rows = [];
     for (let y = 0; y < height; y++) {
       const row = [];
@@ -58,14 +59,14 @@ if (fitting) {
     }));
   }
 
-  async function ask() {
-    // One question at a time; while one is out, remember that the drawing went on.
+  async function predict() {
+    // One request at a time; while one is out, remember that the drawing went on.
     if (waiting) { again = true; return; }
-    if (blank) { answer.textContent = "Nothing on the board yet."; guesses.replaceChildren(); return; }
+    if (blank) { answer.textContent = "Nothing drawn yet."; guesses.replaceChildren(); return; }
     waiting = true;
     const [name, version] = model.value.split(":");
     try {
-      const reply = await fetch(`/api/models/${name}/predict?version=${version}&top=5`, {
+      const reply = await fetch(`${prefix}/api/models/${name}/predict?version=${version}&top=5`, {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ pixels: pixels() }),
       });
       const body = await reply.json();
@@ -74,7 +75,7 @@ if (fitting) {
       answer.textContent = "The server doesn’t answer.";
     }
     waiting = false;
-    if (again) { again = false; ask(); }
+    if (again) { again = false; predict(); }
   }
 
   function place(event) {
@@ -87,20 +88,20 @@ if (fitting) {
     drawing = true;
     blank = false;
     source.textContent = "Your drawing.";
-    chalk.strokeStyle = "#fff";
-    chalk.lineWidth = 34;
-    chalk.lineCap = chalk.lineJoin = "round";
-    chalk.beginPath();
-    chalk.moveTo(...place(event));
-    chalk.lineTo(...place(event));
-    chalk.stroke();
-    ask();
+    pen.strokeStyle = "#fff";
+    pen.lineWidth = 34;
+    pen.lineCap = pen.lineJoin = "round";
+    pen.beginPath();
+    pen.moveTo(...place(event));
+    pen.lineTo(...place(event));
+    pen.stroke();
+    predict();
   });
   board.addEventListener("pointermove", (event) => {
     if (!drawing) return;
-    chalk.lineTo(...place(event));
-    chalk.stroke();
-    ask();
+    pen.lineTo(...place(event));
+    pen.stroke();
+    predict();
   });
   for (const end of ["pointerup", "pointercancel"]) board.addEventListener(end, () => { drawing = false; });
 
@@ -109,35 +110,35 @@ if (fitting) {
     picture.src = address;
     await picture.decode();
     clear();
-    chalk.imageSmoothingEnabled = picture.width > board.width;
+    pen.imageSmoothingEnabled = picture.width > board.width;
     const scale = Math.min(board.width / picture.width, board.height / picture.height);
     const [w, h] = [picture.width * scale, picture.height * scale];
-    chalk.drawImage(picture, (board.width - w) / 2, (board.height - h) / 2, w, h);
+    pen.drawImage(picture, (board.width - w) / 2, (board.height - h) / 2, w, h);
     blank = false;
     source.textContent = text;
-    ask();
+    predict();
   }
 
   function invertIfBright() {
-    const data = chalk.getImageData(0, 0, board.width, board.height);
+    const data = pen.getImageData(0, 0, board.width, board.height);
     const corners = [0, board.width - 1, board.width * (board.height - 1), board.width * board.height - 1];
     const bright = corners.filter((index) => data.data[4 * index] + data.data[4 * index + 1] + data.data[4 * index + 2] > 382).length > 2;
     for (let i = 0; i < data.data.length; i += 4) {
       const grey = 0.299 * data.data[i] + 0.587 * data.data[i + 1] + 0.114 * data.data[i + 2];
       data.data[i] = data.data[i + 1] = data.data[i + 2] = bright ? 255 - grey : grey;
     }
-    chalk.putImageData(data, 0, 0);
+    pen.putImageData(data, 0, 0);
   }
 
   function sample() {
-    const index = Math.floor(Math.random() * Number(fitting.dataset.count));
-    put(`/images/${fitting.dataset.dataset}/${index}.png`, `Test image ${index}.`);
+    const index = Math.floor(Math.random() * Number(panel.dataset.count));
+    put(`${prefix}/images/${panel.dataset.dataset}/${index}.png`, `Test image ${index}.`);
   }
 
   document.getElementById("clear").addEventListener("click", () => {
     clear();
-    source.textContent = "Draw in chalk, or take a test image.";
-    ask();
+    source.textContent = "Draw, or take a test image.";
+    predict();
   });
   const another = document.getElementById("sample");
   if (another) another.addEventListener("click", sample);
@@ -148,14 +149,14 @@ if (fitting) {
     try {
       await put(address, file.name);
       invertIfBright();
-      ask();
+      predict();
     } catch {
       source.textContent = "That picture can’t be read.";
     }
     URL.revokeObjectURL(address);
     event.target.value = "";
   });
-  model.addEventListener("change", ask);
+  model.addEventListener("change", predict);
   clear();
   if (another) sample();
 }

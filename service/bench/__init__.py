@@ -1,0 +1,1 @@
+"""What `atelier bench` measures."""

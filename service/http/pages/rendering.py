@@ -1,0 +1,37 @@
+"""The gallery's templates, rendered."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+
+class Pages:
+    """Renders a template into a response."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=select_autoescape(),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+
+    def response(self, request: Request, template: str, **context: Any) -> HTMLResponse:
+        """A page. Its links begin with `prefix`, the sub-path under which a proxy publishes the service."""
+        prefix = request.scope["root_path"]
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        page = self._environment.get_template(template).render(prefix=prefix, address=f"{origin}{prefix}", **context)
+        return HTMLResponse(page)
+
+
+def flatten(config: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """A nested configuration with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= flatten(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return flat

@@ -1,14 +1,14 @@
 """Strategies by name: those beside this file, and those of other packages.
 
-A module beside this file that has a function `from_config` is a strategy: `slow_mo.py` would be `slow-mo`. Another
-package announces such a function of its own as an entry point in its pyproject.toml:
+A module beside this file that has a function `from_config` is a strategy: `post_local_sgd.py` is `post-local-sgd`.
+Another package announces such a function of its own as an entry point in its pyproject.toml:
 
     [project.entry-points."atelier.strategies"]
     fedadam = "my_package.fedadam:from_config"
 """
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -20,6 +20,9 @@ from service.rounds.strategies.base import Strategy
 
 GROUP = "atelier.strategies"
 """The group of the entry points."""
+
+OF_EVERY_STRATEGY = ("strategy", "shards", "lr_scaling")
+"""Options of averaging that work with every strategy; the others are read by some."""
 
 FromConfig = Callable[[AveragingConfig], Strategy]
 
@@ -34,20 +37,36 @@ def strategy_for(config: AveragingConfig) -> Strategy:
     return _from_config(config.strategy)(config)
 
 
+def unread_options(config: AveragingConfig, given: Iterable[str]) -> list[str]:
+    """Which options the configured strategy doesn't read: without them it is the same value.
+
+    Args:
+        config: with these options.
+        given: the names of the options.
+    """
+    strategy = strategy_for(config)
+
+    def is_read(name: str) -> bool:
+        default = AveragingConfig.model_fields[name].default
+        return getattr(config, name) == default or strategy_for(config.model_copy(update={name: default})) != strategy
+
+    return [name for name in given if name not in OF_EVERY_STRATEGY and not is_read(name)]
+
+
 @cache
 def _from_config(name: str) -> FromConfig:
     if name in _own():
-        found: FromConfig = import_module(f"{__package__}.{name.replace('-', '_')}").from_config
-        return found
+        own: FromConfig = import_module(f"{__package__}.{name.replace('-', '_')}").from_config
+        return own
     for point in entry_points(group=GROUP, name=name):
-        loaded: FromConfig = point.load()
-        return loaded
+        foreign: FromConfig = point.load()
+        return foreign
     raise InvalidInput(f"strategy must be one of {', '.join(names())}, got {name!r}")
 
 
 @cache
 def _own() -> frozenset[str]:
     folder = str(Path(__file__).parent)
-    modules = (import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([folder]))
-    own = (module for module in modules if hasattr(module, "from_config"))
-    return frozenset(module.__name__.rpartition(".")[2].replace("_", "-") for module in own)
+    modules = [import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([folder])]
+    own = [module.__name__.rpartition(".")[2] for module in modules if hasattr(module, "from_config")]
+    return frozenset(name.replace("_", "-") for name in own)

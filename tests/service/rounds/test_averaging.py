@@ -63,44 +63,12 @@ def test_a_tree_of_sums_equals_one_sum_to_rounding(weights):
     np.testing.assert_allclose(tree.replica.theta, flat.replica.theta, rtol=2e-7, atol=1e-7)
 
 
-def test_outer_momentum_is_nesterov_momentum_on_the_averaged_displacement():
-    parts = contributions([100, 50])
-    start = parts[0].start
-    assert start is not None
-    outer = DiLoCo(1, lr=0.7, momentum=0.9)
-    state = apply_average(partial_sum(parts), outer)
-    mean = (100 * parts[0].replica.theta.astype(np.float64) + 50 * parts[1].replica.theta) / 150
-    d = mean - start.replica.theta
-    v = 0.9 * start.outer + d
-    # one rounding to float32 each
-    np.testing.assert_allclose(state.outer, v, rtol=2e-7, atol=1e-7)
-    np.testing.assert_allclose(state.replica.theta, start.replica.theta + 0.7 * (d + 0.9 * v), rtol=2e-7, atol=1e-7)
-
-
 def test_a_solo_round_leaves_the_outer_velocity_alone():
     parts = contributions([64])
     state = apply_average(partial_sum(parts), DiLoCo(1, lr=1.0, momentum=0.9), solo=True)
     np.testing.assert_array_equal(state.replica.theta, parts[0].replica.theta)
     assert parts[0].start is not None
     np.testing.assert_array_equal(state.outer, parts[0].start.outer)
-
-
-def test_the_outer_optimiser_is_the_one_of_pytorch():
-    """theta <- theta - r * nesterov(-d), with PyTorch's own SGD doing the arithmetic."""
-    torch = pytest.importorskip("torch", reason="PyTorch is a peer to compare with, not a dependency")
-    config = DiLoCo(1, lr=0.7, momentum=0.9)
-    start = TrainState(Replica(np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)), np.zeros(SIZE, np.float32))
-    theta = torch.ones(SIZE, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.SGD([theta], lr=0.7, momentum=0.9, nesterov=True)
-    rng = np.random.default_rng(5)
-    for _ in range(4):
-        moved = (start.replica.theta + rng.normal(size=SIZE)).astype(np.float32)
-        theta.grad = torch.from_numpy(start.replica.theta.astype(np.float64) - moved)
-        optimizer.step()
-        part = ShardUpdate(Replica(moved, start.replica.velocity), RoundStats(1, 0.0, 0, 0.0, 0.0), start)
-        start = apply_average(partial_sum([part]), config)
-        # four float32 roundings of numbers near 1
-        np.testing.assert_allclose(start.replica.theta, theta.detach().numpy(), rtol=2e-6, atol=2e-6)
 
 
 @given(weights=WEIGHTS)

@@ -1,5 +1,8 @@
 """Averaging after every step is the training of one process, and rounds are functions of their arguments."""
 
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +10,13 @@ import pytest
 
 from service.home import Home
 from service.rounds.job import Job
+from service.rounds.tasks import shard_update, shard_updates, state_after
 from service.rounds.train_state import TrainState
 from tests.jobs import serial_results, small_job
+
+
+def last_digest(job: Job) -> str:
+    return last_state(job).digest
 
 
 def last_state(job: Job) -> TrainState:
@@ -67,15 +75,57 @@ def test_steps_match_pytorch_with_the_same_batches(home: Home, tmp_path: Path):
 
 
 def test_a_shard_without_examples_changes_nothing(home: Home, tmp_path: Path):
-    # 33 examples in batches of 32: the second step has one example for three shards
-    job = small_job(home, tmp_path / "idx", train=33, epochs=1, averaging={"shards": 3, "average_every": 1})
-    reports = list(serial_results(job))
-    assert [report.examples for report in reports] == [32, 1]
+    # 33 examples in batches of 32: the second step has one example for three shards, which falls to the last of them
+    given = {"train": 33, "epochs": 1, "optimizer": {"lr": 0.2, "momentum": 0.8}}
+    job = small_job(home, tmp_path / "idx", averaging={"shards": 3, "average_every": 1}, **given)
+    first, second = serial_results(job)
+    assert [first.examples, second.examples] == [32, 1]
+    assert first.state is not None
+    assert second.state is not None
+    for shard in (0, 1):
+        idle = shard_update(job, second.round, shard, first.state)
+        assert (idle.stats.examples, idle.stats.loss, idle.stats.spread) == (0, 0.0, 0.0)
+        np.testing.assert_array_equal(idle.replica.theta, first.state.replica.theta)
+        np.testing.assert_array_equal(idle.replica.velocity, first.state.replica.velocity)
+    busy = shard_update(job, second.round, 2, first.state)
+    assert not np.array_equal(busy.replica.theta, first.state.replica.theta)
+    np.testing.assert_array_equal(second.state.replica.theta, busy.replica.theta)
+    np.testing.assert_array_equal(second.state.replica.velocity, busy.replica.velocity)
 
 
-def test_the_same_job_gives_the_same_bits(home: Home, tmp_path: Path):
-    job = small_job(home, tmp_path / "idx", averaging={"shards": 11, "average_every": 3}, augment={"shift": 1})
-    assert last_state(job).digest == last_state(job).digest
+def test_shards_in_one_call_give_the_bits_that_each_gives_by_itself(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", averaging={"shards": 5}, optimizer={"momentum": 0.8}, augment={"shift": 1})
+    start, round_ = job.initial_state(), job.plan.first_round()
+    together = shard_updates(job, round_, [3, 0, 4], start, worker="tcp://here:1")
+    for shard, update in zip([3, 0, 4], together, strict=True):
+        alone = shard_update(job, round_, shard, start)
+        np.testing.assert_array_equal(update.replica.theta, alone.replica.theta)
+        np.testing.assert_array_equal(update.replica.velocity, alone.replica.velocity)
+        assert (update.stats.loss, update.stats.correct) == (alone.stats.loss, alone.stats.correct)
+        assert update.stats.slowest.worker == "tcp://here:1"
+        assert (update.start is not None) == (shard == 0)
+
+
+def test_the_state_after_a_round_is_kept_for_copies_of_its_parts_and_for_nothing_else(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx")
+    start, round_ = job.initial_state(), job.plan.first_round()
+    parts = shard_updates(job, round_, range(round_.shards), start)
+    state = state_after(job, (round_, parts))
+    assert state_after(job, (round_, pickle.loads(pickle.dumps(parts)))) is state
+    other = small_job(home, tmp_path / "idx", averaging={"outer_momentum": 0.5})
+    assert state_after(other, (round_, parts)).digest != state.digest
+    again = shard_updates(job, round_, range(round_.shards), start)
+    assert state_after(job, (round_, again)) is not state
+    assert state_after(job, (round_, again)).digest == state.digest
+
+
+@pytest.mark.parametrize("engine", ["array", "simd"])
+def test_another_process_gives_the_same_bits(home: Home, tmp_path: Path, engine: str):
+    given = {"averaging": {"shards": 11, "average_every": 3, "outer_momentum": 0.5}, "augment": {"shift": 1}}
+    job = small_job(home, tmp_path / "idx", engine=engine, **given)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        there = process.submit(last_digest, job).result(timeout=120)
+    assert there == last_digest(job)
 
 
 def test_another_seed_gives_other_bits(home: Home, tmp_path: Path):

@@ -1,0 +1,43 @@
+import numpy as np
+
+from service.rounds.strategies import Interval, Progress
+from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.strategies.growing_interval import GrowingInterval
+from service.rounds.strategies.post_local_sgd import PostLocalSGD
+from service.rounds.strategies.slowmo import SlowMo
+from tests.service.rounds.strategies.states import drawn
+
+
+def test_one_task_takes_the_first_steps_alone_and_then_the_shards_part():
+    strategy = PostLocalSGD(0.25, 10, FedAvg(4))
+    rounds, step = [], 0
+    while step < 100:
+        rounds.append(strategy.interval(Progress(step, 100)))
+        step += rounds[-1].steps
+    assert rounds == [Interval(10, True), Interval(10, True), Interval(5, True), *[Interval(4, False)] * 19]
+
+
+def test_the_strategy_that_follows_sees_a_run_of_its_own():
+    strategy = PostLocalSGD(0.5, 10, GrowingInterval(1, FedAvg(16)))
+    steps = [strategy.interval(Progress(step, 80)) for step in (40, 50, 60, 70)]
+    assert steps == [(1, False), (2, False), (4, False), (8, False)]
+
+
+def test_what_is_measured_comes_through_to_the_strategy_that_follows():
+    seen: list[Progress] = []
+
+    class Seeing(FedAvg):
+        def interval(self, progress: Progress) -> Interval:
+            seen.append(progress)
+            return Interval(3)
+
+    PostLocalSGD(0.5, 10, Seeing(3)).interval(Progress(60, 80, 2e-6))
+    assert seen == [(20, 40, 2e-6)]
+
+
+def test_averages_are_the_other_strategys():
+    start, average = drawn()
+    inner = SlowMo(7, lr=0.7, momentum=0.5)
+    state, other = PostLocalSGD(0.2, 7, inner).update(start, average), inner.update(start, average)
+    np.testing.assert_array_equal(state.replica.theta, other.replica.theta)
+    np.testing.assert_array_equal(state.outer, other.outer)

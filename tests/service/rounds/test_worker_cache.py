@@ -1,0 +1,77 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+
+from service.home import Home
+from service.rounds.job import Job, engine_of, training_data
+from service.rounds.worker_cache import Cache, process_cache
+from tests.jobs import small_job
+
+
+def test_a_value_is_made_once_and_kept():
+    cache: Cache[list[int]] = Cache(2)
+    first = cache.get("a", lambda: [1])
+    assert cache.get("a", lambda: [2]) is first
+
+
+def test_the_values_that_were_used_last_are_kept():
+    cache: Cache[str] = Cache(2)
+    for key in ("a", "b", "a", "c"):
+        cache.get(key, lambda key=key: f"first {key}")
+    assert [cache.get(key, lambda: "made again") for key in ("a", "c", "b")] == ["first a", "first c", "made again"]
+
+
+def test_what_could_not_be_made_is_tried_again():
+    cache: Cache[int] = Cache(2)
+    with pytest.raises(ZeroDivisionError):
+        cache.get("a", lambda: 1 // 0)
+    assert cache.get("a", lambda: 5) == 5
+
+
+def test_threads_wait_while_one_of_them_makes_what_all_ask_for():
+    cache: Cache[object] = Cache(2)
+    made, all_here = [], Barrier(4)
+
+    def make() -> object:
+        made.append(1)
+        return object()
+
+    def ask(_: int) -> object:
+        all_here.wait(timeout=10)
+        return cache.get("a", make)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(ask, range(4)))) == 1
+    assert made == [1]
+
+
+def test_a_value_that_takes_long_holds_up_nobody_who_asks_for_another():
+    cache: Cache[str] = Cache(2)
+    release = Event()
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(cache.get, "slow", lambda: str(release.wait(timeout=10)))
+        assert cache.get("quick", lambda: "there") == "there"
+        release.set()
+        assert slow.result() == "True"
+
+
+def test_there_is_one_cache_for_all_threads_of_a_process():
+    with ThreadPoolExecutor(4) as threads:
+        assert {id(cache) for cache in threads.map(lambda _: process_cache(), range(8))} == {id(process_cache())}
+
+
+def test_jobs_share_engine_and_data_if_they_differ_in_nothing_that_these_depend_on(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx")
+
+    def changed(**fields: object) -> Job:
+        return Job(job.config.model_copy(update=fields), job.data, job.choice)
+
+    alike = changed(seed=7, epochs=9, batch_size=8, name="other", averaging=job.config.averaging.model_copy())
+    assert engine_of(alike) is engine_of(job)
+    assert training_data(alike) is training_data(job)
+    faster = changed(optimizer=job.config.optimizer.model_copy(update={"lr": 0.01}))
+    assert engine_of(faster) is engine_of(job)
+    moving = changed(optimizer=job.config.optimizer.model_copy(update={"momentum": 0.5}))
+    assert engine_of(moving) is not engine_of(job)

@@ -23,7 +23,7 @@ TIMES = 8
 STEP = 128
 """Examples a step over which what happens once a step is spread."""
 
-PHASES = ("draw", "scale", "forward", "loss", "backward", "panel", "clear", "update")
+PHASES = ("augment", "scale", "forward", "loss", "backward", "panel", "clear", "update")
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ def render(report: KernelReport) -> str:
 
 def _measure(network: Network, step_config: StepConfig, repetitions: int) -> KernelReport:
     from ops.engines.simd import check
-    from ops.engines.simd.host import host
-    from ops.engines.simd.layout import PANEL
-    from ops.engines.simd.memory import Memory
-    from ops.engines.simd.plan import Plan
-    from ops.engines.simd.single import SingleKernels
+    from ops.engines.simd.cpu import cpu
+    from ops.engines.simd.program.layout import PANEL
+    from ops.engines.simd.program.memory import Memory
+    from ops.engines.simd.program.plan import Plan
+    from ops.engines.simd.program.single_kernels import SingleKernels
     from service.bench.blas import Ceiling, layer_seconds
 
     check(network, step_config)
@@ -110,7 +110,7 @@ def _measure(network: Network, step_config: StepConfig, repetitions: int) -> Ker
     for _ in range(repetitions):
         rates.append(ceiling.gflops())
         for phase, kernel in groups:
-            examples = {"panel": host().lanes * PANEL, "clear": STEP, "update": STEP}.get(phase, host().lanes)
+            examples = {"panel": cpu().lanes * PANEL, "clear": STEP, "update": STEP}.get(phase, cpu().lanes)
             slot = PANEL if phase == "panel" else 0
             memory.floats[:] = numbers
             single.call(kernel, memory, slot=slot)
@@ -122,8 +122,8 @@ def _measure(network: Network, step_config: StepConfig, repetitions: int) -> Ker
     total, flops = sum(seconds.values()), sum(kernel.flops for _, kernel in groups)
     return KernelReport(
         network=network.name,
-        processor=host().name,
-        lanes=host().lanes,
+        processor=cpu().name,
+        lanes=cpu().lanes,
         ceiling_gflops=top,
         examples_per_s=1 / total,
         ceiling_share=flops / total / top / 1e9,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ops.engines.simd.store import Store, default_store
+from ops.engines.object_cache import ObjectCache
 
 OPTIONS = ("-std=c++17", "-ftz=true")
 """What the kernels are compiled with; the second one is what CuPy gives for kernels of its own."""
@@ -25,17 +25,17 @@ class Compiler:
     run: Callable[[str], bytes]
 
 
-def cubin(code: str, compiler: Compiler, store: Store, *, fresh: bool = False) -> bytes:
+def cubin(code: str, compiler: Compiler, cache: ObjectCache, *, fresh: bool = False) -> bytes:
     """The machine code of some kernels: what is kept, else compiled and kept.
 
     fresh: compile in any case, because what was kept can't be used.
     """
     name = key(code, compiler)
-    kept = None if fresh else store.get(name)
+    kept = None if fresh else cache.get(name)
     if kept is not None:
         return kept
     made = compiler.run(code)
-    store.put(name, made)
+    cache.put(name, made)
     return made
 
 
@@ -43,8 +43,3 @@ def key(code: str, compiler: Compiler) -> str:
     """Names the machine code by everything that it follows from."""
     parts = (code, *OPTIONS, compiler.architecture, compiler.version)
     return sha256("\0".join(parts).encode()).hexdigest()
-
-
-def cubin_store() -> Store:
-    """Where the environment keeps compiled kernels: a folder beside that of the CPU engine's."""
-    return Store(default_store().folder.with_name("cuda"))

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ops.engines.cuda.cubin import OPTIONS, Compiler, cubin, cubin_store
+from ops.engines.cuda.cubin import OPTIONS, Compiler, cubin
 from ops.engines.cuda.plan import Launch
+from ops.engines.object_cache import object_cache
 from ops.errors import Unsupported
 
 KERNELS = ("examples_kernel", "update_kernel", "advance_kernel", "average_kernel", "sums_kernel", "predict_kernel")
@@ -113,9 +114,9 @@ class CupyDevice:
         )
         module = cuda.function.Module()
         try:
-            module.load(cubin(code, compiler, cubin_store()))
+            module.load(cubin(code, compiler, object_cache("cuda")))
         except cuda.driver.CUDADriverError:  # kept by a driver that knew more
-            module.load(cubin(code, compiler, cubin_store(), fresh=True))
+            module.load(cubin(code, compiler, object_cache("cuda"), fresh=True))
         return module
 
     def array(self, host: np.ndarray) -> Any:

@@ -1,11 +1,14 @@
-"""The CPU's fast engine: vector code with one example in each lane, made for a network and a processor.
+"""The CPU's fast engine: vector code with one example in each lane, generated for a network and a processor.
 
-support, engine     what is taken on; the engine: steps and predictions
-layout, plan        where numbers lie; which kernels run, in which order
-conv, dense, pool, activation, resize, draws, pixels, loss, update      the kernels
-alone               those for an example that has no company
-code, contraction, numerics, lines, host        what kernels are written with
-driver, machine, store      the round compiled by Numba, loaded, and kept for the next start
+engine, support         steps and predictions; which networks are supported
+codegen/                what kernels are written with
+kernels/                the kernels: a class for each kind of layer
+program/                from kernels to a program: plan, memory layout, step loop, compiler
+machine_code, cache_key         compiled programs, kept for the next start
+cpu                     what the processor offers
+
+A block is as many examples as a vector has lanes. A panel is a few blocks, whose gradients of dense weights are taken
+together. A kernel is one pass of one layer over a block.
 """
 
 from ops.engines.simd.engine import SimdEngine

@@ -1,4 +1,4 @@
-"""The engine itself: checks what it is given, lends each call its memory, and makes the one call into machine code."""
+"""The engine itself: checks its arguments, gives each call memory of its own, and calls the machine code once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ops.engines.base import Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
-from ops.engines.simd.draws import EPOCH, ROWS, SEED_HIGH, SEED_LOW
-from ops.engines.simd.layout import Layout
-from ops.engines.simd.machine import Loaded, machine_code
-from ops.engines.simd.memory import Memory
-from ops.engines.simd.store import default_store
+from ops.engines.object_cache import object_cache
+from ops.engines.simd.codegen.lane_data import EPOCH, ROWS, SEED_HIGH, SEED_LOW
+from ops.engines.simd.machine_code import LoadedProgram, machine_code
+from ops.engines.simd.program.layout import Layout
+from ops.engines.simd.program.memory import Memory
 from ops.engines.simd.support import check
 from ops.engines.spans import OneByOne
 from ops.errors import ShapeError
@@ -25,7 +25,12 @@ from ops.step_config import StepConfig
 
 @dataclass(frozen=True)
 class Data:
-    """A data set as the kernels read it: images (N, …) uint8 and labels (N,) uint8, each in one piece."""
+    """A data set as the kernels read it.
+
+    Attributes:
+        images: (N, …) uint8, contiguous.
+        labels: (N,) uint8, contiguous.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -34,8 +39,8 @@ class Data:
 class SimdEngine(OneByOne):
     """Runs steps and predictions in vector code made for the network and this processor.
 
-    Examples are taken in blocks of as many as a vector register has floats, one in each lane; a whole
-    `run` is one call that holds neither the GIL nor any lock. Raises Unsupported where `check` does.
+    Examples are taken in blocks of as many as a vector register holds floats, one in each lane. A whole `run` is one
+    call, which holds neither the GIL nor any lock. Raises Unsupported where `check` does.
     """
 
     name = "simd"
@@ -45,8 +50,8 @@ class SimdEngine(OneByOne):
         self.network = network
         self.step_config = step_config
         self._layout = Layout(network)
-        self._spare: deque[Memory] = deque()
-        self._loaded = Loaded(machine_code(network, step_config, default_store()))
+        self._free: deque[Memory] = deque()
+        self._program = LoadedProgram(machine_code(network, step_config, object_cache("simd")))
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
@@ -56,42 +61,42 @@ class SimdEngine(OneByOne):
     def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
         """See `Engine.run`. Raises ShapeError where an example isn't in the data set."""
         layout = self._layout
-        examples, offsets = _whole(steps.examples), _whole(steps.offsets)
+        examples, offsets = _contiguous(steps.examples), _contiguous(steps.offsets)
         used = examples[offsets[0] : offsets[-1]] if len(offsets) else examples[:0]
         if len(used) and not (used.min() >= 0 and used.max() < len(data.images)):
             raise ShapeError(f"examples must be in [0, {len(data.images)}), got {used.min()} to {used.max()}")
-        memory = self._borrow()
+        memory, at = self._acquire(), layout.step
         low, high = seed_key(steps.seed)
-        draws = memory.draws.reshape(ROWS, layout.lanes).view(np.uint32)
-        draws[SEED_LOW], draws[SEED_HIGH], draws[EPOCH] = low, high, steps.epoch
+        rows = memory.lane_data.reshape(ROWS, layout.lanes).view(np.uint32)
+        rows[SEED_LOW], rows[SEED_HIGH], rows[EPOCH] = low, high, steps.epoch
         memory.packed = None
-        layout.pack(replica.theta, memory.floats, layout.theta)
-        layout.pack(replica.velocity, memory.floats, layout.velocity)
+        layout.pack(replica.theta, memory.floats, at.theta)
+        layout.pack(replica.velocity, memory.floats, at.velocity)
         rates = np.ascontiguousarray(steps.rates, np.float32)
         self._call(memory, data.images, data.labels, examples, offsets, rates, len(rates), True, memory.floats)
-        after = Replica(layout.unpack(memory.floats, layout.theta), layout.unpack(memory.floats, layout.velocity))
+        after = Replica(layout.unpack(memory.floats, at.theta), layout.unpack(memory.floats, at.velocity))
         result = StepResult(after, len(used), float(memory.result[0]), int(memory.result[1]))
-        self._spare.append(memory)
+        self._free.append(memory)
         return result
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `Engine.predict`. Several threads may call it at once.
 
-        A read-only `theta` that owns its numbers is laid out once for many calls.
+        A read-only `theta` that owns its numbers is packed once for many calls.
         """
         images = np.ascontiguousarray(checked_images(self.network, images))
         count, layout = len(images), self._layout
         logits = np.empty((count, self.network.classes), np.float32)
         if not count:
             return logits
-        memory = self._borrow()
+        memory = self._acquire()
         if memory.packed is not theta:
-            layout.pack(theta, memory.floats, layout.theta)
-            layout.turn(memory.floats)
+            layout.pack(theta, memory.floats, layout.step.theta)
+            layout.transpose(memory.floats)
             memory.packed = None if theta.flags.writeable or theta.base is not None else theta
         examples, offsets = np.arange(count, dtype=np.int32), np.array([0, count], np.int32)
         self._call(memory, images, images, examples, offsets, memory.floats, 1, False, logits)
-        self._spare.append(memory)
+        self._free.append(memory)
         return logits
 
     def _call(
@@ -108,15 +113,15 @@ class SimdEngine(OneByOne):
     ) -> None:
         addresses = (array.ctypes.data for array in (images, labels, examples, offsets, rates))
         out, result = logits.ctypes.data, memory.result.ctypes.data
-        self._loaded.call(*memory.addresses, *addresses, steps, int(training), out, result)
+        self._program.call(*memory.addresses, *addresses, steps, int(training), out, result)
 
-    def _borrow(self) -> Memory:
-        """Memory that no other call uses: one that a finished call left, or a new one."""
+    def _acquire(self) -> Memory:
+        """Memory that no other call uses: that of a finished call, or new."""
         try:
-            return self._spare.pop()
+            return self._free.pop()
         except IndexError:
             return Memory(self._layout)
 
 
-def _whole(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+def _contiguous(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.ascontiguousarray(numbers, np.int32)

@@ -1,32 +1,30 @@
-"""What the engine takes on, told from metadata alone."""
+"""Which networks the engine runs, decided from metadata alone."""
 
 from __future__ import annotations
 
 from math import prod
 
-from ops.engines.simd.host import host
+from ops.engines.simd.cpu import cpu
+from ops.engines.simd.kernels import find
 from ops.errors import Unsupported
-from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Resize, Sigmoid, Tanh
 from ops.network import Network
 from ops.step_config import StepConfig
 
-KINDS = (AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Resize, Sigmoid, Tanh)
-
 MOST_PARAMETERS = 2_000_000
-"""Beyond it weights outgrow the caches, and a matrix product of the whole batch reads them less often."""
+"""Larger weights outgrow the caches, and a matrix product of the whole batch reads them less often."""
 
 MOST_NUMBERS = 1_000_000
-"""What an example's activations may come to: a block of them has to stay within reach (64 MB, doubled by gradients)."""
+"""How many activations an example may have: a block of them takes 64 MB, and gradients as much again."""
 
 
 def check(network: Network, step_config: StepConfig) -> None:
     """Whether the engine runs the network in such steps. Raises Unsupported with the reason; compiles nothing."""
-    if not host().lanes:
+    if not cpu().lanes:
         raise Unsupported("engine 'simd' needs a processor with AVX2 and FMA, AVX-512 or NEON")
     if step_config.precision != "float32":
         raise Unsupported(f"engine 'simd' computes in float32, not in {step_config.precision}")
     for layer, name in zip(network.layers, network.layer_names, strict=True):
-        if not isinstance(layer, KINDS):
+        if find(layer) is None:
             raise Unsupported(f"engine 'simd' has no kernels for {name} ({type(layer).__name__})")
     if network.num_parameters > MOST_PARAMETERS:
         raise Unsupported(

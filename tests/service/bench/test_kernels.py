@@ -3,7 +3,7 @@
 import pytest
 
 import ops
-from ops.engines.simd.host import host
+from ops.engines.simd.cpu import cpu
 from ops.network import Network
 from ops.zoo import network
 from service.bench.kernels import KernelReport, KernelTiming, measure_kernels, render
@@ -35,7 +35,7 @@ def test_shares_are_of_the_ceiling_measured_in_the_same_run(report):
         if kernel.gflops is not None:
             assert kernel.ceiling_share == pytest.approx(kernel.gflops / report.ceiling_gflops)
     assert report.examples_per_s == pytest.approx(1e9 / sum(kernel.ns for kernel in report.kernels))
-    assert report.lanes == host().lanes
+    assert report.lanes == cpu().lanes
 
 
 def test_the_table_has_a_line_for_each_kernel():

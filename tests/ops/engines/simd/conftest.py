@@ -1,10 +1,10 @@
-"""A cache of compiled rounds for this test run alone, and processors other than this one."""
+"""A cache of compiled programs for this test run alone, and processors other than this one."""
 
 import llvmlite.binding as llvm
 import pytest
 
-from ops.engines.simd import store
-from ops.engines.simd.host import host
+from ops.engines.object_cache import object_cache
+from ops.engines.simd.cpu import cpu
 
 AVX2 = (
     "sse",
@@ -25,14 +25,14 @@ AVX2 = (
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled_rounds(tmp_path_factory):
+def private_object_cache(tmp_path_factory):
     """Every engine of these tests looks here; nothing is read from or left in the user's cache."""
     patch = pytest.MonkeyPatch()
     patch.setenv("ATELIER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    store.default_store.cache_clear()
+    object_cache.cache_clear()
     yield
     patch.undo()
-    store.default_store.cache_clear()
+    object_cache.cache_clear()
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def pretend(monkeypatch):
         present = llvm.FeatureMap(dict.fromkeys(features, True))
         monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: present)
         monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: name)
-        host.cache_clear()
+        cpu.cache_clear()
 
     yield change
     monkeypatch.undo()
-    host.cache_clear()
+    cpu.cache_clear()

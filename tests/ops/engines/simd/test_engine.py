@@ -12,7 +12,7 @@ from ops.engines import choose
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica, Steps
 from ops.engines.simd import SimdEngine, check
-from ops.engines.simd.host import host
+from ops.engines.simd.cpu import cpu
 from ops.errors import DtypeError, LabelError, ShapeError, Unsupported
 from ops.network import Network
 from ops.step_config import StepConfig
@@ -212,7 +212,7 @@ def test_it_is_chosen_on_a_cpu(name):
     assert choose(from_zoo(name, (1, 28, 28), 10), StepConfig(), device="cpu").engine == "simd"
 
 
-@pytest.mark.skipif(not host().x86, reason="other processors are left as they are")
+@pytest.mark.skipif(not cpu().x86, reason="other processors are left as they are")
 def test_tiny_numbers_become_zero_inside_a_run_and_only_there():
     network = NETWORKS["softmax regression"]
     engine = SimdEngine(network, StepConfig(momentum=0.9))

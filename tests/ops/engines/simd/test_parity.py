@@ -6,7 +6,7 @@ import pytest
 from ops import augment
 from ops.engines.array import ArrayEngine
 from ops.engines.simd import SimdEngine
-from ops.engines.simd.host import host
+from ops.engines.simd.cpu import cpu
 from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
@@ -15,7 +15,7 @@ from ops.update import sgd_update
 from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 from tests.ops.engines.simd.conftest import AVX2
 
-ON_X86 = pytest.mark.skipif(not host().x86, reason="the narrower vectors are those of older x86 processors")
+ON_X86 = pytest.mark.skipif(not cpu().x86, reason="the narrower vectors are those of older x86 processors")
 SIZES = (32, 16, 5, 0, 1, 40, 17, 90, *(20,) * 13)
 """21 steps: full and ragged blocks, more than a panel of them, and one step with no examples."""
 
@@ -98,7 +98,7 @@ def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
     for narrow in (False, True):
         if narrow:
             pretend("haswell", AVX2)
-            assert host().lanes == 8
+            assert cpu().lanes == 8
         engine = SimdEngine(network, step_config)
         outcomes.append(engine.run(start, engine.load(images, labels), plan))
     wide, narrow = outcomes
@@ -110,7 +110,7 @@ def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
 
 
 def test_processors_without_fma_are_refused(pretend):
-    if not host().x86:
+    if not cpu().x86:
         pytest.skip("NEON always has it")
     pretend("nehalem", ("sse", "sse2", "sse4.2", "64bit", "cx8"))
     with pytest.raises(Unsupported, match="needs a processor with AVX2 and FMA"):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ops.arrays import Array
 from ops.backends.cuda import cudnn
 from ops.backends.cuda.device import CupyDevice
 from ops.backends.cuda.program import Program
-from ops.engines.base import Floats, Replica, StepResult, Steps
+from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
@@ -42,8 +42,31 @@ class ArrayEngine(OneByOne):
     """
 
     name = "array"
+    devices = ("cuda", "cpu")
+    releases_gil = False  # between its operators, which are short, it needs Python
+    speed_rank = 100
 
-    def __init__(self, network: Network, step_config: StepConfig, *, device: Literal["cpu", "cuda"] = "cpu") -> None:
+    @classmethod
+    def supports(cls, network: Network, step_config: StepConfig, device: DeviceName) -> str:
+        """See `Engine.supports`. Any network; on a GPU with tensor cores in other precisions too."""
+        if step_config.precision == "float32":
+            return ""
+        if device == "cpu":
+            return f"precision {step_config.precision!r} needs a GPU"
+        return f"precision {step_config.precision!r} needs cuDNN, and {cudnn.missing()}" if cudnn.missing() else ""
+
+    @classmethod
+    def slowdown(cls, device: DeviceName) -> str:
+        """See `Engine.slowdown`."""
+        without = cudnn.missing() if device == "cuda" else ""
+        return f"{without}, and convolutions are slow without it" if without else ""
+
+    @classmethod
+    def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "ArrayEngine":
+        """See `Engine.build`."""
+        return cls(network, step_config, device=device)
+
+    def __init__(self, network: Network, step_config: StepConfig, *, device: DeviceName = "cpu") -> None:
         self.network = network
         self.step_config = step_config
         self.device = device
@@ -151,8 +174,9 @@ def _module(device: str) -> ModuleType:
 def _program(network: Network, step_config: StepConfig) -> Program | None:
     """The network's stages on the GPU; None where cuDNN is not installed, and the operators are composed there too."""
     if cudnn.missing():
-        if step_config.precision != "float32":
-            raise Unsupported(f"precision {step_config.precision!r} needs cuDNN, and {cudnn.missing()}")
+        refusal = ArrayEngine.supports(network, step_config, "cuda")
+        if refusal:
+            raise Unsupported(refusal)
         return None
     return Program(network, CupyDevice(step_config.precision))
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ops.network import Network
+from ops.step_config import StepConfig
+
 Floats = NDArray[np.float32]
+DeviceName = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,30 @@ class Engine(Protocol):
     """Runs one network under one step configuration. Build one with `ops.engines.build`.
 
     The same engine on the same kind of hardware gives the same bits for the same arguments.
+
+    Attributes:
+        name: What it is called in `ops.engines.table`.
+        devices: Where it can run.
+        releases_gil: Whether its steps leave Python to other threads, so that workers can be threads of a process.
+        speed_rank: Where it stands among engines that run on the same device; the lowest is the fastest.
     """
 
-    name: str
+    name: ClassVar[str]
+    devices: ClassVar[tuple[DeviceName, ...]]
+    releases_gil: ClassVar[bool]
+    speed_rank: ClassVar[int]
+
+    @classmethod
+    def supports(cls, network: Network, step_config: StepConfig, device: DeviceName) -> str:
+        """Why the engine can't run the network in such steps on a device that is there; empty if it can."""
+
+    @classmethod
+    def slowdown(cls, device: DeviceName) -> str:
+        """What this machine lacks for the engine to be as fast as it can be; empty if nothing."""
+
+    @classmethod
+    def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "Engine":
+        """An engine for the network in such steps. Raises Unsupported where this machine can't run it."""
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Any:
         """Bring a data set where the steps will run.

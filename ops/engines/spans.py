@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from ops.averaging import average, squared_distance
-from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
+from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
 from ops.errors import OpsError, ShapeError
 
 
@@ -19,6 +19,11 @@ class Shards(Protocol):
 
 class OneByOne:
     """What an engine inherits that takes shards one after another and averages on the host."""
+
+    @classmethod
+    def slowdown(cls, device: DeviceName) -> str:
+        """See `Engine.slowdown`. Nothing, unless an engine says otherwise."""
+        return ""
 
     def run(self, replica: Replica, data: Any, steps: Steps) -> StepResult:
         """See `Engine.run`."""

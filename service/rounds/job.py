@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ops import zoo
-from ops.engines import Choice, choose
+from ops.engines import Choice, choose, find
 from ops.engines.base import Engine, Replica
 from ops.errors import OpsError
 from ops.network import Network
@@ -87,7 +87,7 @@ def releases_gil(config: TrainConfig, data: DatasetInfo) -> bool:
         found = choose(network_for(config, data), step_config_for(config), engine=config.engine, device=config.device)
     except OpsError:
         return False
-    return found.engine == "simd"
+    return find(found.engine).releases_gil
 
 
 def engine_of(job: Job) -> Engine:

@@ -6,8 +6,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
-from ops.engines.cuda.device import CupyDevice, Device
+from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
+from ops.engines.cuda.device import CupyDevice, Device, shared_memory
 from ops.engines.cuda.layout import layout
 from ops.engines.cuda.plan import MOST_SHARDS, PREDICT_BATCH, plan, predict_launch
 from ops.engines.cuda.rounds import AHEAD, Pipeline, shape, used
@@ -35,6 +35,28 @@ class CudaEngine:
     """
 
     name = "cuda"
+    devices = ("cuda",)
+    releases_gil = False  # its launches are made from Python
+    speed_rank = 10
+
+    @classmethod
+    def supports(cls, network: Network, step_config: StepConfig, device: DeviceName) -> str:
+        """See `Engine.supports`."""
+        try:
+            check(network, step_config, shared_memory())
+        except Unsupported as error:
+            return str(error)
+        return ""
+
+    @classmethod
+    def slowdown(cls, device: DeviceName) -> str:
+        """See `Engine.slowdown`."""
+        return ""
+
+    @classmethod
+    def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "CudaEngine":
+        """See `Engine.build`."""
+        return cls(network, step_config)
 
     def __init__(self, network: Network, step_config: StepConfig, device: Device | None = None) -> None:
         self._device = CupyDevice() if device is None else device

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engines.base import Floats, Replica, StepResult, Steps
+from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.object_cache import object_cache
 from ops.engines.simd.codegen.lane_data import EPOCH, ROWS, SEED_HIGH, SEED_LOW
@@ -17,7 +17,7 @@ from ops.engines.simd.program.layout import Layout
 from ops.engines.simd.program.memory import Memory
 from ops.engines.simd.support import check
 from ops.engines.spans import OneByOne
-from ops.errors import ShapeError
+from ops.errors import ShapeError, Unsupported
 from ops.network import Network
 from ops.random import seed_key
 from ops.step_config import StepConfig
@@ -44,6 +44,23 @@ class SimdEngine(OneByOne):
     """
 
     name = "simd"
+    devices = ("cpu",)
+    releases_gil = True
+    speed_rank = 10
+
+    @classmethod
+    def supports(cls, network: Network, step_config: StepConfig, device: DeviceName) -> str:
+        """See `Engine.supports`."""
+        try:
+            check(network, step_config)
+        except Unsupported as error:
+            return str(error)
+        return ""
+
+    @classmethod
+    def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> SimdEngine:
+        """See `Engine.build`."""
+        return cls(network, step_config)
 
     def __init__(self, network: Network, step_config: StepConfig) -> None:
         check(network, step_config)

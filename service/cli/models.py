@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
-from service.cli.output import show
+from service.cli.output import show, table
 from service.registry import ModelRef, ModelVersion, Registry
 from service.registry.exports.formats import FORMATS, export
 
@@ -25,12 +25,13 @@ def list_(context: Context, as_json: bool) -> None:
     found = registry.everything()
     aliases = registry.standing_for(found)
     rows = [
-        f"{m.name:<20}{m.version:>8}  {', '.join(aliases[m.label]):<12}{m.metrics['test_accuracy']:>14.4f}  {m.created}"
+        (m.name, str(m.version), ", ".join(aliases[m.label]), f"{m.metrics['test_accuracy']:.4f}", m.dataset, m.created)
         for m in found
     ]
-    head = f"{'model':<20}{'version':>8}  {'alias':<12}{'test accuracy':>14}  created"
-    text = "\n".join([head, *rows]) if found else "no models yet: train one with `atelier train`"
-    show([_value(m, aliases[m.label]) for m in found], text, as_json)
+    head = ("model", "version", "alias", "test accuracy", "data set", "created")
+    text = table(head, rows, right=("version", "test accuracy"))
+    found_text = text if found else "no models yet: train one with `atelier train`"
+    show([_value(m, aliases[m.label]) for m in found], found_text, as_json)
 
 
 @models.command("show")

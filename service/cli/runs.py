@@ -7,7 +7,7 @@ import click
 
 from service.cli.main import Context
 from service.cli.options import options_of, validated
-from service.cli.output import show
+from service.cli.output import show, table
 from service.cli.train import train_and_tell
 from service.config import ClusterConfig
 from service.errors import RunError
@@ -26,16 +26,18 @@ def runs() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON array.")
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
-    """All runs, newest first."""
+    """All runs, the one that started last first."""
     found = [_listed(folder) for folder in all_runs(context.home.runs)]
-    lines = [
-        f"{run['run']:<24}{run['status']:<13}{run['model']:<14}"
-        f"{run['epochs_done']:>4} of {run['epochs']:<4}"
-        f"{_number(run['train_loss']):>9}{_number(run['train_accuracy']):>9}"
+    rows = [
+        (
+            *(run["run"], run["status"], run["model"], f"{run['epochs_done']} of {run['epochs']}"),
+            *(_number(run["train_loss"]), _number(run["train_accuracy"]), run["started"][:16].replace("T", " ")),
+        )
         for run in found
     ]
-    head = f"{'run':<24}{'status':<13}{'model':<14}{'epochs':>8}{'':4}{'loss':>9}{'accuracy':>9}"
-    show(found, "\n".join([head, *lines]) if found else "no runs yet: start one with `atelier train`", as_json)
+    head = ("run", "status", "model", "epochs", "loss", "accuracy", "started (UTC)")
+    text = table(head, rows, right=("epochs", "loss", "accuracy"))
+    show(found, text if found else "no runs yet: start one with `atelier train`", as_json)
 
 
 @runs.command("show")
@@ -125,7 +127,7 @@ def _listed(folder: RunFolder) -> dict[str, Any]:
         return _summary(folder)
     except RunError:
         nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
-        return {"run": folder.name, "status": "damaged", **nothing}
+        return {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:
@@ -134,6 +136,7 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
     last = epochs[-1] if epochs else {}
     return {
         "run": folder.name,
+        "started": folder.started(),
         "status": folder.status(),
         "model": config.model,
         "epochs_done": len(epochs),

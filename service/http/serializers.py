@@ -58,7 +58,7 @@ def serialize_run(folder: RunFolder) -> dict[str, Any]:
     return {
         "run": folder.name,
         "status": folder.status(),
-        "started": entries[0]["at"] if entries else None,
+        "started": folder.started(),
         "model": config.get("name") or config["model"],
         "network": config["model"],
         "dataset": config["dataset"],

@@ -19,7 +19,7 @@ from service.files import canonical_json, new_folder
 from service.rounds.train_state import TrainState
 from service.runs import checkpoints
 from service.runs.checkpoints import Checkpoint
-from service.runs.log import Entry, RoundLog, entries
+from service.runs.log import Entry, RoundLog, entries, first_entry
 
 Status = Literal["running", "finished", "paused", "cancelled", "failed", "interrupted"]
 
@@ -101,6 +101,14 @@ class RunFolder:
         """The round log from the beginning. Raises RunError where its chain is broken."""
         return entries(self.log)
 
+    def started(self) -> str:
+        """When the run began (ISO 8601, UTC): what its first entry says, or the time of its configuration."""
+        try:
+            return str(first_entry(self.log)["at"])
+        except (RunError, KeyError):
+            written = (self.path / "config.json").stat().st_mtime
+            return datetime.fromtimestamp(written, UTC).isoformat()
+
     def status(self) -> Status:
         """What can be said of the run from its files."""
         last = deque(self.entries(), maxlen=1)
@@ -158,8 +166,8 @@ class RunFolder:
 
 
 def all_runs(runs: Path) -> list[RunFolder]:
-    """Every run there is, newest first."""
+    """Every run there is, the one that started last first."""
     if not runs.is_dir():
         return []
     folders = [RunFolder(path) for path in runs.iterdir() if (path / "config.json").is_file()]
-    return sorted(folders, key=lambda folder: folder.name, reverse=True)
+    return sorted(folders, key=lambda folder: (folder.started(), folder.name), reverse=True)

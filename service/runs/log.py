@@ -62,6 +62,14 @@ def entries(path: Path) -> Iterator[Entry]:
         yield json.loads(line)
 
 
+def first_entry(path: Path) -> Entry:
+    """The first entry of a log. Raises RunError where there is none that can be read."""
+    entry = next(entries(path), None)
+    if entry is None:
+        raise RunError(f"{path} has no entry yet")
+    return entry
+
+
 def tail(path: Path, position: int) -> tuple[list[Entry], int]:
     """The whole lines of a log behind a position in bytes, and the position behind them; their chain is not checked.
 

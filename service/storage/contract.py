@@ -13,8 +13,8 @@ from typing import Protocol
 MANIFEST = "manifest.json"
 """The file that makes a folder: it comes last and goes first."""
 
-HIDDEN = ".deleted-"
-"""What the name of a hidden folder begins with, before its own."""
+DELETED = ".deleted-"
+"""What the name of a soft-deleted folder begins with, before its own."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Storage(Protocol):
     def publish(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Make a folder of these files, one of them the manifest.
 
-        Raises Conflict where its name was ever used, by a folder that was erased or never finished too.
+        Raises Conflict where its name was ever used, also by a folder that was purged or never finished.
         """
 
     def published(self, parent: str = "") -> list[str]:
@@ -56,10 +56,10 @@ class Storage(Protocol):
         """Every name below a parent that `publish` would refuse."""
 
     def soft_delete(self, folder: str) -> None:
-        """Take a folder out of sight. Raises NotFound."""
+        """Take a folder out of sight, so that `restore` can bring it back. Raises NotFound."""
 
     def restore(self, folder: str) -> None:
-        """Bring a hidden folder back. Raises NotFound where it isn't hidden, or was erased."""
+        """Bring a soft-deleted folder back. Raises NotFound where it isn't deleted, or was purged."""
 
     def purge(self, grace_s: float) -> list[str]:
-        """Remove the files of folders that were hidden longer ago than this, in seconds; the keys of those folders."""
+        """Remove the files of folders that were soft-deleted longer ago than this, in seconds; their keys."""

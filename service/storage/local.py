@@ -10,11 +10,11 @@ from time import time
 
 from service.errors import Conflict, NotFound, StorageError
 from service.files import new_folder, replace_file
-from service.storage.contract import HIDDEN, MANIFEST, Stored
+from service.storage.contract import DELETED, MANIFEST, Stored
 
 
 class LocalStorage:
-    """A `Storage` in a folder. What is hidden is renamed; of what is erased an empty folder stays, for its name."""
+    """A `Storage` in a folder. A soft-deleted folder is renamed; of a purged one an empty folder keeps the name."""
 
     def __init__(self, folder: Path) -> None:
         self.root = str(folder)
@@ -22,12 +22,12 @@ class LocalStorage:
 
     def read(self, key: str) -> Stored:
         path = self._folder / key
-        with _told(key):
+        with _storage_errors(key):
             return _stored(path)
 
     def write(self, key: str, content: bytes, replaces: str | None) -> None:
         path = self._folder / key
-        with _told(key), _held(path.parent):
+        with _storage_errors(key), _locked(path.parent):
             there = _stored(path).tag if path.is_file() else None
             if there != replaces:
                 raise Conflict(f"{key} was changed by somebody else")
@@ -35,8 +35,8 @@ class LocalStorage:
 
     def publish(self, folder: str, files: Mapping[str, bytes]) -> None:
         target = self._folder / folder
-        with _told(folder), _held(target.parent):
-            if _hidden(target).exists():
+        with _storage_errors(folder), _locked(target.parent):
+            if _deleted_path(target).exists():
                 raise Conflict(f"{folder} was used before")
             try:
                 with new_folder(target) as draft:
@@ -46,52 +46,59 @@ class LocalStorage:
                 raise Conflict(f"{folder} exists already") from None
 
     def published(self, parent: str = "") -> list[str]:
-        with _told(parent):
+        with _storage_errors(parent):
             parents = [self._folder / parent] if parent else _folders(self._folder)
             found = [path for each in parents for path in _folders(each) if not path.name.startswith(".")]
             return sorted(f"{path.parent.name}/{path.name}" for path in found if (path / MANIFEST).is_file())
 
     def used(self, parent: str) -> list[str]:
-        with _told(parent):
-            return sorted(path.name.removeprefix(HIDDEN) for path in _folders(self._folder / parent))
+        with _storage_errors(parent):
+            return sorted(path.name.removeprefix(DELETED) for path in _folders(self._folder / parent))
 
     def soft_delete(self, folder: str) -> None:
         target = self._folder / folder
-        with _told(folder), _held(target.parent, make=False):
+        with _storage_errors(folder), _locked(target.parent, make=False):
             if not (target / MANIFEST).is_file():
                 raise NotFound(f"{folder} isn't there")
-            os.utime(target)  # before the rename, so that `purge` never takes an older time for that of hiding
-            target.rename(_hidden(target))
+            os.utime(target)  # before the rename, so that `purge` never takes an older time for that of the deletion
+            target.rename(_deleted_path(target))
 
     def restore(self, folder: str) -> None:
         target = self._folder / folder
-        with _told(folder), _held(target.parent, make=False):
-            if not (_hidden(target) / MANIFEST).is_file():
-                raise NotFound(f"{folder} isn't hidden")
-            _hidden(target).rename(target)
+        with _storage_errors(folder), _locked(target.parent, make=False):
+            if not (_deleted_path(target) / MANIFEST).is_file():
+                raise NotFound(f"{folder} isn't deleted")
+            _deleted_path(target).rename(target)
 
     def purge(self, grace_s: float) -> list[str]:
         gone = []
-        for folder in sorted(self._folder.glob(f"*/{HIDDEN}*")):
-            with _told(folder.name), _held(folder.parent):
+        for folder in sorted(self._folder.glob(f"*/{DELETED}*")):
+            with _storage_errors(folder.name), _locked(folder.parent):
                 if not folder.is_dir() or time() - folder.stat().st_mtime < grace_s or not any(folder.iterdir()):
                     continue
                 for path in [folder / MANIFEST, *folder.iterdir()]:
                     path.unlink(missing_ok=True)
-                gone.append(f"{folder.parent.name}/{folder.name.removeprefix(HIDDEN)}")
+                gone.append(f"{folder.parent.name}/{folder.name.removeprefix(DELETED)}")
         return gone
 
 
-def _hidden(folder: Path) -> Path:
-    return folder.with_name(f"{HIDDEN}{folder.name}")
+def _deleted_path(folder: Path) -> Path:
+    return folder.with_name(f"{DELETED}{folder.name}")
 
 
 def _folders(parent: Path) -> list[Path]:
-    """Folders below one, hidden ones too; not the drafts that publishers are at work on."""
-    if not parent.is_dir():
+    """Folders below one, soft-deleted ones too; not the drafts that publishers write. Raises StorageError."""
+    try:
+        entries = list(parent.iterdir())
+    except FileNotFoundError:
         return []
-    names = [path for path in parent.iterdir() if path.name.startswith(HIDDEN) or not path.name.startswith(".")]
-    return [path for path in names if path.is_dir()]
+    except NotADirectoryError:
+        raise StorageError(f"{parent} is no folder") from None
+    return [path for path in entries if _may_be_published(path.name) and path.is_dir()]
+
+
+def _may_be_published(name: str) -> bool:
+    return name.startswith(DELETED) or not name.startswith(".")
 
 
 def _stored(path: Path) -> Stored:
@@ -100,7 +107,7 @@ def _stored(path: Path) -> Stored:
 
 
 @contextmanager
-def _held(parent: Path, *, make: bool = True) -> Iterator[None]:
+def _locked(parent: Path, *, make: bool = True) -> Iterator[None]:
     """One writer below a parent at a time; readers never wait. make: the parent too, if it isn't there."""
     if make:
         parent.mkdir(parents=True, exist_ok=True)
@@ -110,8 +117,8 @@ def _held(parent: Path, *, make: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def _told(key: str) -> Iterator[None]:
-    """Tell what the system refuses in one line."""
+def _storage_errors(key: str) -> Iterator[None]:
+    """Turn what the system refuses into a NotFound or a StorageError of one line."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):

@@ -3,7 +3,7 @@
     lenet/3/.claim                    written only where there is none: whose it is, has the number; stays for ever
     lenet/3/weights.safetensors, …    then the files
     lenet/3/manifest.json             last: from here on there is a version
-    lenet/.deleted-3/manifest.json    a copy of it, while the version is hidden: then the one above is missing
+    lenet/.deleted-3/manifest.json    a copy of it, while the version is deleted: then the one above is missing
     lenet/aliases.json                replaced only while its ETag is the one that was read
 
 A publisher that dies leaves a claim and files without a manifest, which nobody sees.
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service.errors import Conflict, NotFound, StorageError
-from service.storage.contract import HIDDEN, MANIFEST, Stored
+from service.storage.contract import DELETED, MANIFEST, Stored
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -47,11 +47,11 @@ class S3Storage:
         except ImportError:
             raise StorageError(f"models at {self.root} need the extra s3: pip install 'atelier-train[s3]'") from None
         self._errors = exceptions
-        with self._told():
+        with self._storage_errors():
             self._store = S3Store(bucket, prefix=prefix or None, client_options=CLIENT, retry_config=RETRIES)
 
     def read(self, key: str) -> Stored:
-        with self._told(key):
+        with self._storage_errors(key):
             found = self._store.get(key)
             return Stored(found.bytes().to_bytes(), found.meta["e_tag"] or "")
 
@@ -67,61 +67,61 @@ class S3Storage:
         return sorted(folder for folder in self._manifests(parent) if "/." not in folder)
 
     def used(self, parent: str) -> list[str]:
-        with self._told():
+        with self._storage_errors():
             found = self._store.list_with_delimiter(parent)["common_prefixes"]
-        return sorted({key.rpartition("/")[2].removeprefix(HIDDEN) for key in found})
+        return sorted({key.rpartition("/")[2].removeprefix(DELETED) for key in found})
 
     def soft_delete(self, folder: str) -> None:
-        self._put(f"{_hidden(folder)}/{MANIFEST}", self.read(f"{folder}/{MANIFEST}").content)
+        self._put(f"{_deleted_key(folder)}/{MANIFEST}", self.read(f"{folder}/{MANIFEST}").content)
         self._delete(f"{folder}/{MANIFEST}")
 
     def restore(self, folder: str) -> None:
-        # The copy stays: whatever hides, shows and erases at the same time, a manifest is never lost.
-        manifest = self.read(f"{_hidden(folder)}/{MANIFEST}").content
+        # The copy stays: whoever deletes, restores and purges at the same time, a manifest is never lost.
+        manifest = self.read(f"{_deleted_key(folder)}/{MANIFEST}").content
         try:
             self._put(f"{folder}/{MANIFEST}", manifest, "create")
         except Conflict:
-            raise NotFound(f"{folder} isn't hidden") from None
+            raise NotFound(f"{folder} isn't deleted") from None
         try:
-            self.read(f"{_hidden(folder)}/{MANIFEST}")
-        except NotFound:  # erased in between
+            self.read(f"{_deleted_key(folder)}/{MANIFEST}")
+        except NotFound:  # purged in between
             self._delete(f"{folder}/{MANIFEST}")
             raise
 
     def purge(self, grace_s: float) -> list[str]:
         written = self._manifests()
         gone = []
-        for folder in {key.replace(f"/{HIDDEN}", "/") for key in written} - written.keys():
-            if datetime.now(UTC) - written[_hidden(folder)] < timedelta(seconds=grace_s):
+        for folder in {key.replace(f"/{DELETED}", "/") for key in written} - written.keys():
+            if datetime.now(UTC) - written[_deleted_key(folder)] < timedelta(seconds=grace_s):
                 continue
-            self._delete(f"{_hidden(folder)}/{MANIFEST}")  # first: `restore` looks for it last
+            self._delete(f"{_deleted_key(folder)}/{MANIFEST}")  # first: `restore` looks for it last
             if folder not in self._manifests(folder):
                 self._delete(*(key for key in self._keys(folder) if not key.endswith(f"/{CLAIM}")))
                 gone.append(folder)
         return sorted(gone)
 
     def _put(self, key: str, content: bytes, mode: "PutMode" = "overwrite") -> None:
-        with self._told(key):
+        with self._storage_errors(key):
             self._store.put(key, content, mode=mode)
 
     def _delete(self, *keys: str) -> None:
-        with self._told():
+        with self._storage_errors():
             self._store.delete(keys)
 
     def _keys(self, prefix: str) -> dict[str, datetime]:
         """Every key below a prefix, and when it was written."""
-        with self._told():
+        with self._storage_errors():
             return {each["path"]: each["last_modified"] for each in self._store.list(prefix).collect()}
 
     def _manifests(self, prefix: str = "") -> dict[str, datetime]:
-        """The folders with a manifest, hidden ones too, and when that was written; what lies deeper is not ours."""
+        """The folders with a manifest, deleted ones too, and when that was written; what lies deeper is not ours."""
         end = f"/{MANIFEST}"
         found = {key: when for key, when in self._keys(prefix).items() if key.endswith(end) and key.count("/") == 2}
         return {key.removesuffix(end): when for key, when in found.items()}
 
     @contextmanager
-    def _told(self, key: str = "") -> Iterator[None]:
-        """Tell what the library raises in one line: its own messages have pages."""
+    def _storage_errors(self, key: str = "") -> Iterator[None]:
+        """Turn what the library raises into an error of one line: its own messages have pages."""
         try:
             yield
         except (FileNotFoundError, self._errors.BaseError) as error:
@@ -137,9 +137,9 @@ class S3Storage:
             raise StorageError(f"{self.root} {_reason(str(error), code[1] if code else '')}") from None
 
 
-def _hidden(folder: str) -> str:
+def _deleted_key(folder: str) -> str:
     parent, _, name = folder.rpartition("/")
-    return f"{parent}/{HIDDEN}{name}"
+    return f"{parent}/{DELETED}{name}"
 
 
 def _reason(message: str, code: str) -> str:

@@ -85,7 +85,7 @@ def barriers(page: Any) -> list[str]:
 def test_a_drawing_is_answered_while_it_is_drawn(page: Any) -> None:
     page.goto("/try")
     page.get_by_role("button", name="Clear").click()
-    api.expect(page.locator("#answer")).to_have_text("Nothing on the board yet.")
+    api.expect(page.locator("#answer")).to_have_text("Nothing drawn yet.")
     box = page.locator("#board").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.down()
@@ -115,14 +115,14 @@ def test_the_gallery_can_be_walked_with_the_keyboard(page: Any) -> None:
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/models/**")
-    assert page.locator("h2").first.inner_text() == "How it learned"
+    assert page.locator("h2").first.inner_text() == "Training curve"
 
 
 def test_the_page_of_a_run_follows_its_log(page: Any) -> None:
     page.goto(f"/runs/{RUN}")
     api.expect(page.locator("#epochs tr")).to_have_count(2)
     api.expect(page.locator("#status")).to_have_text("finished")
-    api.expect(page.locator("#loss")).to_have_text("1.000")
+    api.expect(page.locator("#loss")).to_have_text("0.900")
 
 
 TRAIN = (

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from service.http.errors import problem_response
 from service.http.limits import Limits
 
-REQUEST_LINE = len(" HTTP/1.1\r\n") + len("\r\n")
+FIXED_BYTES = len("  HTTP/1.1\r\n\r\n")
 """Bytes of a head beside its method, its target and its header lines."""
 
 
@@ -49,7 +49,7 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_reading_head = True
-        self._head_bytes = REQUEST_LINE
+        self._head_bytes = FIXED_BYTES
 
     def on_url(self, url: bytes) -> None:
         self._count_head(len(url))

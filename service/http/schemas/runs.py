@@ -13,7 +13,7 @@ class Run(ResponseModel):
     """A run and how far it came.
 
     Attributes:
-        started: When its log begins (ISO 8601, UTC).
+        started: When it began (ISO 8601, UTC).
         loss: Of the newest round or epoch, whichever came last; of a finished run, its last epoch.
         accuracy: The same.
         examples_per_s: Of the newest epoch.
@@ -21,7 +21,7 @@ class Run(ResponseModel):
 
     run: str
     status: Status
-    started: str | None
+    started: str
     model: str
     network: str
     dataset: str

@@ -53,6 +53,16 @@ def test_tritonclient_infers_what_the_model_says(
     assert triton.infer("lenet", [given]).as_numpy("logits").shape == (7, 10)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_tritonclient_may_compress_its_requests(triton: client.InferenceServerClient, algorithm: str) -> None:
+    images = np.random.default_rng(5).integers(0, 256, (3, 1, 28, 28), dtype=np.uint8)
+    given = client.InferInput("pixels", list(images.shape), "UINT8")
+    given.set_data_from_numpy(images)
+    plain = triton.infer("lenet", [given]).as_numpy("logits")
+    packed = triton.infer("lenet", [given], request_compression_algorithm=algorithm).as_numpy("logits")
+    np.testing.assert_array_equal(packed, plain)
+
+
 def test_pixels_between_bytes_are_not_rounded(home: Home, http: httpx.Client) -> None:
     x = np.random.default_rng(4).random((2, 1, 28, 28), np.float32)
     body = {"inputs": [{"name": "pixels", "shape": list(x.shape), "datatype": "FP32", "data": x.ravel().tolist()}]}

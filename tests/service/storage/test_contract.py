@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, NotFound, StorageError
 from service.storage import MANIFEST, Storage, open_storage
 
 FILES = {"a.bin": bytes(range(256)), "b.txt": b"words", MANIFEST: b"{}"}
@@ -72,6 +72,12 @@ def test_a_folder_is_published_once(storage: Storage) -> None:
         storage.read("lenet/1/c.bin")
 
 
+def test_a_place_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file is in the way")
+    with pytest.raises(StorageError, match="is no folder"):
+        open_storage(tmp_path / "models").published()
+
+
 def test_folders_are_listed_by_their_parent_and_all(storage: Storage) -> None:
     for folder in ("lenet/1", "lenet/2", "lenet-relu/1", "len/7"):
         storage.publish(folder, FILES)
@@ -81,7 +87,7 @@ def test_folders_are_listed_by_their_parent_and_all(storage: Storage) -> None:
     assert storage.used("lenet") == ["1", "2"]
 
 
-def test_a_hidden_folder_is_out_of_sight_until_it_is_shown(storage: Storage) -> None:
+def test_a_soft_deleted_folder_is_out_of_sight_until_it_is_restored(storage: Storage) -> None:
     storage.publish("lenet/1", FILES)
     storage.soft_delete("lenet/1")
     assert (storage.published(), storage.used("lenet")) == ([], ["1"])
@@ -98,8 +104,8 @@ def test_a_hidden_folder_is_out_of_sight_until_it_is_shown(storage: Storage) -> 
         storage.restore("lenet/1")
 
 
-def test_what_was_hidden_long_ago_is_erased_and_its_name_stays_used(storage: Storage) -> None:
-    parent = "x.deleted-y"  # a name that looks like what hides folders
+def test_what_was_deleted_long_ago_is_purged_and_its_name_stays_used(storage: Storage) -> None:
+    parent = "x.deleted-y"  # a name that looks like that of a deleted folder
     for name in ("1", "2", "3"):
         storage.publish(f"{parent}/{name}", FILES)
     storage.soft_delete(f"{parent}/1")
@@ -148,7 +154,7 @@ def test_of_many_changes_to_a_file_none_is_lost(place: Path | str) -> None:
     assert open_storage(place).read("lenet/count").content == b"24"
 
 
-def test_a_folder_that_is_hidden_and_shown_by_many_at_once_is_never_lost(place: Path | str) -> None:
+def test_a_folder_that_many_delete_and_restore_at_once_is_never_lost(place: Path | str) -> None:
     open_storage(place).publish("lenet/1", FILES)
 
     def turn(step: int) -> None:

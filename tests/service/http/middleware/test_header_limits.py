@@ -69,6 +69,29 @@ def test_a_head_past_the_limit_is_refused(http: httpx.Client) -> None:
     assert status(talk(http, GET + b"X: " + b"a" * LIMITS.head)) == 431
 
 
+def head_of(size: int, name: bytes = b"X") -> bytes:
+    """A request that is whole, with a head of so many bytes."""
+    rest = GET + b"Connection: close\r\n" + name + b": "
+    return rest + b"a" * (size - len(rest) - len(b"\r\n\r\n")) + b"\r\n\r\n"
+
+
+def test_the_limit_is_exact_for_a_head_that_comes_in_one_read(http: httpx.Client) -> None:
+    assert len(head_of(LIMITS.head)) == LIMITS.head
+    assert status(talk(http, head_of(LIMITS.head))) == 200
+    assert status(talk(http, head_of(LIMITS.head + 1))) == 431
+    assert status(talk(http, head_of(120_000))) == 431
+    target = b"GET /health?" + b"a" * 120_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert status(talk(http, target)) == 431
+
+
+def test_each_of_many_requests_on_a_connection_has_the_whole_limit(http: httpx.Client) -> None:
+    keep = head_of(LIMITS.head - 1000).replace(b"Connection: close", b"Connection: open!")
+    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) as connection:
+        for _ in range(3):
+            connection.sendall(keep)
+            assert status(connection.recv(65536)) == 200
+
+
 def test_what_trails_a_body_counts_as_its_head_does(http: httpx.Client) -> None:
     body = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
     said = talk(http, POST + body, b"X: " + b"a" * 2**20)

@@ -122,7 +122,7 @@ def test_the_page_of_a_run_follows_its_log(page: Any) -> None:
     page.goto(f"/runs/{RUN}")
     api.expect(page.locator("#epochs tr")).to_have_count(2)
     api.expect(page.locator("#status")).to_have_text("finished")
-    api.expect(page.locator("#loss")).to_have_text("0.900")
+    api.expect(page.locator("#loss")).to_have_text("0.750")
 
 
 TRAIN = (

@@ -34,7 +34,7 @@ def filled_home(root: Path) -> Home:
         log.append("begin", rounds_done=0)
         for epoch in (0, 1):
             log.append("round", round=epoch, epoch=epoch, examples=60, loss=2.0 - epoch, accuracy=0.5, digest="0" * 64)
-            log.append("epoch", epoch=epoch, examples=60, train_loss=1.9 - epoch, train_accuracy=0.6,
+            log.append("epoch", epoch=epoch, examples=60, train_loss=1.75 - epoch, train_accuracy=0.6,
                        examples_per_s=1000.0, wall_s=0.06, rounds_done=epoch + 1)  # fmt: skip
         log.append("end", outcome="finished", digest="0" * 64, examples=120)
     return home

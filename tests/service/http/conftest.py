@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,8 @@ from tests.service.models import draft, publish
 
 TOKEN = "open sesame"
 RUN = "20261123-181500-4f2a"
-LIMITS = Limits(body=2 * 2**20, images=200, read_s=1.0)
+LIMITS = Limits(body=2 * 2**20, images=200)
+IMPATIENT = replace(LIMITS, read_s=1.0)
 
 
 def filled_home(root: Path) -> Home:
@@ -48,4 +50,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="session")
 def http(home: Home) -> Iterator[httpx.Client]:
     with serving(home, token=TOKEN, limits=LIMITS) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def impatient(home: Home) -> Iterator[httpx.Client]:
+    """A service that waits a second for a request: for tests that wait for the end of its patience."""
+    with serving(home, limits=IMPATIENT) as client:
         yield client

@@ -20,7 +20,7 @@ POST = b"POST /api/models/lenet/predict HTTP/1.1\r\nHost: x\r\nContent-Type: app
 
 def talk(http: httpx.Client, *sent: bytes) -> bytes:
     """All that the server says until it hangs up."""
-    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) as connection:
         said = b""
         try:
             for part in sent:
@@ -86,7 +86,7 @@ def test_the_limit_is_exact_for_a_head_that_comes_in_one_read(http: httpx.Client
 
 def test_each_of_many_requests_on_a_connection_has_the_whole_limit(http: httpx.Client) -> None:
     keep = head_of(LIMITS.head - 1000).replace(b"Connection: close", b"Connection: open!")
-    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) as connection:
         for _ in range(3):
             connection.sendall(keep)
             assert status(connection.recv(65536)) == 200
@@ -99,18 +99,18 @@ def test_what_trails_a_body_counts_as_its_head_does(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /hea", GET])
-def test_a_head_that_does_not_arrive_is_not_waited_for(http: httpx.Client, sent: bytes) -> None:
-    assert status(talk(http, sent)) == 408
+def test_a_head_that_does_not_arrive_is_not_waited_for(impatient: httpx.Client, sent: bytes) -> None:
+    assert status(talk(impatient, sent)) == 408
 
 
-def test_the_next_head_on_a_connection_is_not_waited_for_either(http: httpx.Client) -> None:
-    said = talk(http, GET + b"\r\n" + GET)
+def test_the_next_head_on_a_connection_is_not_waited_for_either(impatient: httpx.Client) -> None:
+    said = talk(impatient, GET + b"\r\n" + GET)
     assert said.count(b"HTTP/1.1 200") == 1
     assert said.count(b"HTTP/1.1 408") == 1
 
 
-def test_a_blank_line_after_an_answer_keeps_no_connection(http: httpx.Client) -> None:
-    with socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) as connection:
+def test_a_blank_line_after_an_answer_keeps_no_connection(impatient: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.base_url.port), timeout=60) as connection:
         connection.sendall(GET + b"\r\n")
         assert status(connection.recv(65536)) == 200
         connection.sendall(b"\n")
@@ -120,9 +120,9 @@ def test_a_blank_line_after_an_answer_keeps_no_connection(http: httpx.Client) ->
     assert not rest or status(rest) == 408
 
 
-def test_the_body_of_a_get_has_the_limits_of_others(http: httpx.Client) -> None:
-    assert status(talk(http, GET, b"Content-Length: 99999999\r\n\r\n")) == 413
-    assert status(talk(http, GET, b"Content-Length: 5\r\n\r\nhell")) == 408
+def test_the_body_of_a_get_has_the_limits_of_others(impatient: httpx.Client) -> None:
+    assert status(talk(impatient, GET, b"Content-Length: 99999999\r\n\r\n")) == 413
+    assert status(talk(impatient, GET, b"Content-Length: 5\r\n\r\nhell")) == 408
 
 
 def test_requests_sent_at_once_are_answered_in_their_order(http: httpx.Client) -> None:
@@ -148,7 +148,7 @@ def test_live_pages_past_the_limit_are_refused_also_when_all_come_at_once(tmp_pa
     with RoundLog(folder.log) as log:
         log.append("begin", rounds_done=0)
     with serving(home, limits=replace(LIMITS, streams=2)) as http:
-        pages = [socket.create_connection(("127.0.0.1", http.base_url.port), timeout=10) for _ in range(12)]
+        pages = [socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) for _ in range(12)]
         for page in pages:
             page.sendall(GET.replace(b"/health", b"/api/runs/endless/events") + b"\r\n")
         answers = sorted(status(page.recv(65536)) for page in pages)

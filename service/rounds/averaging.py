@@ -55,8 +55,19 @@ class Divergence(NamedTuple):
 def divergence(whole: PartialSum, steps: int) -> Divergence:
     """How far apart a round of `steps` steps brought the replicas that were summed."""
     mean = whole.theta / whole.stats.examples
-    length, travelled = squared_lengths(mean, _start(whole).replica.theta)
-    apart = max(whole.stats.spread / whole.stats.examples - travelled, 0.0)
+    return divergence_of(whole.stats, *squared_lengths(mean, _start(whole).replica.theta), steps)
+
+
+def divergence_of(stats: RoundStats, length: float, travelled: float, steps: int) -> Divergence:
+    """The same, where the sums over the parameters are known.
+
+    Args:
+        stats: of all shards together.
+        length: the squared length of their average.
+        travelled: the squared distance that it travelled.
+        steps: how many steps the round had.
+    """
+    apart = max(stats.spread / stats.examples - travelled, 0.0)
     # The next interval may depend on it: twelve digits, so that the last bit of a library's sum doesn't matter.
     return Divergence(
         drift=apart / travelled if travelled > 0 else 0.0,

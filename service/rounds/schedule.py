@@ -32,3 +32,7 @@ class RoundSchedule:
         if done is None:
             return self._plan.first_round()
         return self._plan.round_after(done, self._dispersions.get(done.number + 1 - ROUNDS_AHEAD))
+
+    def copy(self) -> "RoundSchedule":
+        """A schedule of its own, which knows the same so far."""
+        return RoundSchedule(self._plan, self._dispersions)

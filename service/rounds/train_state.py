@@ -24,8 +24,8 @@ class TrainState:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the parameters' bytes (float32, little-endian)."""
-        return sha256(np.ascontiguousarray(self.replica.theta, "<f4").data).hexdigest()
+        """See `parameters_digest`."""
+        return parameters_digest(self.replica.theta)
 
     def without_velocity(self) -> "TrainState":
         """As much of the state as an average needs of where its round began."""
@@ -33,6 +33,11 @@ class TrainState:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpack, (self.replica.theta, pack(self.replica.velocity), pack(self.outer))
+
+
+def parameters_digest(theta: Floats) -> str:
+    """SHA-256 of the parameters' bytes (float32, little-endian), in hex."""
+    return sha256(np.ascontiguousarray(theta, "<f4").data).hexdigest()
 
 
 def _unpack(theta: Floats, velocity: Packed, outer: Packed) -> TrainState:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engines.base import Floats
+from ops.engines.base import AveragingRule, Floats
 from service.rounds.train_state import TrainState
 
 
@@ -77,3 +77,13 @@ class Strategy(Protocol):
             start: the state that the round began with; its velocity is left out, and is all zeros.
             average: the mean of where the shards arrived.
         """
+
+
+def averaging_rule(strategy: Strategy) -> AveragingRule | None:
+    """What `update` comes to, if an engine can work it out where it computes: `ops.averaging` has the equations.
+
+    A strategy whose `update` is the plain average or the outer optimizer of those equations says so by a property
+    `averaging_rule`. Every other strategy gets its averages on the host.
+    """
+    rule: AveragingRule | None = getattr(strategy, "averaging_rule", None)
+    return rule

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ops.averaging import nesterov_outer_step
-from ops.engines.base import Floats, Replica
+from ops.engines.base import AveragingRule, Floats, Replica
 from service.config import AveragingConfig
 from service.rounds.strategies.base import Average, Interval, Progress, Strategy
 from service.rounds.train_state import TrainState
@@ -38,6 +38,11 @@ class DiLoCo:
 
     def interval(self, progress: Progress) -> Interval:
         return Interval(self.every)
+
+    @property
+    def averaging_rule(self) -> AveragingRule:
+        """See `service.rounds.strategies.base.averaging_rule`."""
+        return AveragingRule(self.lr, self.momentum)
 
     def update(self, start: TrainState, average: Average) -> TrainState:
         if self.lr == 1 and self.momentum == 0:

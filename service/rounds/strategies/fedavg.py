@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ops.engines.base import Floats, Replica
+from ops.engines.base import AveragingRule, Floats, Replica
 from service.config import AveragingConfig
 from service.rounds.strategies.base import Average, Interval, Progress, Strategy
 from service.rounds.train_state import TrainState
@@ -31,6 +31,11 @@ class FedAvg:
 
     def interval(self, progress: Progress) -> Interval:
         return Interval(self.every)
+
+    @property
+    def averaging_rule(self) -> AveragingRule:
+        """See `service.rounds.strategies.base.averaging_rule`."""
+        return AveragingRule()
 
     def update(self, start: TrainState, average: Average) -> TrainState:
         return TrainState(Replica(average.theta.astype(np.float32), average.velocity), start.outer)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ops.engines.base import Floats
+from ops.engines.base import AveragingRule, Floats
 from service.config import AveragingConfig
-from service.rounds.strategies.base import Average, Interval, Progress, Strategy
+from service.rounds.strategies.base import Average, Interval, Progress, Strategy, averaging_rule
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.train_state import TrainState
 
@@ -36,6 +36,11 @@ class GrowingInterval:
         last = self.inner.interval(progress)
         steps = self.first * (last.steps / self.first) ** (progress.step / progress.steps)
         return last._replace(steps=max(1, round(steps)))
+
+    @property
+    def averaging_rule(self) -> AveragingRule | None:
+        """See `service.rounds.strategies.base.averaging_rule`."""
+        return averaging_rule(self.inner)
 
     def update(self, start: TrainState, average: Average) -> TrainState:
         return self.inner.update(start, average)

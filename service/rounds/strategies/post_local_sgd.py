@@ -4,9 +4,9 @@ local SGD, 2020).
 
 from dataclasses import dataclass
 
-from ops.engines.base import Floats
+from ops.engines.base import AveragingRule, Floats
 from service.config import AveragingConfig
-from service.rounds.strategies.base import Average, Interval, Progress, Strategy
+from service.rounds.strategies.base import Average, Interval, Progress, Strategy, averaging_rule
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.train_state import TrainState
 
@@ -40,6 +40,11 @@ class PostLocalSGD:
         if progress.step < start:
             return Interval(min(self.every, start - progress.step), solo=True)
         return self.inner.interval(Progress(progress.step - start, progress.steps - start, progress.dispersion))
+
+    @property
+    def averaging_rule(self) -> AveragingRule | None:
+        """See `service.rounds.strategies.base.averaging_rule`."""
+        return averaging_rule(self.inner)
 
     def update(self, start: TrainState, average: Average) -> TrainState:
         return self.inner.update(start, average)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ops.engines.base import Floats
-from service.rounds.strategies.base import Average, Interval, Progress, Strategy
+from ops.engines.base import AveragingRule, Floats
+from service.rounds.strategies.base import Average, Interval, Progress, Strategy, averaging_rule
 from service.rounds.train_state import TrainState
 
 
@@ -26,6 +26,12 @@ class VelocityReset:
 
     def interval(self, progress: Progress) -> Interval:
         return self.inner.interval(progress)
+
+    @property
+    def averaging_rule(self) -> AveragingRule | None:
+        """See `service.rounds.strategies.base.averaging_rule`."""
+        inner = averaging_rule(self.inner)
+        return replace(inner, reset_velocity=True) if inner else None
 
     def update(self, start: TrainState, average: Average) -> TrainState:
         state = self.inner.update(start, average)

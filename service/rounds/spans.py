@@ -1,0 +1,170 @@
+"""Spans: all shards of several rounds as one task, for a worker that has the cluster, or a GPU, to itself.
+
+    a task for each shard      | shard 0 | shard 1 |      | shard 0 | shard 1 |      ...
+    one task for a span        | round 0, averaged | round 1, averaged | ... |
+
+Shards are computed and summed in the same order either way, so the grain can't change a bit. A span saves messages, and
+an engine that averages where it computes (`Engine.run_rounds`) saves the way between device and host.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from time import time
+
+from ops.averaging import FAN_IN
+from ops.engines.base import AveragingRule, RoundSteps
+from ops.engines.base import RoundResult as EngineResult
+from service.rounds.averaging import divergence_of
+from service.rounds.job import Job, engine_of, training_data
+from service.rounds.plan import Round
+from service.rounds.schedule import RoundSchedule
+from service.rounds.serial_executor import run_round
+from service.rounds.shard_update import Pace, RoundStats
+from service.rounds.steps import steps_of
+from service.rounds.strategies.base import averaging_rule
+from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState, parameters_digest
+
+
+@dataclass(frozen=True, eq=False)
+class SpanResult:
+    """What a span came to: enough for the next one to begin.
+
+    Attributes:
+        results: of its rounds, in order. The last one has the state after it; those before have none.
+        schedule: which rounds follow.
+    """
+
+    results: tuple[RoundResult, ...]
+    schedule: RoundSchedule
+
+    @property
+    def state(self) -> TrainState:
+        """The state after the span."""
+        state = self.results[-1].state
+        assert state is not None, "the last round of a span has its state"
+        return state
+
+
+@dataclass(frozen=True, eq=False)
+class SpanStart:
+    """Where the first span begins.
+
+    Attributes:
+        state: the state.
+        first: the first round.
+        schedule: which rounds follow.
+    """
+
+    state: TrainState
+    first: Round
+    schedule: RoundSchedule
+
+
+def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str = "") -> SpanResult | None:
+    """Compute the next rounds of a job, one after another.
+
+    Args:
+        job: the training.
+        before: where to begin, or the span before.
+        rounds: how many; fewer where the run ends.
+        worker: the address of the worker that this runs on, which is noted beside how fast it was.
+
+    Returns:
+        What the rounds came to; None where the span before ended the run.
+    """
+    schedule = before.schedule.copy()
+    first = before.first if isinstance(before, SpanStart) else schedule.after(before.results[-1].round)
+    if first is None:
+        return None
+    rule = averaging_rule(job.strategy)
+    if rule is None or not _averages_itself(job):
+        results = _on_host(job, before.state, first, schedule, rounds)
+    else:
+        results = _on_device(job, before.state, first, schedule, rounds, rule, worker)
+    return SpanResult(tuple(results), schedule)
+
+
+def _averages_itself(job: Job) -> bool:
+    """Whether it pays to leave averages to the engine: on a CPU it would take them here as well."""
+    return job.choice.device != "cpu"
+
+
+def _on_host(job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int) -> Iterator[RoundResult]:
+    """Any strategy: averages as `service.rounds.averaging` works them out."""
+    next_round: Round | None = first
+    for left in reversed(range(rounds)):
+        assert next_round is not None
+        result = run_round(job, state, next_round)
+        schedule.note(next_round, result.dispersion)
+        next_round = schedule.after(next_round)
+        assert result.state is not None
+        state = result.state
+        if left == 0 or next_round is None:
+            yield result
+            return
+        yield replace(result, state=None)
+
+
+def _on_device(
+    job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, rule: AveragingRule, worker: str
+) -> Iterator[RoundResult]:
+    """A strategy whose averages the engine takes itself."""
+    planned = list(_planned(first, schedule, rounds))
+    steps = (_round_steps(job, round_, rule) for round_ in planned)
+    engine, data = engine_of(job), training_data(job)
+    for round_, result in zip(planned, engine.run_rounds(state.replica, state.outer, data, steps), strict=True):
+        converted = _converted(round_, result, worker)
+        schedule.note(round_, converted.dispersion)
+        yield converted
+
+
+def _planned(first: Round, schedule: RoundSchedule, rounds: int) -> Iterator[Round]:
+    next_round: Round | None = first
+    for _ in range(rounds):
+        if next_round is None:
+            return
+        yield next_round
+        next_round = schedule.after(next_round)
+
+
+def _round_steps(job: Job, round_: Round, rule: AveragingRule) -> RoundSteps:
+    shards = [steps_of(job, round_, shard) for shard in range(round_.shards)]
+    return RoundSteps(shards, AveragingRule() if round_.solo else rule)
+
+
+def _converted(round_: Round, result: EngineResult, worker: str) -> RoundResult:
+    """An engine's result as that of a round, with what the log and the schedule need."""
+    stats = _tree_total(_shard_stats(result, worker))
+    apart = divergence_of(stats, result.length, result.travelled, round_.last - round_.first)
+    state = None if result.velocity is None or result.outer is None else TrainState(*result.end)
+    return RoundResult(
+        round=round_,
+        examples=stats.examples,
+        loss=stats.loss / stats.examples,
+        accuracy=stats.correct / stats.examples,
+        digest=parameters_digest(result.theta),
+        drift=apart.drift,
+        dispersion=apart.dispersion,
+        seconds=stats.seconds,
+        ended=stats.ended,
+        quickest=stats.quickest,
+        slowest=stats.slowest,
+        state=state,
+    )
+
+
+def _shard_stats(result: EngineResult, worker: str) -> Iterable[RoundStats]:
+    total, ended = sum(result.examples), time()
+    pace = Pace(result.seconds / max(total, 1), worker)
+    shards = zip(result.examples, result.losses, result.correct, result.distances, strict=True)
+    for examples, loss, correct, distance in shards:
+        yield RoundStats(examples, loss, correct, examples * distance, pace.example_s * examples, ended, pace, pace)
+
+
+def _tree_total(stats: Iterable[RoundStats]) -> RoundStats:
+    """The stats of all shards, added up in the shape of the averaging tree."""
+    parts = list(stats)
+    while len(parts) > FAN_IN:
+        parts = [RoundStats.total(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
+    return RoundStats.total(parts)

@@ -1,0 +1,85 @@
+"""Spans of any length give the rounds that tasks of single shards give."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from service.home import Home
+from service.rounds import spans
+from service.rounds.job import Job
+from service.rounds.schedule import RoundSchedule
+from service.rounds.spans import SpanResult, SpanStart, run_span
+from service.rounds.strategies.base import averaging_rule
+from service.rounds.tasks import RoundResult
+from tests.jobs import serial_results, small_job
+
+MEASURED = {"seconds", "ended", "quickest", "slowest", "state"}
+"""What differs from one computation to the next, and the state, which is compared by itself."""
+
+STRATEGIES = {
+    "fedavg": {"strategy": "fedavg"},
+    "outer momentum, solo start": {"solo_share": 0.3, "outer_momentum": 0.7},
+    "outer rate, velocity reset": {"outer_lr": 0.5, "outer_momentum": 0.3, "velocity": "reset"},
+    "growing interval": {"first_average_every": 1, "average_every": 5},
+    "twelve shards": {"shards": 12, "outer_momentum": 0.5},
+    "slowmo": {"strategy": "slowmo", "outer_momentum": 0.5},
+    "following the dispersion": {"target_dispersion": 1e-5, "average_every": 2},
+}
+
+
+def in_spans(job: Job, rounds: int) -> list[RoundResult]:
+    """All rounds of a job, computed in spans of so many."""
+    before: SpanStart | SpanResult = SpanStart(job.initial_state(), job.plan.first_round(), RoundSchedule(job.plan))
+    results: list[RoundResult] = []
+    while (span := run_span(job, before, rounds)) is not None:
+        assert all(result.state is None for result in span.results[:-1])
+        results += span.results
+        before = span
+    return results
+
+
+def same(result: RoundResult, expected: RoundResult) -> bool:
+    names = [field.name for field in fields(RoundResult) if field.name not in MEASURED]
+    return [getattr(result, name) for name in names] == [getattr(expected, name) for name in names]
+
+
+@pytest.mark.parametrize("averaging", STRATEGIES.values(), ids=STRATEGIES)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_span_of_any_length_gives_the_rounds_of_single_shards(
+    home: Home, tmp_path: Path, averaging: dict[str, object], momentum: float
+):
+    job = small_job(home, tmp_path / "idx", averaging=averaging, optimizer={"momentum": momentum})
+    expected = list(serial_results(job))
+    assert len(expected) > 3
+    for rounds in (1, 3, 1000):
+        results = in_spans(job, rounds)
+        assert len(results) == len(expected)
+        assert all(same(*pair) for pair in zip(results, expected, strict=True))
+        for name in ("theta", "velocity"):
+            last, wanted = results[-1].state, expected[-1].state
+            assert last is not None
+            assert wanted is not None
+            assert getattr(last.replica, name).tobytes() == getattr(wanted.replica, name).tobytes()
+            assert last.outer.tobytes() == wanted.outer.tobytes()
+
+
+@pytest.mark.parametrize(
+    "averaging", [given for name, given in STRATEGIES.items() if name not in ("slowmo", "following the dispersion")]
+)
+def test_averages_that_an_engine_takes_itself_are_those_of_the_host(
+    home: Home, tmp_path: Path, averaging: dict[str, object], monkeypatch: pytest.MonkeyPatch
+):
+    job = small_job(home, tmp_path / "idx", averaging=averaging, optimizer={"momentum": 0.9})
+    assert averaging_rule(job.strategy) is not None
+    expected = list(serial_results(job))
+    monkeypatch.setattr(spans, "_averages_itself", lambda job: True)
+    monkeypatch.setattr(spans, "run_round", None)  # the host's way is not taken
+    results = in_spans(job, 4)
+    assert len(results) == len(expected)
+    assert all(same(*pair) for pair in zip(results, expected, strict=True))
+
+
+def test_strategies_that_an_engine_can_t_work_out_say_so(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", averaging=STRATEGIES["slowmo"])
+    assert averaging_rule(job.strategy) is None

@@ -9,7 +9,7 @@ from flows.flow_runs import continues, mark_cancelled, run_name
 from flows.logs import worker_logs
 from flows.settings import gallery_url, task
 from service.cluster.connection import open_cluster
-from service.config import ClusterConfig, TrainConfig, from_preset
+from service.config import ClusterConfig, TrainConfig
 from service.data import ingest
 from service.home import Home
 from service.registry import Registry
@@ -51,7 +51,7 @@ def train_flow(
     home = Home.from_environment()
     home.prepare()
     run = run_name(run)
-    asked = RunFolder.open(home.runs, run).config() if resume else from_preset(config.model_dump(exclude_unset=True))
+    asked = RunFolder.open(home.runs, run).config() if resume else config
     begun = resume or continues(home.runs, run, asked)
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
     before = history(RunFolder.open(home.runs, run)) if begun else []

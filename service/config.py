@@ -1,4 +1,4 @@
-"""What a training is asked to do: one frozen, validated value, the same for command line, form and HTTP.
+"""The configuration of a training: one frozen, validated value, the same for command line, form and HTTP.
 
 With the data and what it starts from, `TrainConfig` decides the final bits (all of it but `name` and `tags`); nothing
 else does. Where the work runs (`ClusterConfig`) is kept apart, because it must not.
@@ -7,7 +7,7 @@ else does. Where the work runs (`ClusterConfig`) is kept apart, because it must 
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.errors import InvalidInput
 
@@ -46,40 +46,65 @@ class AugmentConfig(_Frozen):
 
 
 class AveragingConfig(_Frozen):
-    """How the replicas part ways and come together."""
+    """How the replicas part ways and come together; `service.rounds.strategies` makes a strategy of it."""
 
     strategy: Name = _field(
-        "composed", 9, "How replicas become one again; composed: as the other options say. See docs/averaging.md."
+        "composed", 0, "How replicas become one again; composed: as the other options say. See docs/averaging.md."
     )
-    shards: int = _field(4, 0, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
-    average_every: int = _field(118, 1, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
-    solo_share: float = _field(0.15, 2, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)
-    outer_lr: float = _field(1.0, 3, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
-    outer_momentum: float = _field(0.8, 4, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
+    shards: int = _field(4, 1, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
+    average_every: int = _field(118, 2, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
+    solo_share: float = _field(0.15, 3, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)
+    outer_lr: float = _field(1.0, 4, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
+    outer_momentum: float = _field(0.8, 5, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
     first_average_every: int = _field(
         0,
-        5,
+        6,
         "Steps before the first average, moving to --average-every by the end; 0: always --average-every.",
         ge=0,
         le=1_000_000,
     )
     target_dispersion: float = _field(
         0.0,
-        6,
+        7,
         "Let H follow how fast the replicas disperse: at this dispersion a step it is --average-every; 0: H stays.",
         ge=0,
         le=1,
     )
     velocity: Literal["average", "reset"] = _field(
-        "average", 7, "What becomes of the shards' velocities at an average."
+        "average", 8, "What becomes of the shards' velocities at an average."
     )
     lr_scaling: float = _field(
-        0.0, 8, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
+        0.0, 9, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
     )
+
+
+PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
+    {
+        "lenet-relu": {
+            "epochs": 100,
+            "batch_size": 128,
+            "optimizer": {
+                "lr": 0.05,
+                "momentum": 0.9,
+                "nesterov": True,
+                "weight_decay": 5e-4,
+                "schedule": "one-cycle",
+            },
+            "averaging": {"shards": 2, "average_every": 469, "solo_share": 0.03, "outer_momentum": 0.5},
+            "augment": {"flip": True, "shift": 1},
+        },
+        "mlp": {"optimizer": {"lr": 0.1}},
+        "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},
+    }
+)
+"""What a network is trained with where nothing else is said; the rest are the defaults of `TrainConfig`."""
 
 
 class TrainConfig(_Frozen):
-    """A training, as it is asked for. With the seed and the data it decides the final bits."""
+    """A training. With the data and what it starts from it decides the final bits.
+
+    Fields that are left out are those of the network's preset, so that a configuration always has all of its fields.
+    """
 
     model: NetworkName = _field("lenet", 0, "The network to train.")
     dataset: Name = _field("fashion-mnist", 1, "The ingested data set to train on.")
@@ -102,41 +127,26 @@ class TrainConfig(_Frozen):
         "", 13, "Words to find the model by, with commas between them.", pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _over_preset(cls, given: Any) -> Any:
+        """Lay what is given over the preset of its network."""
+        network = given.get("model") if isinstance(given, dict) else None
+        return overlaid(PRESETS.get(network, {}), given) if isinstance(network, str) else given
+
     @property
     def published_name(self) -> str:
         """What the trained model will be called."""
         return self.name or self.model
 
 
-PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
-    {
-        "lenet-relu": {
-            "epochs": 100,
-            "batch_size": 128,
-            "optimizer": {
-                "lr": 0.05,
-                "momentum": 0.9,
-                "nesterov": True,
-                "weight_decay": 5e-4,
-                "schedule": "one-cycle",
-            },
-            "averaging": {"shards": 2, "average_every": 469, "solo_share": 0.03, "outer_momentum": 0.5},
-            "augment": {"flip": True, "shift": 1},
-        },
-        "mlp": {"optimizer": {"lr": 0.1}},
-        "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},
-    }
-)
-"""What a network is trained with where nothing else is said; the rest is `TrainConfig`'s own defaults."""
-
-
 def from_preset(given: dict[str, Any]) -> TrainConfig:
-    """The preset of the network that is asked for, with what is given laid over it.
+    """The configuration that has what is given, nested as `TrainConfig` is, over the preset of its network.
 
-    given: nested as `TrainConfig` is. Raises InvalidInput, in one line, for what can't be.
+    Raises InvalidInput, in one line, for what can't be.
     """
     try:
-        return TrainConfig.model_validate(overlaid(PRESETS.get(given.get("model", "lenet"), {}), given))
+        return TrainConfig.model_validate(given)
     except ValidationError as error:
         raise explain(error) from None
 
@@ -158,13 +168,18 @@ class ClusterConfig(_Frozen):
 def explain(error: ValidationError) -> InvalidInput:
     """The first thing that pydantic found wrong, as one line."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or _is_field(part))
     _, _, message = first["msg"].partition(" should ")
     return InvalidInput(f"{where} must {message or first['msg']}, got {first['input']!r}")
 
 
+def _is_field(name: str) -> bool:
+    """Whether a part of a path is a field's name. Within a union pydantic adds the name of a type: `int`, `list[…]`."""
+    return name.isidentifier() and name.islower() and name not in ("int", "float", "str", "bool")
+
+
 def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Two nested dictionaries as one; where both speak, the upper one is right."""
+    """Two nested dictionaries as one; where both have a value, the one above counts."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

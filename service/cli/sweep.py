@@ -92,9 +92,10 @@ def _parsed(text: str) -> tuple[str, Any]:
     low, dots, high = values.partition("..")
     if dots:
         high, _, scale = high.partition(":")
-        if scale not in ("", "log"):
-            raise InvalidInput(f"--over takes LOW..HIGH or LOW..HIGH:log, got {text!r}")
-        return field, {"low": _value(low), "high": _value(high), "log": bool(scale)}
+        bounds = {"low": _value(low), "high": _value(high)}
+        if scale not in ("", "log") or not all(type(bound) in (int, float) for bound in bounds.values()):
+            raise InvalidInput(f"--over takes numbers as LOW..HIGH or LOW..HIGH:log, got {text!r}")
+        return field, {**bounds, "log": bool(scale)}
     return field, [_value(value) for value in values.split(",")]
 
 

@@ -11,6 +11,7 @@ from service.cli.output import show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.errors import InvalidInput
+from service.rounds.strategies.registry import unread_options
 from service.runs import RunFolder, new_run_id
 from service.training.preflight import check_training
 from service.training.stages import Published
@@ -40,6 +41,8 @@ def train(
         config = None if resume else from_preset(asked)
     except InvalidInput as error:
         raise in_options(error) from None
+    if config:
+        _check_strategy(config, asked)
     cluster = validated(ClusterConfig, options)
     train_and_tell(context, config, cluster, resume or new_run_id(), warm_start, as_json)
 
@@ -53,6 +56,14 @@ def train_and_tell(
         published = context.pipelines.train(context.home, config, cluster, run, warm_start)
     told = {name: value for name, value in asdict(published).items() if value is not None}
     show(told, _told(published), as_json)
+
+
+def _check_strategy(config: TrainConfig, asked: dict[str, Any]) -> None:
+    """Raise InvalidInput where an option was given that the strategy doesn't read."""
+    unread = unread_options(config.averaging, asked.get("averaging", {}))
+    if unread:
+        flags = ", ".join(_flags(dict.fromkeys(unread)))
+        raise InvalidInput(f"--strategy {config.averaging.strategy} has no use for {flags}: leave out {flags}")
 
 
 def _flags(asked: dict[str, Any]) -> list[str]:

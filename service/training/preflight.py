@@ -11,6 +11,7 @@ from service.home import Home
 from service.registry import Registry
 from service.rounds.job import network_for, step_config_for
 from service.rounds.plan import plan_for
+from service.rounds.strategies import strategy_for
 
 
 def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
@@ -18,6 +19,7 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
 
     Data that are yet to be ingested, or a store that will be built anew, are not looked into.
     """
+    strategy_for(config.averaging)
     if cluster.scheduler:
         check_scheduler(cluster.scheduler)
     Registry(home.models).versions(config.published_name)  # publishing comes last, and hours later

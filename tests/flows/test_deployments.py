@@ -83,8 +83,8 @@ def test_groups_come_in_the_order_in_which_they_are_declared():
 
 def test_what_is_left_out_comes_from_the_preset_of_the_network():
     asked = train_flow.validate_parameters({"config": {"model": "lenet-relu", "epochs": 2}})["config"]
-    assert isinstance(asked, TrainConfig)
-    assert asked.model_dump(exclude_unset=True) == {"model": "lenet-relu", "epochs": 2}
+    assert asked == from_preset({"model": "lenet-relu", "epochs": 2})
+    assert asked.optimizer.lr == 0.05
 
 
 def _groups(schema: dict[str, Any]) -> list[dict[str, Any]]:

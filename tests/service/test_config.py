@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from service.config import PRESETS, TrainConfig, explain, from_preset
+from service.errors import InvalidInput
+from service.search.sweep import Sweep
+
+
+@pytest.mark.parametrize("network", PRESETS)
+def test_what_is_left_out_comes_from_the_preset_of_the_network(network: str):
+    dumped = from_preset({"model": network}).model_dump()
+    for name, value in PRESETS[network].items():
+        if isinstance(value, dict):
+            assert {field: dumped[name][field] for field in value} == value
+        else:
+            assert dumped[name] == value
+
+
+def test_what_is_given_counts_more_than_the_preset_field_by_field():
+    config = from_preset({"model": "lenet-relu", "epochs": 3, "averaging": {"shards": 7}})
+    assert (config.epochs, config.batch_size) == (3, 128)
+    assert (config.averaging.shards, config.averaging.average_every, config.averaging.outer_momentum) == (7, 469, 0.5)
+
+
+def test_a_network_without_a_preset_has_the_defaults_of_the_fields():
+    assert from_preset({}) == from_preset({"model": "lenet"}) == TrainConfig()
+    assert TrainConfig().optimizer.lr == 0.9
+
+
+@pytest.mark.parametrize("network", ["lenet", *PRESETS])
+def test_a_configuration_that_was_written_down_is_read_as_it_was(network: str):
+    config = from_preset({"model": network, "seed": 5, "optimizer": {"momentum": 0.25}})
+    assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+    # even where every value of the preset was set to something else
+    plain = TrainConfig.model_validate({**TrainConfig().model_dump(), "model": network})
+    assert plain.model_dump() == {**TrainConfig().model_dump(), "model": network}
+
+
+@pytest.mark.parametrize("model", [[1], {}, None, 3, "resnet"])
+def test_a_network_that_is_none_is_refused_in_one_line(model: Any):
+    with pytest.raises(InvalidInput, match=r"^model must be .*'lenet'.*, got ") as refusal:
+        from_preset({"model": model})
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"optimizer": 3}, "optimizer"),
+        ({"averaging": []}, "averaging"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"optimizer": {"lr": "fast"}}, "optimizer.lr"),
+        ({"averaging": {"strategy": 5}}, "averaging.strategy"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line_with_the_path_of_the_field(given: dict[str, Any], path: str):
+    with pytest.raises(InvalidInput, match=f"^{path} must ") as refusal:
+        from_preset(given)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_names_of_pydantics_types_are_not_told():
+    with pytest.raises(ValidationError) as error:
+        Sweep.model_validate({"over": {"lr": {"low": 0.1, "high": ""}}})
+    assert str(explain(error.value)).startswith("over.lr must ")
+    with pytest.raises(ValidationError) as error:
+        TypeAdapter(dict[str, list[int | float]]).validate_python({"rates": [1, "x"]})
+    assert str(explain(error.value)).startswith("rates.1 must ")

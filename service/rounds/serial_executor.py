@@ -52,9 +52,9 @@ class SerialExecutor:
         return [function(*given) for given in arguments]
 
 
-def run_round(job: Job, start: TrainState, round_: Round) -> RoundResult:
-    """Compute one round. The result has the state after it."""
-    parts: Sequence[ShardUpdate | PartialSum] = shard_updates(job, round_, range(round_.shards), start)
+def run_round(job: Job, start: TrainState, round_: Round, worker: str = "") -> RoundResult:
+    """Compute one round. The result has the state after it. worker: see `shard_updates`."""
+    parts: Sequence[ShardUpdate | PartialSum] = shard_updates(job, round_, range(round_.shards), start, worker)
     while len(parts) > FAN_IN:
         parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
     return round_result(job, (round_, parts), with_state=True)

@@ -31,7 +31,7 @@ class SpanResult:
     """What a span came to: enough for the next one to begin.
 
     Attributes:
-        results: of its rounds, in order. The last one has the state after it; those before have none.
+        results: of its rounds, in order. The last one has the state after it; those before may lack it.
         schedule: which rounds follow.
     """
 
@@ -79,10 +79,16 @@ def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str 
         return None
     rule = averaging_rule(job.strategy)
     if rule is None or not _averages_itself(job):
-        results = _on_host(job, before.state, first, schedule, rounds)
+        results = _on_host(job, before.state, first, schedule, rounds, worker)
     else:
         results = _on_device(job, before.state, first, schedule, rounds, rule, worker)
-    return SpanResult(tuple(results), schedule)
+    done = list(results)
+    return SpanResult((*(_mid_span(job, result) for result in done[:-1]), done[-1]), schedule)
+
+
+def _mid_span(job: Job, result: RoundResult) -> RoundResult:
+    """A result without its state, unless a checkpoint is due there: states are most of what a span hands over."""
+    return result if result.round.last == job.plan.steps_per_epoch else replace(result, state=None)
 
 
 def _averages_itself(job: Job) -> bool:
@@ -90,27 +96,23 @@ def _averages_itself(job: Job) -> bool:
     return job.choice.device != "cpu"
 
 
-def _on_host(job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int) -> Iterator[RoundResult]:
+def _on_host(
+    job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, worker: str
+) -> Iterator[RoundResult]:
     """Any strategy: averages as `service.rounds.averaging` works them out."""
-    next_round: Round | None = first
-    for left in reversed(range(rounds)):
-        assert next_round is not None
-        result = run_round(job, state, next_round)
-        schedule.note(next_round, result.dispersion)
-        next_round = schedule.after(next_round)
+    for round_ in _planned(job, first, schedule, rounds):
+        result = run_round(job, state, round_, worker)
+        schedule.note(round_, result.dispersion)
         assert result.state is not None
         state = result.state
-        if left == 0 or next_round is None:
-            yield result
-            return
-        yield replace(result, state=None)
+        yield result
 
 
 def _on_device(
     job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, rule: AveragingRule, worker: str
 ) -> Iterator[RoundResult]:
-    """A strategy whose averages the engine takes itself."""
-    planned = list(_planned(first, schedule, rounds))
+    """A strategy whose averages the engine takes itself. Its intervals don't depend on what was measured."""
+    planned = list(_planned(job, first, schedule, rounds))
     steps = (_round_steps(job, round_, rule) for round_ in planned)
     engine, data = engine_of(job), training_data(job)
     for round_, result in zip(planned, engine.run_rounds(state.replica, state.outer, data, steps), strict=True):
@@ -119,12 +121,15 @@ def _on_device(
         yield converted
 
 
-def _planned(first: Round, schedule: RoundSchedule, rounds: int) -> Iterator[Round]:
+def _planned(job: Job, first: Round, schedule: RoundSchedule, rounds: int) -> Iterator[Round]:
+    """The rounds of a span: so many, and on to the end of the epoch if that takes no more again."""
     next_round: Round | None = first
-    for _ in range(rounds):
+    for count in range(1, 2 * rounds + 1):
         if next_round is None:
             return
         yield next_round
+        if count >= rounds and next_round.last == job.plan.steps_per_epoch:
+            return
         next_round = schedule.after(next_round)
 
 

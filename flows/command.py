@@ -1,66 +1,91 @@
-"""The `atelier` command: the service's command line, with its pipelines run as Prefect flows."""
+"""The `atelier` command: the service's command line, with its pipelines run as Prefect flows.
+
+Prefect and what the flows need are imported by the commands that use them.
+"""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows.embedded import SERVING, prefect_server, settle
+from flows.embedded import SERVING, PrefectServer, settle
 from service.cli import Pipelines, command
-from service.config import ClusterConfig, TrainConfig
-from service.data import DatasetInfo
-from service.home import Home
-from service.search.study import Study
-from service.search.sweep import Result, Sweep
-from service.training.evaluation import Evaluation
-from service.training.stages import Published
-from service.training.warm_start import WarmStart
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from service.config import ClusterConfig, TrainConfig
+    from service.data import DatasetInfo
+    from service.home import Home
+    from service.search.study import Study
+    from service.search.sweep import Result, Sweep
+    from service.training.evaluation import Evaluation
+    from service.training.stages import Published
+    from service.training.warm_start import WarmStart
 
 
 def main() -> None:
-    """Run the command line. Prefect is imported only by the commands that use it."""
-    command(Pipelines(ingest=_ingest, train=_train, evaluate=_evaluate, sweep=_sweep, study=_study, deploy=_deploy))
+    """Run the command line."""
+    flows = Flows()
+    pipelines = Pipelines(
+        ingest=flows.ingest,
+        train=flows.train,
+        evaluate=flows.evaluate,
+        sweep=flows.sweep,
+        study=flows.study,
+        deploy=deploy,
+        end=flows.server.end,
+    )
+    command(pipelines)
 
 
-def _ingest(home: Home, dataset: str, source: Path | None) -> DatasetInfo:
-    with _prefect(home):
-        from flows.ingest import ingest_flow
+class Flows:
+    """The pipelines as flows, on a server that the first of them starts.
 
-        return ingest_flow(dataset, str(source or ""))
+    Attributes:
+        server: The server.
+    """
+
+    def __init__(self) -> None:
+        self.server = PrefectServer()
+
+    def ingest(self, home: "Home", dataset: str, source: "Path | None") -> "DatasetInfo":
+        """Bring a data set into the store."""
+        with self.server.running(home, "flows.ingest") as flows:
+            info: DatasetInfo = flows.ingest_flow(dataset, str(source or ""))
+        return info
+
+    def train(
+        self, home: "Home", config: "TrainConfig | None", cluster: "ClusterConfig", run: str, warm_start: "WarmStart"
+    ) -> "Published":
+        """Start a run, or continue it where `config` is None."""
+        with self.server.running(home, "flows.train") as flows:
+            asked = {} if config is None else {"config": config}
+            published: Published = flows.train_flow(
+                **asked, cluster=cluster, run=run, resume=config is None, **asdict(warm_start)
+            )
+        return published
+
+    def evaluate(self, home: "Home", run: str, cluster: "ClusterConfig") -> "dict[int, Evaluation]":
+        """Measure a run."""
+        with self.server.running(home, "flows.evaluate") as flows:
+            evaluations: dict[int, Evaluation] = flows.evaluate_flow(run, cluster)
+        return evaluations
+
+    def sweep(self, home: "Home", sweep: "Sweep", name: str, parallel: int, cluster: "ClusterConfig") -> "list[Result]":
+        """Compare many trainings."""
+        with self.server.running(home, "flows.sweep") as flows:
+            results: list[Result] = flows.sweep_flow(sweep, name, parallel, cluster)
+        return results
+
+    def study(self, home: "Home", study: "Study", name: str, cluster: "ClusterConfig") -> "Path":
+        """Compare ways of averaging; the folder with the report."""
+        with self.server.running(home, "flows.study") as flows:
+            folder: Path = flows.study_flow(study, name, cluster)
+        return folder
 
 
-def _train(
-    home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, warm_start: WarmStart
-) -> Published:
-    with _prefect(home):
-        from flows.train import train_flow
-
-        return train_flow(config or TrainConfig(), cluster, run, resume=config is None, **asdict(warm_start))
-
-
-def _evaluate(home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]:
-    with _prefect(home):
-        from flows.evaluate import evaluate_flow
-
-        return evaluate_flow(run, cluster)
-
-
-def _sweep(home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterConfig) -> list[Result]:
-    with _prefect(home):
-        from flows.sweep import sweep_flow
-
-        return sweep_flow(sweep, name, parallel, cluster)
-
-
-def _study(home: Home, study: Study, name: str, cluster: ClusterConfig) -> Path:
-    with _prefect(home):
-        from flows.study import study_flow
-
-        return study_flow(study, name, cluster)
-
-
-def _deploy(home: Home, scheduler: str, trainings: int) -> None:
+def deploy(home: "Home", scheduler: str, trainings: int) -> None:
+    """Serve the flows to the Prefect server that is configured, until stopped."""
     home.prepare()
     settle(os.environ, home.root)
     for name, value in SERVING.items():
@@ -68,10 +93,3 @@ def _deploy(home: Home, scheduler: str, trainings: int) -> None:
     from flows.deployments import serve_forever
 
     serve_forever(home, scheduler, trainings)
-
-
-@contextmanager
-def _prefect(home: Home) -> Iterator[None]:
-    home.prepare()
-    with prefect_server(home.root):
-        yield

@@ -1,25 +1,23 @@
 """The flows as deployments of a Prefect server, served from this process."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import httpx
 from prefect import Flow, get_client, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron
 
 from flows.automations import keep_automations
 from flows.evaluate import evaluate_flow
+from flows.failures import explained
 from flows.ingest import ingest_flow
 from flows.orphans import give_up_orphans
 from flows.sweep import sweep_flow
 from flows.train import train_flow
 from service.config import PRESETS, ClusterConfig, from_preset
-from service.errors import AtelierError, InvalidInput
+from service.errors import InvalidInput
 from service.home import Home
 
 TAG = "atelier"
@@ -36,25 +34,11 @@ def serve_forever(home: Home, scheduler: str = "", trainings: int = 1) -> None:
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise InvalidInput("PREFECT_API_URL must name a Prefect server, e.g. http://127.0.0.1:4200/api")
-    with _explained():
+    with explained(home):
         keep_automations(TAG)
         give_up_orphans(home, TAG)
         nightly = _nightly_is_on()
     serve(*deployments(scheduler, trainings, nightly=nightly), pause_on_shutdown=False)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Tell in one line why the server can't be used. Raises AtelierError."""
-    address = os.environ["PREFECT_API_URL"]
-    try:
-        yield
-    except PrefectHTTPStatusError as error:
-        status = error.response.status_code
-        hint = ": set PREFECT_API_AUTH_STRING to the user:password that it asks for" if status == 401 else ""
-        raise AtelierError(f"the Prefect server at {address} answers {status}{hint}") from None
-    except httpx.TransportError as error:
-        raise AtelierError(f"no Prefect server answers at {address}: {error}") from None
 
 
 def deployments(scheduler: str, trainings: int, *, nightly: bool = False) -> list[RunnerDeployment]:

@@ -1,19 +1,30 @@
 """Prefect without a server of one's own: one that starts with the command and ends with it, however that ends."""
 
 import os
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from importlib import import_module
 from pathlib import Path
+from random import sample
+from types import ModuleType
 
 from service.errors import AtelierError
+from service.home import Home
 
 EMBEDDED = {
     "DO_NOT_TRACK": "1",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_CLIENT_ENABLE_METRICS": "false",
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
@@ -23,9 +34,8 @@ EMBEDDED = {
     "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "true",
-    "PREFECT_CLIENT_ENABLE_METRICS": "false",
 }
-"""What Prefect is told where the user says nothing else."""
+"""Prefect's settings with an embedded server, where the user's environment doesn't set them."""
 
 SERVING = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -33,68 +43,165 @@ SERVING = {
     "PREFECT_RUNNER_SERVER_ENABLE": "true",
     "PREFECT_RUNNER_SERVER_HOST": "127.0.0.1",
 }
-"""What it is told by a process that serves deployments: look for work every second, and say that runs are alive."""
+"""Settings of a process that serves deployments: it looks for work every second, and says that runs are alive."""
+
+PORTS = range(8000, 9000)
+"""Where an embedded server may listen."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""What no proxy is asked for, whatever the environment names."""
+
+START_SECONDS = 120.0
+"""How long an embedded server may take to answer for the first time."""
+
+END_SECONDS = 5.0
+"""How long it may take to end by itself."""
 
 
 def settle(environment: MutableMapping[str, str], home: Path) -> None:
-    """Fill in what an embedded server needs; with `PREFECT_API_URL` set there is a server, and nothing is touched.
+    """Fill in what Prefect needs: no proxy on the way to this machine and, without `PREFECT_API_URL`, our own settings.
 
     Must run before Prefect is imported, because Prefect reads its settings then.
     """
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in environment.get(name, environment.get("NO_PROXY", "")).split(",") if host]
+        environment[name] = ",".join([*hosts, *(host for host in LOOPBACK if host not in hosts)])
     if environment.get("PREFECT_API_URL"):
         return
     for name, value in {"PREFECT_HOME": str(home / "prefect"), **EMBEDDED}.items():
         environment.setdefault(name, value)
 
 
-@contextmanager
-def prefect_server(home: Path) -> Iterator[None]:
-    """A server to run flows on while the block lasts: the one that is configured, or one of our own.
+class EmbeddedServer:
+    """A process that serves Prefect's API on a port of the loopback interface.
 
-    An interruption from outside, which Prefect turns into a signal of its own, leaves the block as KeyboardInterrupt.
+    It has a session of its own, so that a Ctrl-C at the terminal doesn't reach it: the flows that are interrupted by
+    that still have to tell it so. It ends when its standard input does, which happens even if this process is killed.
+
+    Attributes:
+        url: Address of the API.
+        log: What the server printed, for whoever wants to know why it doesn't start.
+        process_id: The process.
     """
-    settle(os.environ, home)
-    from prefect.exceptions import TerminationSignal
 
-    try:
-        if os.environ.get("PREFECT_API_URL"):
-            yield
-        else:
-            with _own_server(home / "prefect"):
-                yield
-    except TerminationSignal:
-        raise KeyboardInterrupt from None
+    def __init__(self, folder: Path) -> None:
+        """Start it; it answers some seconds later.
 
+        Args:
+            folder: Where it keeps its database.
 
-@contextmanager
-def _own_server(folder: Path) -> Iterator[None]:
-    """Raises AtelierError where the server doesn't start."""
-    from prefect.server.api.server import SubprocessASGIServer
+        Raises:
+            AtelierError: There is no free port, or the folder can't be written.
+        """
+        self._folder = folder
+        self.log = folder / "server.log"
+        listening = _listening()
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with listening, self.log.open("w") as log:
+                self._process = subprocess.Popen(  # noqa: S603 -- our own module
+                    [sys.executable, "-m", "flows.server", str(listening.fileno()), str(folder)],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[listening.fileno()],
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise AtelierError(f"Prefect's embedded server does not start: {folder}: {error.strerror}") from None
 
-    server = SubprocessASGIServer()
-    try:
-        server.start()
-    except RuntimeError:
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def wait_until_ready(self) -> None:
+        """Return as soon as it answers. Raises AtelierError where it ends instead, or takes too long."""
+        host, port = self.url.removeprefix("http://").removesuffix("/api").split(":")
+        connection = HTTPConnection(host, int(port), timeout=START_SECONDS)
+        try:
+            connection.request("GET", "/api/health")
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, HTTPException):
+            pass
+        finally:
+            connection.close()
         raise AtelierError(
-            f"Prefect's embedded server does not start: is there room on the disk for {folder}, and can it be written?"
-        ) from None
-    with server:
-        if server.server_process is None:
-            raise AssertionError("a server that has started has a process")
-        with _guard(server.server_process.pid):
-            yield
+            f"Prefect's embedded server does not start: is there room on the disk for {self._folder}, and can it be "
+            f"written? Its own words are in {self.log}"
+        )
+
+    def end(self) -> None:
+        """Have it end, and wait until it has."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+            return
+        self._process.kill()
+        self._process.wait()
 
 
-@contextmanager
-def _guard(pid: int) -> Iterator[None]:
-    """End a process when this one ends, even if it is killed: the guard waits for our end of its pipe to close."""
-    guard = subprocess.Popen(  # noqa: S603  # a fixed command; the only argument is a process id
-        ["/bin/sh", "-c", 'read -r _; kill "$0" 2>/dev/null', str(pid)],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        guard.terminate()
-        guard.communicate()
+class PrefectServer:
+    """The server that flows run on: the one that is configured, or one of our own, which the first of them starts.
+
+    Attributes:
+        embedded: The server of our own, once it is started.
+    """
+
+    def __init__(self) -> None:
+        self.embedded: EmbeddedServer | None = None
+
+    @contextmanager
+    def running(self, home: Home, module: str) -> Iterator[ModuleType]:
+        """A module of flows, on a server that answers; the home is prepared for them.
+
+        An interruption from outside, which Prefect turns into a signal of its own, leaves the block as
+        KeyboardInterrupt.
+
+        Args:
+            home: Where the flows work, and a server of our own keeps its folder.
+            module: Name of the module, which takes seconds to import; a server of our own takes them at the same time.
+
+        Raises:
+            AtelierError: The server doesn't start, or doesn't answer any more.
+        """
+        home.prepare()
+        settle(os.environ, home.root)
+        if not os.environ.get("PREFECT_API_URL"):
+            self.embedded = EmbeddedServer(home.root / "prefect")
+            os.environ["PREFECT_API_URL"] = self.embedded.url
+        from prefect.exceptions import TerminationSignal
+
+        from flows.failures import explained
+
+        try:
+            flows = import_module(module)
+            if self.embedded is not None:
+                self.embedded.wait_until_ready()
+            with explained(home, embedded=self.embedded is not None):
+                yield flows
+        except TerminationSignal:
+            raise KeyboardInterrupt from None
+
+    def end(self) -> None:
+        """End the server if it is our own."""
+        if self.embedded is not None:
+            self.embedded.end()
+            self.embedded = None
+            del os.environ["PREFECT_API_URL"]
+
+
+def _listening() -> socket.socket:
+    """A socket that listens on a free port. Raises AtelierError where all are taken."""
+    for port in sample(PORTS, len(PORTS)):
+        found = socket.socket()
+        try:
+            found.bind(("127.0.0.1", port))
+            found.listen()
+        except OSError:
+            found.close()
+        else:
+            return found
+    raise AtelierError(f"all ports from {PORTS[0]} to {PORTS[-1]} are taken: Prefect's embedded server needs one")

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
-    """Start the command with pipes for its output."""
+    """Start the command with pipes for its output, as the leader of a process group like a shell's."""
     own = {"ATELIER_HOME": str(home), "ATELIER_MODELS": "", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "flows", *words],
@@ -19,6 +19,7 @@ def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 

@@ -26,4 +26,5 @@ from service.config import ClusterConfig
 def deploy(context: Context, scheduler: str, trainings: int) -> None:
     """Offer the flows to the Prefect server that PREFECT_API_URL names, and run them when asked, until stopped."""
     cluster = validated(ClusterConfig, {"scheduler": scheduler})
+    context.interruption.leave()
     context.pipelines.deploy(context.home, cluster.scheduler, trainings)

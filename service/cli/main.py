@@ -1,33 +1,55 @@
 """The `atelier` command itself: its subcommands, and what becomes of an error."""
 
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import MappingProxyType
+from typing import NoReturn
 
 import click
 
-from ops.errors import OpsError
 from service import __version__
-from service.cli.interruption import keep_interruptions
+from service.cli.interruption import Interruption
 from service.cli.pipelines import Pipelines
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
 
-COMMANDS = ("ingest", "train", "evaluate", "sweep", "study", "predict", "runs", "models", "serve", "deploy", "bench")
-"""Each is the click command of that name in the module of that name beside this one."""
+COMMANDS = MappingProxyType(
+    {
+        "ingest": "Bring a data set into the store.",
+        "train": "Train a network, measure it, and publish it as a model.",
+        "evaluate": "Measure a run on the test examples, after each epoch whose checkpoint was kept.",
+        "sweep": "Train with every combination of some settings, or with random draws, and compare.",
+        "study": "Compare ways of averaging over several seeds.",
+        "predict": "Ask MODEL what IMAGE shows.",
+        "runs": "Look at runs, and steer them.",
+        "models": "Look at trained models.",
+        "serve": "Answer questions about the models, in the browser and over HTTP.",
+        "deploy": "Offer the flows to a Prefect server, and run them when asked, until stopped.",
+        "bench": "Measure how fast things are on this machine.",
+    }
+)
+"""Each is the click command of that name in the module of that name beside this one, with a line about it."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every command is handed."""
+    """What every command is handed.
+
+    Attributes:
+        home: Where things lie.
+        pipelines: The long jobs.
+        interruption: What a signal leads to; a command that can be continued says how.
+    """
 
     home: Home
     pipelines: Pipelines
+    interruption: Interruption
 
 
 class _Commands(click.Group):
-    """Imports a command's module only when that command is used."""
+    """Imports a command's module only when that command is used: together they take a second."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -37,6 +59,10 @@ class _Commands(click.Group):
             return None
         found: click.Command = getattr(import_module(f"service.cli.{name}"), name)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,27 +74,40 @@ def atelier() -> None:
     """
 
 
-def command(pipelines: Pipelines, arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process: 0 done, 1 the work failed, 2 wrong use."""
-    keep_interruptions()
-    try:
-        context = Context(Home.from_environment(), pipelines)
-        sys.exit(atelier.main(arguments, prog_name="atelier", standalone_mode=False, obj=context))
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.ClickException as error:
-        _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; `atelier runs list` shows what can be resumed", 1)
-    except OpsError as error:
-        _fail(str(error), InvalidInput.exit_status)
-    except AtelierError as error:
-        _fail(str(error), error.exit_status)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+def command(pipelines: Pipelines, arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process: 0 done, 1 the work failed, 2 wrong use, 130 or 143 interrupted."""
+    interruption = Interruption()
+    with interruption.watched():
+        try:
+            context = Context(Home.from_environment(), pipelines, interruption)
+            sys.exit(atelier.main(arguments, prog_name="atelier", standalone_mode=False, obj=context))
+        except click.exceptions.Exit as done:
+            sys.exit(done.exit_code)
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            interruption.say()
+            sys.exit(interruption.exit_status)
+        except AtelierError as error:
+            _fail(str(error), error.exit_status)
+        except BrokenPipeError:
+            _leave_pipe()
+        except ValueError as error:
+            from ops.errors import OpsError  # takes half as long to import as all that came before
+
+            if not isinstance(error, OpsError):
+                raise
+            _fail(str(error), InvalidInput.exit_status)
+        finally:
+            pipelines.end()
 
 
-def _fail(message: str, status: int) -> Any:
+def _fail(message: str, status: int) -> NoReturn:
     click.echo(f"atelier: {message}", err=True)
     sys.exit(status)
+
+
+def _leave_pipe() -> NoReturn:
+    """Whoever read the output has had enough of it, as `head` has: nobody is there to be told."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+    sys.exit(1)

@@ -1,49 +1,61 @@
 """What the command line needs from the layer above it, handed in rather than imported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from service.config import ClusterConfig, TrainConfig
-from service.data import DatasetInfo
-from service.home import Home
-from service.search.study import Study
-from service.search.sweep import Result, Sweep
-from service.training.evaluation import Evaluation
-from service.training.stages import Published
-from service.training.warm_start import WarmStart
+if TYPE_CHECKING:
+    from service.config import ClusterConfig, TrainConfig
+    from service.data import DatasetInfo
+    from service.home import Home
+    from service.search.study import Study
+    from service.search.sweep import Result, Sweep
+    from service.training.evaluation import Evaluation
+    from service.training.stages import Published
+    from service.training.warm_start import WarmStart
 
 
 class Ingest(Protocol):
-    def __call__(self, home: Home, dataset: str, source: Path | None) -> DatasetInfo: ...
+    def __call__(self, home: "Home", dataset: str, source: Path | None) -> "DatasetInfo": ...
 
 
 class Train(Protocol):
     def __call__(
-        self, home: Home, config: TrainConfig | None, cluster: ClusterConfig, run: str, warm_start: WarmStart
-    ) -> Published: ...
+        self, home: "Home", config: "TrainConfig | None", cluster: "ClusterConfig", run: str, warm_start: "WarmStart"
+    ) -> "Published": ...
 
 
 class Evaluate(Protocol):
-    def __call__(self, home: Home, run: str, cluster: ClusterConfig) -> dict[int, Evaluation]: ...
+    def __call__(self, home: "Home", run: str, cluster: "ClusterConfig") -> "dict[int, Evaluation]": ...
 
 
 class RunSweep(Protocol):
-    def __call__(self, home: Home, sweep: Sweep, name: str, parallel: int, cluster: ClusterConfig) -> list[Result]: ...
+    def __call__(
+        self, home: "Home", sweep: "Sweep", name: str, parallel: int, cluster: "ClusterConfig"
+    ) -> "list[Result]": ...
 
 
 class RunStudy(Protocol):
-    def __call__(self, home: Home, study: Study, name: str, cluster: ClusterConfig) -> Path: ...
+    def __call__(self, home: "Home", study: "Study", name: str, cluster: "ClusterConfig") -> Path: ...
 
 
 class Deploy(Protocol):
-    def __call__(self, home: Home, scheduler: str, trainings: int) -> None: ...
+    def __call__(self, home: "Home", scheduler: str, trainings: int) -> None: ...
 
 
 @dataclass(frozen=True)
 class Pipelines:
-    """The long jobs: bring in data, train (or, without a configuration, continue the run), measure a run, compare
-    many trainings, and serve all of these to a Prefect server.
+    """The long jobs.
+
+    Attributes:
+        ingest: Bring a data set in.
+        train: Start a run or, without a configuration, continue it.
+        evaluate: Measure a run.
+        sweep: Compare many trainings.
+        study: Compare ways of averaging.
+        deploy: Serve all of these to a Prefect server.
+        end: Let go of what they hold.
     """
 
     ingest: Ingest
@@ -52,3 +64,4 @@ class Pipelines:
     sweep: RunSweep
     study: RunStudy
     deploy: Deploy
+    end: Callable[[], None] = lambda: None

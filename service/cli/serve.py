@@ -42,6 +42,7 @@ def serve(context: Context, host: str, port: int, token: str, root_path: str, co
         access_log=False,
         timeout_graceful_shutdown=5,
     )
+    context.interruption.leave()
     with _listening_socket(host, port) as listening, threadpool_limits(1, user_api="blas"):
         # BLAS has one thread, because predictions at the same time would set the number for each other.
         apart = f", models of {home.models}" if home.elsewhere else ""

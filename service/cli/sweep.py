@@ -59,6 +59,9 @@ def sweep(
     plan = wanted.plan()
     for trial in plan:
         check_training(context.home, trial.config, cluster)
+    context.interruption.resume = lambda: (
+        f"atelier sweep … --id {name}" if (context.home.sweeps / name).is_dir() else ""
+    )
     with _progress(context.home, name, len(plan)):
         results = context.pipelines.sweep(context.home, wanted, name, parallel, cluster)
     show(

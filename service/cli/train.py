@@ -52,6 +52,7 @@ def train_and_tell(
 ) -> None:
     """Start a run, or continue it where `config` is None, show how it goes and report what came out."""
     check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
+    context.interruption.resume = lambda: f"atelier runs resume {run}" if (context.home.runs / run).is_dir() else ""
     with progress(context.home, run):
         published = context.pipelines.train(context.home, config, cluster, run, warm_start)
     told = {name: value for name, value in asdict(published).items() if value is not None}

@@ -16,11 +16,13 @@ from tests.jobs import blobs_store, small
 CELLS = (Cell("plain", 2, 4), Cell("default", 3, 4), Cell("growing H", 2, 4))
 STUDY = Study({**small(holdout=50), "averaging": {}}, 2, 3, CELLS, CELLS[1:2])
 PROGRAM = """
-from flows.command import _study
+from flows.command import Flows
 from service.config import ClusterConfig
 from service.home import Home
 from tests.flows.test_study import STUDY
-print(_study(Home.from_environment(), STUDY, "tiny", ClusterConfig(workers=2)))
+flows = Flows()
+print(flows.study(Home.from_environment(), STUDY, "tiny", ClusterConfig(workers=2)))
+flows.server.end()
 """
 
 

@@ -1,44 +1,101 @@
-"""Ctrl-C at an awkward moment."""
+"""Ctrl-C at an awkward moment: the command ends, with one line and the exit status that shells expect."""
 
+import signal
 import subprocess
 import sys
+import time
+
+import pytest
 
 PROGRAM = """
-import signal, time
-{install}
+import ctypes, os, signal, sys, time
+from threading import Timer
+from service.cli.interruption import Interruption
 
-class Late:
-    def __del__(self):
-        signal.raise_signal(signal.SIGINT)
-        time.sleep(0)
-
-try:
-    late = Late()
-    del late
-    time.sleep({seconds})
-    print("went on")
-except KeyboardInterrupt:
-    print("stopped")
+interruption = Interruption()
+interruption.resume = lambda: "atelier runs resume x"
+{before}
+with interruption.watched():
+    try:
+        print("ready", flush=True)
+        {work}
+    except KeyboardInterrupt:
+        interruption.say()
+        {unwinding}
+        sys.exit(interruption.exit_status)
+print("went on")
 """
 
-INSTALL = "from service.cli.interruption import keep_interruptions; keep_interruptions()"
+WORK = {
+    "waiting": "time.sleep(60)",
+    "inside a library that holds the interpreter for a while": "ctypes.CDLL(None).sleep(60)",
+    "while an object is deleted": "late = Late(); del late; time.sleep(60)",
+    "with a handler that somebody put in the place of ours": "signal.signal(signal.SIGTERM, lambda *_: None); "
+    "signal.signal(signal.SIGINT, lambda *_: None); [time.sleep(0.1) for _ in range(600)]",
+}
+
+LATE = """
+class Late:
+    def __del__(self):
+        time.sleep(60)
+"""
 
 
-def run(program: str) -> tuple[str, str]:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout.strip(), done.stderr
+def started(work: str, before: str = "", unwinding: str = "pass") -> "subprocess.Popen[str]":
+    program = PROGRAM.format(work=work, before=before, unwinding=unwinding)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
 
 
-def test_an_interruption_while_an_object_is_deleted_still_stops_the_program():
-    assert run(PROGRAM.format(install=INSTALL, seconds=30)) == ("stopped", "")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("doing", WORK)
+def test_whatever_is_under_way_ends_with_one_line(doing: str, number: signal.Signals):
+    process = started(WORK[doing], before=LATE)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (128 + number, "")
+    assert err == "atelier: interrupted; `atelier runs resume x` continues it\n"
 
 
-def test_python_by_itself_would_drop_it():
-    said, complaint = run(PROGRAM.format(install="", seconds=0.1))
-    assert said == "went on"
-    assert "KeyboardInterrupt" in complaint
+def test_an_end_in_order_that_takes_too_long_is_cut_short():
+    process = started("time.sleep(60)", unwinding="time.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.count("\n")) == (130, 1)
 
 
-def test_other_exceptions_there_are_told_as_ever():
-    _, complaint = run(f"{INSTALL}\nclass Bad:\n    def __del__(self):\n        raise ValueError('told')\nBad()")
-    assert "ValueError: told" in complaint
+def test_the_same_signal_twice_at_once_lets_the_end_in_order_be():
+    process = started("time.sleep(60)", unwinding='time.sleep(0.1); print("in order", flush=True)')
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "in order\n")
+
+
+def test_a_second_signal_ends_it_at_once():
+    before = "import service.cli.interruption as module; module.GRACE_SECONDS = 3600"
+    process = started("time.sleep(60)", before, unwinding='print("unwinding", flush=True); time.sleep(3600)')
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "unwinding\n"
+    time.sleep(1)  # longer than SAME_SECONDS: a slow machine makes it longer still
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.count("\n")) == (130, 1)
+
+
+def test_afterwards_signals_are_as_before():
+    program = """
+import signal
+from service.cli.interruption import SIGNALS, Interruption
+handlers = [signal.getsignal(number) for number in SIGNALS]
+with Interruption().watched():
+    assert [signal.getsignal(number) for number in SIGNALS] != handlers
+assert [signal.getsignal(number) for number in SIGNALS] == handlers
+assert signal.set_wakeup_fd(-1) == -1
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)

@@ -1,0 +1,116 @@
+"""An embedded server: who ends it and who doesn't, what it begins with, and what it is not asked through."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flows import database
+from flows.embedded import LOOPBACK, settle
+from tests.commands import ROOT
+
+PROGRAM = """
+import signal, sys
+from pathlib import Path
+from flows.embedded import EmbeddedServer
+
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+server = EmbeddedServer(Path(sys.argv[1]))
+server.wait_until_ready()
+print(server.process_id, flush=True)
+for _ in sys.stdin:
+    server.wait_until_ready()
+    print("answers", flush=True)
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **settled(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def settled(folder: Path) -> dict[str, str]:
+    environment: dict[str, str] = {}
+    settle(environment, folder)
+    return environment
+
+
+def ends(process_id: int, seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while Path(f"/proc/{process_id}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not Path(f"/proc/{process_id}").exists()
+
+
+def test_a_signal_to_the_group_leaves_it_alone_and_a_kill_of_its_parent_ends_it(parent: "subprocess.Popen[str]"):
+    server = int(parent.stdout.readline())
+    os.killpg(parent.pid, signal.SIGINT)
+    assert parent.stdout.readline() == "interrupted\n"
+    parent.stdin.write("\n")
+    parent.stdin.flush()
+    assert parent.stdout.readline() == "answers\n"
+    parent.kill()
+    assert ends(server)
+
+
+def test_the_template_is_what_the_migrations_of_the_locked_prefect_make():
+    program = "from flows.database import migrated; print(migrated(), end='')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    made = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    template = database.TEMPLATE.read_text()
+    if database.revision(made.stdout) != database.revision(template):
+        pytest.skip("another Prefect than the locked one is installed; it takes the template on from its revision")
+    # The order of a table's constraints is that of a set of strings, which Python makes anew in each process.
+    assert sorted(map(_unseparated, made.stdout.splitlines())) == sorted(map(_unseparated, template.splitlines()))
+
+
+def _unseparated(line: str) -> str:
+    return line.strip().rstrip(",")
+
+
+def test_a_new_database_stands_at_the_template_s_revision(tmp_path: Path):
+    database.begin_database(tmp_path / "prefect.db")
+    with closing(sqlite3.connect(tmp_path / "prefect.db")) as connection:
+        (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert found == database.revision(database.TEMPLATE.read_text())
+    assert [path.name for path in tmp_path.iterdir()] == ["prefect.db"]
+
+
+def test_a_database_that_is_there_stays(tmp_path: Path):
+    (tmp_path / "prefect.db").write_text("mine")
+    database.begin_database(tmp_path / "prefect.db")
+    assert (tmp_path / "prefect.db").read_text() == "mine"
+
+
+def test_an_earlier_prefect_makes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    later = tmp_path / "later.sql"
+    later.write_text(database.TEMPLATE.read_text().replace(database.revision(database.TEMPLATE.read_text()), "abc123"))
+    monkeypatch.setattr(database, "TEMPLATE", later)
+    database.begin_database(tmp_path / "prefect.db")
+    assert not (tmp_path / "prefect.db").exists()
+
+
+def test_loopback_needs_no_proxy_and_what_else_needs_none_stays():
+    environment = {"NO_PROXY": "example.org,localhost", "PREFECT_API_URL": "http://prefect:4200/api"}
+    settle(environment, Path("home"))
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = environment[name].split(",")
+        assert hosts[:2] == ["example.org", "localhost"]
+        assert set(LOOPBACK) < set(hosts)
+    assert set(environment) == {"NO_PROXY", "no_proxy", "PREFECT_API_URL"}

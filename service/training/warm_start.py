@@ -1,6 +1,6 @@
 """What a run starts from: fresh parameters, the state of another run, or weights that somebody has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,9 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
             f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
             f"network {job.network.name} has {job.network.num_parameters}: fork with the same --model"
         )
+    outer = job.strategy.init(checkpoint.state.replica.theta)
+    if checkpoint.state.outer.size != outer.size:  # another strategy's; this one begins anew
+        checkpoint = replace(checkpoint, state=replace(checkpoint.state, outer=outer))
     return checkpoint
 
 
@@ -75,5 +78,5 @@ def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
                 f"model {model.name}:{model.version} has {theta.size} parameters, "
                 f"network {job.network.name} has {job.network.num_parameters}: train with the same --model"
             )
-    still = np.zeros_like(theta)
-    return Checkpoint(Round(-1, 0, 0, 0, 1), 0, TrainState(Replica(theta, still), still))
+    state = TrainState(Replica(theta, np.zeros_like(theta)), job.strategy.init(theta))
+    return Checkpoint(Round(-1, 0, 0, 0, 1), 0, state)

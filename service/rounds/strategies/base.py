@@ -82,8 +82,8 @@ class Strategy(Protocol):
 def averaging_rule(strategy: Strategy) -> AveragingRule | None:
     """What `update` comes to, if an engine can work it out where it computes: `ops.averaging` has the equations.
 
-    A strategy whose `update` is the plain average or the outer optimizer of those equations says so by a property
-    `averaging_rule`. Every other strategy gets its averages on the host.
+    A strategy whose `update` is the plain average or the outer optimizer of those equations, and whose interval doesn't
+    depend on the dispersion, says so by a property `averaging_rule`. All others get their averages on the host.
     """
     rule: AveragingRule | None = getattr(strategy, "averaging_rule", None)
     return rule

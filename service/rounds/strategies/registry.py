@@ -59,7 +59,10 @@ def _from_config(name: str) -> FromConfig:
         own: FromConfig = import_module(f"{__package__}.{name.replace('-', '_')}").from_config
         return own
     for point in entry_points(group=GROUP, name=name):
-        foreign: FromConfig = point.load()
+        try:
+            foreign: FromConfig = point.load()
+        except (ImportError, AttributeError) as error:
+            raise InvalidInput(f"strategy {name!r} can't be imported: {error}") from error
         return foreign
     raise InvalidInput(f"strategy must be one of {', '.join(names())}, got {name!r}")
 

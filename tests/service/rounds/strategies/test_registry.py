@@ -57,6 +57,12 @@ def test_another_package_can_add_a_strategy(tmp_path: Path, monkeypatch: pytest.
     assert strategy_for(AveragingConfig(strategy="twice", average_every=5)) == FedAvg(10)
 
 
+def test_a_strategy_of_another_package_that_cannot_be_imported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    install(tmp_path, monkeypatch, "broken", "", {"atelier.strategies": {"broken": "broken:from_config"}})
+    with pytest.raises(InvalidInput, match="strategy 'broken' can't be imported"):
+        strategy_for(AveragingConfig(strategy="broken"))
+
+
 def test_options_that_a_strategy_does_not_read_are_known():
     given = {"average_every": 5, "outer_momentum": 0.5, "shards": 8, "lr_scaling": 0.5}
     assert unread_options(AveragingConfig(strategy="fedavg", **given), given) == ["outer_momentum"]

@@ -1,5 +1,7 @@
 """A network's passes by stages, against the operators composed on the CPU."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica
 from ops.layers import Context
 from ops.passes import backward, forward
-from tests.arrays import normal
+from tests.arrays import host, normal
 from tests.ops.backends.cuda.host import HostDevice
 from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, STEP_CONFIG, steps
 
@@ -65,13 +67,14 @@ def passes(network, device, seed=0):
     x = normal(np, seed + 2, (n, *network.input_shape), np.float32)
     dy = normal(np, seed + 3, (n, *network.shapes[-1]), np.float32)
     context = Context(training=True, seed=7, epoch=3, examples=np.array([4, 8, 3, 70_000, 0], np.int32))
-    program, parameters = Program(network, device), network.parameters(theta)
-    found, expected = np.full((2, network.num_parameters), np.nan, np.float32)
-    y, saved = program.forward(parameters, x, context)
-    program.backward(parameters, dy.reshape(n, -1), saved, into=network.parameters(found))
-    y_expected, saved = forward(network, parameters, x, context)
-    backward(network, parameters, dy, saved, into=network.parameters(expected))
-    return (y, found), (y_expected.reshape(n, -1), expected)
+    expected = np.empty_like(theta)
+    y_expected, saved = forward(network, network.parameters(theta), x, context)
+    backward(network, network.parameters(theta), dy, saved, into=network.parameters(expected))
+    program, parameters = Program(network, device), network.parameters(device.array(theta))
+    found = device.array(np.full_like(theta, np.nan))
+    y, saved = program.forward(parameters, device.array(x), replace(context, examples=device.array(context.examples)))
+    program.backward(parameters, device.array(dy.reshape(n, -1)), saved, into=network.parameters(found))
+    return (host(y), host(found)), (y_expected.reshape(n, -1), expected)
 
 
 @pytest.mark.parametrize("arithmetic", [Arithmetic.FLOAT32, Arithmetic.SPLIT])

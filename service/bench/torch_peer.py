@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ops import zoo
-from ops.layers import AvgPool2D, Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Sigmoid
+from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Resize, Sigmoid
 from ops.network import Network
 from service.config import from_preset
 from service.data import describe, read
@@ -46,6 +46,10 @@ def _layer(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
             return nn.ReLU()
         case Flatten():
             return nn.Flatten()
+        case Dropout():
+            return nn.Dropout(layer.rate)
+        case Resize():
+            return nn.Upsample(layer.size, mode="bilinear")
     raise SystemExit(f"no peer for {layer}")
 
 

@@ -126,6 +126,9 @@ class TrainConfig(_Frozen):
     tags: str = _field(
         "", 13, "Words to find the model by, with commas between them.", pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$"
     )
+    precision: Literal["float32", "tf32"] = _field(
+        "float32", 14, "What a GPU's products are computed in; tf32 rounds their factors, sums stay float32."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -75,6 +75,7 @@ def step_config_for(config: TrainConfig) -> StepConfig:
         label_smoothing=config.optimizer.label_smoothing,
         flip=config.augment.flip,
         shift=config.augment.shift,
+        precision=config.precision,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows.embedded import SERVING, PrefectServer, settle
 from service.cli import Pipelines, command
+from service.proxies import http_client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +87,7 @@ class Flows:
 
 def deploy(home: "Home", scheduler: str, trainings: int) -> None:
     """Serve the flows to the Prefect server that is configured, until stopped."""
+    http_client().close()
     home.prepare()
     settle(os.environ, home.root)
     for name, value in SERVING.items():

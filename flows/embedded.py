@@ -14,6 +14,7 @@ from types import ModuleType
 
 from service.errors import AtelierError
 from service.home import Home
+from service.proxies import http_client
 
 EMBEDDED = {
     "DO_NOT_TRACK": "1",
@@ -48,9 +49,6 @@ SERVING = {
 PORTS = range(8000, 9000)
 """Where an embedded server may listen."""
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""What no proxy is asked for, whatever the environment names."""
-
 START_SECONDS = 120.0
 """How long an embedded server may take to answer for the first time."""
 
@@ -59,13 +57,10 @@ END_SECONDS = 5.0
 
 
 def settle(environment: MutableMapping[str, str], home: Path) -> None:
-    """Fill in what Prefect needs: no proxy on the way to this machine and, without `PREFECT_API_URL`, our own settings.
+    """Fill in what an embedded server needs; with `PREFECT_API_URL` set there is a server, and nothing is touched.
 
     Must run before Prefect is imported, because Prefect reads its settings then.
     """
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = [host for host in environment.get(name, environment.get("NO_PROXY", "")).split(",") if host]
-        environment[name] = ",".join([*hosts, *(host for host in LOOPBACK if host not in hosts)])
     if environment.get("PREFECT_API_URL"):
         return
     for name, value in {"PREFECT_HOME": str(home / "prefect"), **EMBEDDED}.items():
@@ -165,8 +160,10 @@ class PrefectServer:
             module: Name of the module, which takes seconds to import; a server of our own takes them at the same time.
 
         Raises:
+            InvalidInput: The environment names a proxy that Prefect's client can't be made with.
             AtelierError: The server doesn't start, or doesn't answer any more.
         """
+        http_client().close()
         home.prepare()
         settle(os.environ, home.root)
         if not os.environ.get("PREFECT_API_URL"):

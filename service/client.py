@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from service.errors import AtelierError, Conflict, DataError, InvalidInput, NotFound
 from service.model_ref import ModelRef
+from service.proxies import LOOPBACK, http_client
 
 ERRORS: dict[int, type[AtelierError]] = {
     404: NotFound,
@@ -59,8 +60,19 @@ class Atelier:
     """One service. A context manager. Every error of the service is an `AtelierError` of one line."""
 
     def __init__(self, url: str = "http://127.0.0.1:7070", *, token: str = "", timeout_s: float = 30.0) -> None:
+        """Name a service; no connection is made yet.
+
+        Args:
+            url: Its address. One of this machine is asked directly, whatever proxy the environment names.
+            token: What writing takes.
+            timeout_s: How long an answer may take, in seconds.
+
+        Raises:
+            InvalidInput: The environment names a proxy that can't be used.
+        """
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        direct = httpx.URL(url).host in LOOPBACK
+        self._http = http_client(base_url=url, headers=headers, timeout=timeout_s, trust_env=not direct)
 
     def __enter__(self) -> "Atelier":
         return self

@@ -14,6 +14,7 @@ from service.cli.interruption import Interruption
 from service.cli.pipelines import Pipelines
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
+from service.proxies import bypass_loopback
 
 COMMANDS = MappingProxyType(
     {
@@ -76,6 +77,7 @@ def atelier() -> None:
 
 def command(pipelines: Pipelines, arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process: 0 done, 1 the work failed, 2 wrong use, 130 or 143 interrupted."""
+    bypass_loopback(os.environ)
     interruption = Interruption()
     with interruption.watched():
         try:

@@ -19,6 +19,7 @@ from service.data.formats.idx import read_images, read_labels
 from service.errors import DataError, InvalidInput
 from service.files import new_folder
 from service.home import Home
+from service.proxies import http_client
 
 Say = Callable[[str], None]
 
@@ -104,11 +105,11 @@ def _from_publisher(known: Known, folder: Path) -> None:
     failure = "no address is known"
     for url in known.urls:
         try:
-            with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+            with http_client(timeout=timeout, follow_redirects=True) as client:
                 for name in FILES:
                     _download(client, f"{url}/{name}.gz", folder / f"{name}.gz")
             return
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:  # the last three: odd proxies
+        except (httpx.HTTPError, httpx.InvalidURL, InvalidInput) as error:
             failure = f"{url} failed: {str(error) or type(error).__name__}"
     raise DataError(failure)
 

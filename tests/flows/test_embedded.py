@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows import database
-from flows.embedded import LOOPBACK, settle
+from flows.embedded import settle
 from tests.commands import ROOT
 
 PROGRAM = """
@@ -104,13 +104,3 @@ def test_an_earlier_prefect_makes_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(database, "TEMPLATE", later)
     database.begin_database(tmp_path / "prefect.db")
     assert not (tmp_path / "prefect.db").exists()
-
-
-def test_loopback_needs_no_proxy_and_what_else_needs_none_stays():
-    environment = {"NO_PROXY": "example.org,localhost", "PREFECT_API_URL": "http://prefect:4200/api"}
-    settle(environment, Path("home"))
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = environment[name].split(",")
-        assert hosts[:2] == ["example.org", "localhost"]
-        assert set(LOOPBACK) < set(hosts)
-    assert set(environment) == {"NO_PROXY", "no_proxy", "PREFECT_API_URL"}

@@ -56,13 +56,13 @@ def test_a_network_that_is_none_is_refused_in_one_line(model: Any):
         ({"averaging": {"strategy": 5}}, "averaging.strategy"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line_with_the_path_of_the_field(given: dict[str, Any], path: str):
+def test_what_is_wrong_is_said_in_one_line_with_the_path_of_the_field(given: dict[str, Any], path: str):
     with pytest.raises(InvalidInput, match=f"^{path} must ") as refusal:
         from_preset(given)
     assert "\n" not in str(refusal.value)
 
 
-def test_the_names_of_pydantics_types_are_not_told():
+def test_a_message_leaves_out_the_names_of_pydantics_types():
     with pytest.raises(ValidationError) as error:
         Sweep.model_validate({"over": {"lr": {"low": 0.1, "high": ""}}})
     assert str(explain(error.value)).startswith("over.lr must ")

@@ -79,10 +79,30 @@ def test_divergence_is_made_of_the_replicas_mean_squared_distance_from_their_ave
     thetas = np.array([part.replica.theta for part in parts], np.float64)
     mean = np.average(thetas, axis=0, weights=weights)
     apart = np.average(((thetas - mean) ** 2).sum(axis=1), weights=weights)
-    told = divergence(partial_sum(parts), 7)
+    measured = divergence(partial_sum(parts), 7)
     # a difference of sums of squares: a few float64 roundings of numbers about as large as the result's scale
-    assert told.drift == pytest.approx(apart / ((mean - start.replica.theta) ** 2).sum(), rel=1e-9, abs=1e-9)
-    assert told.dispersion == pytest.approx(apart / (7 * (mean**2).sum()), rel=1e-9, abs=1e-9)
+    assert measured.drift == pytest.approx(apart / ((mean - start.replica.theta) ** 2).sum(), rel=1e-9, abs=1e-9)
+    assert measured.dispersion == pytest.approx(apart / (7 * (mean**2).sum()), rel=1e-9, abs=1e-9)
+
+
+def test_the_dispersion_has_twelve_digits():
+    measured = divergence(partial_sum(contributions([3, 5, 7])), 7)
+    assert measured.dispersion == float(f"{measured.dispersion:.12g}") > 0
+
+
+def test_replicas_that_are_alike_or_at_zero_do_not_disperse():
+    zeros, ones = np.zeros(SIZE, np.float32), np.ones(SIZE, np.float32)
+    for theta in (zeros, ones):
+        start = TrainState(Replica(theta, zeros), zeros)
+        part = ShardUpdate(Replica(theta, zeros), RoundStats(4, 1.0, 2, 0.0, 0.1), start)
+        assert divergence(partial_sum([part]), 7) == (0.0, 0.0)
+
+
+def test_rounding_does_not_make_a_distance_negative():
+    zeros, ones = np.zeros(SIZE, np.float32), np.ones(SIZE, np.float32)
+    start = TrainState(Replica(zeros, zeros), zeros)
+    part = ShardUpdate(Replica(ones, zeros), RoundStats(4, 1.0, 2, 4 * (SIZE - 1e-9), 0.1), start)
+    assert divergence(partial_sum([part]), 7) == (0.0, 0.0)
 
 
 def test_stats_add_up():

@@ -94,3 +94,38 @@ def test_an_order_is_shuffled_well():
 def test_more_shards_than_examples_are_refused():
     with pytest.raises(InvalidInput, match="at most the number of examples, 3, got 4"):
         plan_for(from_preset({}), 3)
+
+
+def test_the_examples_that_are_held_out_are_the_last_ones():
+    plan = plan_for(from_preset({"epochs": 1, "holdout": 300}), 1000)
+    seen = np.concatenate([plan.batches(r, shard)[0] for r in plan.rounds() for shard in range(r.shards)])
+    assert sorted(seen) == list(range(700))
+
+
+@pytest.mark.parametrize("holdout", [1000, 1001])
+def test_to_hold_out_all_examples_is_refused(holdout: int):
+    with pytest.raises(InvalidInput, match=f"holdout must be less than the number of examples, 1000, got {holdout}"):
+        plan_for(from_preset({"holdout": holdout}), 1000)
+
+
+@given(plan=PLANS)
+def test_how_far_a_run_is_follows_from_its_rounds(plan: Plan):
+    examples = steps = 0
+    for round_ in plan.rounds():
+        examples += sum(len(plan.batches(round_, shard)[0]) for shard in range(round_.shards))
+        steps += round_.last - round_.first
+        assert plan.examples_after(round_) == examples
+        assert plan.share_after(round_.epoch, round_.last) == pytest.approx(steps / plan.steps)
+    assert examples == plan.epochs * plan.examples
+
+
+@given(plan=PLANS)
+def test_which_steps_are_taken_alone_can_be_asked_of_each(plan: Plan):
+    for round_ in plan.rounds():
+        assert plan.is_solo(round_.epoch, round_.first) == plan.is_solo(round_.epoch, round_.last - 1) == round_.solo
+
+
+def test_an_interval_of_no_steps_is_refused():
+    plan = Plan(examples=9, epochs=1, batch_size=1, seed=0, shards=1, strategy=FedAvg(0))
+    with pytest.raises(InvalidInput, match="interval must be at least 1 step, got 0"):
+        plan.first_round()

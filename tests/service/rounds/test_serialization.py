@@ -48,12 +48,12 @@ STATS = RoundStats(1, 0.5, 1, 0.25, 0.1)
     ],
 )
 def test_what_rounds_hand_over_arrives_as_it_was_sent(value):
-    def told(of) -> list:
+    def content(of) -> list:
         if isinstance(of, np.ndarray):
             return [of.dtype.str, of.tobytes()]
-        return [told(inner) for inner in vars(of).values()] if hasattr(of, "__dict__") else [of]
+        return [content(inner) for inner in vars(of).values()] if hasattr(of, "__dict__") else [of]
 
-    assert told(pickle.loads(pickle.dumps(value))) == told(value)
+    assert content(pickle.loads(pickle.dumps(value))) == content(value)
 
 
 def test_without_momentum_a_state_is_as_long_as_its_parameters():

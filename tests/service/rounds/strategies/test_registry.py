@@ -40,7 +40,7 @@ def test_a_strategy_is_a_value_that_arrives_as_it_was_sent(name: str):
     assert strategy.interval(Progress(50, 100)).steps >= 1
 
 
-def test_an_unknown_strategy_is_told_with_those_that_there_are():
+def test_an_unknown_strategy_is_refused_with_a_list_of_those_that_there_are():
     with pytest.raises(InvalidInput, match=r"strategy must be one of adacomm, .*slowmo, got 'fedsgd'"):
         strategy_for(AveragingConfig(strategy="fedsgd"))
 
@@ -57,7 +57,9 @@ def test_another_package_can_add_a_strategy(tmp_path: Path, monkeypatch: pytest.
     assert strategy_for(AveragingConfig(strategy="twice", average_every=5)) == FedAvg(10)
 
 
-def test_a_strategy_of_another_package_that_cannot_be_imported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_strategy_of_another_package_that_cannot_be_imported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     install(tmp_path, monkeypatch, "broken", "", {"atelier.strategies": {"broken": "broken:from_config"}})
     with pytest.raises(InvalidInput, match="strategy 'broken' can't be imported"):
         strategy_for(AveragingConfig(strategy="broken"))

@@ -1,0 +1,59 @@
+from dataclasses import dataclass
+
+from service.rounds.plan import Plan
+from service.rounds.schedule import RoundSchedule
+from service.rounds.strategies import Interval, Progress
+from service.rounds.strategies.fedavg import FedAvg
+
+
+@dataclass(frozen=True)
+class Measured(FedAvg):
+    """An interval of as many steps as a dispersion says, else of one; the first two rounds are taken alone."""
+
+    def interval(self, progress: Progress) -> Interval:
+        if progress.step < 2:
+            return Interval(1, solo=True)
+        return Interval(1 if progress.dispersion is None else int(progress.dispersion))
+
+
+PLAN = Plan(examples=100, epochs=1, batch_size=1, seed=0, shards=2, strategy=Measured(1))
+
+
+def test_a_round_is_as_long_as_what_was_measured_four_rounds_before_says():
+    schedule, rounds = RoundSchedule(PLAN), [PLAN.first_round()]
+    while len(rounds) < 10 and (following := schedule.after(rounds[-1])):
+        rounds.append(following)
+        if len(rounds) > 4:
+            done = rounds[-4]  # four are on their way
+            schedule.note(done, 2.0 + done.number)
+    # the first two rounds are taken alone, so that what is noted for them doesn't count
+    assert [round_.last - round_.first for round_ in rounds] == [1, 1, 1, 1, 1, 1, 4, 5, 6, 7]
+    assert [round_.solo for round_ in rounds] == [True] * 2 + [False] * 8
+
+
+def test_a_schedule_goes_on_from_what_was_measured_before():
+    third = PLAN.round_after(PLAN.round_after(PLAN.first_round()))
+    assert third is not None
+    assert third.number == 2
+    rounds = [third]
+    schedule = RoundSchedule(PLAN, {2: 3.0, 3: 7.0})
+    while rounds[-1].number < 7:
+        following = schedule.after(rounds[-1])
+        assert following is not None
+        rounds.append(following)
+    assert [round_.last - round_.first for round_ in rounds] == [1, 1, 1, 1, 3, 7]
+
+
+def test_a_copy_learns_nothing_of_the_original_and_the_other_way_round():
+    original = RoundSchedule(PLAN, {2: 3.0})
+    copy = original.copy()
+    done = [round_ for round_ in PLAN.rounds() if round_.number in (3, 5, 6)]
+    original.note(done[0], 9.0)
+    assert copy.after(done[2]) != original.after(done[2])
+    assert copy.after(done[1]) == original.after(done[1])
+
+
+def test_a_schedule_begins_with_the_first_round_and_ends_with_the_last():
+    schedule = RoundSchedule(PLAN)
+    assert schedule.after(None) == PLAN.first_round()
+    assert schedule.after(list(PLAN.rounds())[-1]) is None

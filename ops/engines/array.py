@@ -1,6 +1,8 @@
 """The engine that is always there: the operators composed, on NumPy or CuPy, for any network."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -11,9 +13,10 @@ from threadpoolctl import ThreadpoolController
 from ops import augment
 from ops.arrays import Array
 from ops.backends.cuda import cudnn
+from ops.backends.cuda import rounds as on_device
 from ops.backends.cuda.device import CupyDevice
 from ops.backends.cuda.program import Program
-from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
+from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
@@ -90,6 +93,13 @@ class ArrayEngine(OneByOne):
     def _run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
         xp = self._xp
         theta, velocity = xp.array(replica.theta), xp.array(replica.velocity)
+        loss, correct = self._take(data, theta, velocity, steps)
+        used = int(steps.offsets[-1] - steps.offsets[0])
+        return StepResult(Replica(_host(theta), _host(velocity)), used, float(loss), int(correct))
+
+    def _take(self, data: Data, theta: Array, velocity: Array, steps: Steps) -> tuple[Array, Array]:
+        """Take the steps in place. The sum of the losses (float64) and how many examples were classified right."""
+        xp = self._xp
         examples = xp.asarray(steps.examples)
         loss, correct = xp.zeros((), xp.float64), xp.zeros((), xp.int64)
         for step, rate in enumerate(steps.rates):
@@ -100,8 +110,15 @@ class ArrayEngine(OneByOne):
             self._update(theta, velocity, gradient, float(rate))
             loss += batch_loss.astype(xp.float64) * len(batch)
             correct += batch_correct
-        used = int(steps.offsets[-1] - steps.offsets[0])
-        return StepResult(Replica(_host(theta), _host(velocity)), used, float(loss), int(correct))
+        return loss, correct
+
+    def run_rounds(
+        self, replica: Replica, outer: Floats, data: Data, rounds: Iterable[RoundSteps]
+    ) -> Iterator[RoundResult]:
+        """See `Engine.run_rounds`. By stages on a GPU, replicas stay there from round to round."""
+        if self._program is None:
+            return super().run_rounds(replica, outer, data, rounds)
+        return on_device.run_rounds(self._program.device, partial(self._take, data), replica, outer, rounds)
 
     def gradient(self, theta: Array, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array, Array]:
         """`(mean loss, correct, gradient (parameters,))` of one batch; batch: (n,) numbers of examples."""

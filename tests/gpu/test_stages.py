@@ -10,8 +10,10 @@ from ops.backends.cuda import cudnn
 from ops.backends.cuda.convolution import Arithmetic
 from ops.backends.cuda.device import CupyDevice
 from ops.engines.array import ArrayEngine
-from ops.engines.base import Replica, Steps
+from ops.engines.base import AveragingRule, Replica, RoundSteps, Steps
+from ops.engines.spans import OneByOne
 from tests.ops.backends.cuda.test_program import NETWORKS, passes
+from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, STEP_CONFIG, steps
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(bool(cudnn.missing()), reason=cudnn.missing())]
 
@@ -52,3 +54,17 @@ def test_alexnet_trains_to_the_same_bits_and_float32_is_float32(precision):
     moved, expected = first.replica.theta - theta, other.run(start, data, plan).replica.theta - theta
     error = np.linalg.norm(moved - expected) / np.linalg.norm(expected)
     assert error < 1e-4 if precision == "float32" else 1e-5 < error < 2e-2
+
+
+def test_rounds_on_the_device_have_the_bits_of_those_averaged_on_the_host():
+    engine = ArrayEngine(NETWORK, STEP_CONFIG, device="cuda")
+    data, theta = engine.load(IMAGES, LABELS), NETWORK.init_parameters(3)
+    start = Replica(theta, np.zeros_like(theta))
+    rounds = [RoundSteps((steps(8, 4), steps(6), steps(5, 5)), AveragingRule(0.7, 0.8)) for _ in range(2)]
+    ours = list(engine.run_rounds(start, np.zeros_like(theta), data, rounds))
+    theirs = list(OneByOne.run_rounds(engine, start, np.zeros_like(theta), data, rounds))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.theta, other.theta)
+        for name in ("examples", "losses", "correct", "distances", "length", "travelled"):
+            assert getattr(one, name) == getattr(other, name), name
+    np.testing.assert_array_equal(ours[-1].outer, theirs[-1].outer)

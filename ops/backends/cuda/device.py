@@ -6,18 +6,20 @@ from threading import Lock
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ops.arrays import Array
 from ops.backends.cuda import cudnn, plans
 from ops.backends.cuda.convolution import Arithmetic, Convolver, Problem
-from ops.backends.cuda.launches import KERNELS, THREADS, Launcher
+from ops.backends.cuda.launches import KERNELS, THREADS
+from ops.backends.cuda.rounds import Averager
 from ops.errors import Unsupported
 
 SPLIT_PAYS = ((8, 0), (9, 0), (10, 0), (10, 3))
 """Compute capabilities whose tensor cores take TF32 more than three times as fast as float32 goes without them."""
 
 
-class Device(Launcher, Convolver, Protocol):
+class Device(Averager, Convolver, Protocol):
     """What stages ask of a GPU; tests put a CPU in its place.
 
     arithmetic: how the products of convolutions are computed.
@@ -29,9 +31,6 @@ class Device(Launcher, Convolver, Protocol):
         self, a: Array, b: Array, out: Array, *, a_transposed: bool = False, b_transposed: bool = False
     ) -> None:
         """out = a b, of float32 matrices stored row by row, each transposed first where that is asked for."""
-
-    def array(self, host: Any) -> Array:
-        """A copy of a host array."""
 
 
 class CupyDevice:
@@ -50,7 +49,8 @@ class CupyDevice:
         capability = (int(text[:-1]), int(text[-1]))
         if precision == "tf32" and capability < (8, 0):
             raise Unsupported(f"precision 'tf32' needs a GPU of compute capability 8.0 or more, got {capability}")
-        self._kernels = _kernels()
+        self._kernels = dict(_kernels())
+        self._added: set[str] = set()
         self._handle = cupy.cuda.device.get_cublas_handle()  # cuDNN wants cuBLAS loaded
         self._library = cudnn.Library()
         self._dnn = self._library.handle()
@@ -68,10 +68,22 @@ class CupyDevice:
         """A copy of a host array."""
         return self._cupy.asarray(host)
 
-    def launch(self, kernel: str, blocks: int, *arguments: Any) -> None:
+    def host(self, array: Array) -> NDArray[Any]:
+        """A copy on the host, once all before it is done."""
+        return array.get()
+
+    def launch(self, kernel: str, blocks: int, *arguments: Any, threads: int = THREADS) -> None:
         """Put a kernel on the current stream; nothing for no blocks."""
         if blocks:
-            self._kernels[kernel]((blocks,), (THREADS,), tuple(map(_argument, arguments)))
+            self._kernels[kernel]((blocks,), (threads,), tuple(map(_argument, arguments)))
+
+    def add_kernels(self, code: str, names: tuple[str, ...]) -> None:
+        """Compile more kernels, to be launched by their names."""
+        if code in self._added:
+            return
+        self._added.add(code)
+        module = self._cupy.RawModule(code=code, options=("-std=c++17",))
+        self._kernels |= {name: module.get_function(name) for name in names}
 
     def multiply(
         self, a: Array, b: Array, out: Array, *, a_transposed: bool = False, b_transposed: bool = False

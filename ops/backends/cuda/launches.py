@@ -39,12 +39,12 @@ KERNELS = (
 class Launcher(Protocol):
     """What launches kernels.
 
-    `launch` takes arrays of the device, ints (32 bits) and floats (32 bits); None is a null pointer.
+    `launch` takes arrays of the device, ints and floats of 32 bits; None is a null pointer. threads: of a block.
     """
 
     def empty(self, shape: tuple[int, ...], dtype: str = "f4") -> Array: ...
 
-    def launch(self, kernel: str, blocks: int, *arguments: Any) -> None: ...
+    def launch(self, kernel: str, blocks: int, *arguments: Any, threads: int = THREADS) -> None: ...
 
 
 @dataclass(frozen=True)

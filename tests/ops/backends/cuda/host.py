@@ -33,22 +33,23 @@ def parameters(source, kernel):
     ]
 
 
-def entry(source, kernel):
+def entry(source, kernel, number):
     """A C function that runs a grid of a kernel on arguments in an array of 64-bit words."""
     arguments = []
     for index, kind in enumerate(parameters(source, kernel)):
         word = f"a[{index}]"
         arguments.append(f"__uint_as_float((unsigned){word})" if kind.strip() == "float" else f"({kind}){word}")
     return (
-        f'extern "C" void run_{launches.KERNELS.index(kernel)}(unsigned blocks, unsigned order, const long long* a) '
-        f"{{ fibers::grid(blocks, {launches.THREADS}, order, [=] {{ {kernel}({', '.join(arguments)}); }}); }}"
+        f'extern "C" void run_{number}(unsigned blocks, unsigned threads, unsigned order, const long long* a) '
+        f"{{ fibers::grid(blocks, threads, order, [=] {{ {kernel}({', '.join(arguments)}); }}); }}"
     )
 
 
 @cache
-def library():
-    source = SOURCE.read_text()
-    text = "\n".join((FIBERS.read_text(), BITS, source, *(entry(source, kernel) for kernel in launches.KERNELS)))
+def functions(source, kernels):
+    """For each kernel by its name, what runs a grid of it."""
+    entries = (entry(source, kernel, number) for number, kernel in enumerate(kernels))
+    text = "\n".join((FIBERS.read_text(), BITS, source, *entries))
     folder = Path(gettempdir()) / "atelier-fibers"
     folder.mkdir(exist_ok=True)
     made = folder / f"{sha256(text.encode()).hexdigest()[:20]}.so"
@@ -59,7 +60,8 @@ def library():
         part = made.with_suffix(".part")
         subprocess.run(["g++", *options, "-o", part, written], check=True)
         part.rename(made)
-    return ctypes.CDLL(str(made))
+    library = ctypes.CDLL(str(made))
+    return {kernel: getattr(library, f"run_{number}") for number, kernel in enumerate(kernels)}
 
 
 class HostDevice:
@@ -71,6 +73,7 @@ class HostDevice:
     def __init__(self, arithmetic=Arithmetic.FLOAT32, order=0):
         self.arithmetic = arithmetic
         self.order = order
+        self.functions = dict(functions(SOURCE.read_text(), launches.KERNELS))
         self.launched = []
         self.problems = []
 
@@ -82,7 +85,13 @@ class HostDevice:
     def array(self, host):
         return np.array(host, order="C")
 
-    def launch(self, kernel, blocks, *arguments):
+    def host(self, array):
+        return array
+
+    def add_kernels(self, code, names):
+        self.functions |= functions(code, names)
+
+    def launch(self, kernel, blocks, *arguments, threads=launches.THREADS):
         words = []
         for argument in arguments:
             if isinstance(argument, np.ndarray):
@@ -92,8 +101,7 @@ class HostDevice:
                 words.append(int(np.float32(argument).view(np.uint32)))
             else:
                 words.append(0 if argument is None else int(argument))
-        call = getattr(library(), f"run_{launches.KERNELS.index(kernel)}")
-        call(blocks, self.order, (ctypes.c_longlong * len(words))(*words))
+        self.functions[kernel](blocks, threads, self.order, (ctypes.c_longlong * len(words))(*words))
         self.launched.append(kernel)
 
     def multiply(self, a, b, out, *, a_transposed=False, b_transposed=False):

@@ -8,6 +8,7 @@ with Atelier("http://localhost:7070") as atelier:
     print(atelier.predict("lenet", "picture.png"))
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -32,6 +33,10 @@ ERRORS: dict[int, type[AtelierError]] = {
 }
 
 
+class UnlikeTraining(UserWarning):
+    """An image is unlike those that the model was trained on: its prediction means little."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A version as the service lists it."""
@@ -50,7 +55,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Guess:
-    """One class and how probable the model holds it."""
+    """A class and its probability."""
 
     label: str
     probability: float
@@ -104,17 +109,32 @@ class Atelier:
         ref = ModelRef.parse(label)
         return _model(self._ask("GET", f"/api/models/{ref.name}/versions/{ref.version}").json())
 
-    def predict(self, label: str, image: str | Path | bytes | NDArray[np.uint8], top: int = 3) -> list[Guess]:
-        """What a model takes an image for: a PNG or JPEG (path or bytes), or an array (h, w) uint8, bright on black."""
-        if isinstance(image, np.ndarray):
-            return self.predict_many(label, image[None], top)[0]
-        content = image if isinstance(image, bytes) else Path(image).read_bytes()
-        kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-        return self._predict(label, top, content=content, headers={"content-type": kind})[0]
+    def predict(
+        self, label: str, image: str | Path | bytes | NDArray[Any], top: int = 3, scale: float | None = None
+    ) -> list[Guess]:
+        """The most probable classes of one image.
 
-    def predict_many(self, label: str, images: NDArray[np.uint8], top: int = 3) -> list[list[Guess]]:
-        """The same for several images (n, h, w) uint8."""
-        return self._predict(label, top, json={"pixels": images.tolist()})
+        Args:
+            label: `name`, `name:version` or `name:alias`.
+            image: A picture file (path or bytes: PNG, JPEG, GIF, WebP, BMP or TIFF), or pixels (h, w).
+            top: How many classes.
+            scale: What stands for white in pixels, such as 1.0; 255 if it isn't given.
+
+        Warns:
+            UnlikeTraining: Where the image is unlike those that the model was trained on.
+        """
+        if isinstance(image, np.ndarray):
+            return self.predict_many(label, image[None], top, scale)[0]
+        content = image if isinstance(image, bytes) else Path(image).read_bytes()
+        # What it is, the service finds in its first bytes.
+        return self._predict(label, top, content=content, headers={"content-type": "image/png"})[0]
+
+    def predict_many(
+        self, label: str, images: NDArray[Any], top: int = 3, scale: float | None = None
+    ) -> list[list[Guess]]:
+        """The same for the pixels of several images (n, h, w)."""
+        body = {"pixels": images.tolist()} if scale is None else {"pixels": images.tolist(), "scale": scale}
+        return self._predict(label, top, json=body)
 
     def download(self, label: str, file: str, target: Path) -> Path:
         """Fetch one of a version's files. Raises DataError where it arrived other than it was published."""
@@ -138,6 +158,9 @@ class Atelier:
         ref = ModelRef.parse(label)
         params = {"version": ref.version, "top": top}
         answer = self._ask("POST", f"/api/models/{ref.name}/predict", params=params, **body).json()
+        for number, texts in enumerate(answer.get("warnings", ())):
+            for text in texts:
+                warnings.warn(f"image {number}: {text}", UnlikeTraining, stacklevel=4)
         return [[Guess(**guess) for guess in guesses] for guesses in answer["predictions"]]
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:

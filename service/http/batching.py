@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ops.engines.base import Floats
 from service.http.errors import HttpError
-from service.inference.predictor import Predictor, whole_bytes
+from service.inference.pixels import to_whole_bytes
+from service.inference.predictor import Predictor
 
 QUICK_FLOPS = 2e8
 """Floating-point operations that are done at once instead of in a thread: about two milliseconds."""
@@ -45,7 +46,7 @@ class Batcher:
 
         Raises HttpError (503) where it takes longer than the limit.
         """
-        images = whole_bytes(x_nchw)
+        images = to_whole_bytes(x_nchw)
         if images is not None:
             return await self.logits(predictor, images)
         return await self.in_thread(predictor.logits_of_floats, x_nchw)

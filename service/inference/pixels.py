@@ -1,53 +1,119 @@
-"""Images as they come in JSON, turned into the bytes that a model was trained on."""
+"""Images as numbers: in JSON, and as tensors. Numbers on another scale than they are said to be are refused."""
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ops.engines.base import Floats
 from service.errors import InvalidInput
 
+BYTES = 255.0
+"""The scale of pixels where none is given: 0 is black, 255 white."""
 
-def pixels(value: Any, shape: tuple[int, int], limit: int) -> NDArray[np.uint8]:
-    """One image `[[…], …]` or a list of them as (n, h, w) uint8; the numbers are bytes, 0 black and 255 white.
+MAX_SCALE = 65_535.0
 
-    Raises InvalidInput for anything else, or more than `limit` images.
+WRONG_SCALE = (
+    'pixels are numbers from 0 to 255, and none of these is above 1: multiply them by 255, or send "scale": 1 with them'
+)
+
+CLOSE = 1e-6
+"""A pixel this close to k / 255 is the byte k, and one this far outside [0, 1] is inside: a few units in the last place
+of a float32."""
+
+
+def parse_pixels(body: Mapping[str, Any], shape: tuple[int, int], limit: int) -> NDArray[np.uint8]:
+    """The images (n, h, w) of a JSON body.
+
+    Args:
+        body: `pixels`: one image `[[…], …]` or a list of them; `scale`: what stands for white, 255 if it isn't given.
+        shape: (h, w) of each image.
+        limit: The most images.
+
+    Raises:
+        InvalidInput: For anything else, for too many images, and for numbers that look like another scale.
     """
+    scale = body.get("scale")
+    if scale is not None and not (type(scale) in (int, float) and 0 < scale <= MAX_SCALE):
+        raise InvalidInput(f"scale must be the number that stands for white, in (0, {MAX_SCALE:,.0f}]")
+    rows = _rows(body.get("pixels"), shape, limit)
+    images = _to_bytes(rows, scale or BYTES).reshape(-1, *shape)
+    if scale is None:
+        _check_scale(images, rows)
+    return images
+
+
+def check_tensor(x_nchw: NDArray[Any]) -> None:
+    """Raise InvalidInput for a tensor on another scale than its datatype has: FP32 in [0, 1], UINT8 up to 255."""
+    if x_nchw.dtype == np.uint8:
+        peaks = x_nchw.reshape(len(x_nchw), -1).max(axis=1)
+        if (peaks == 1).any():
+            raise InvalidInput("pixels of datatype UINT8 are 0 to 255, and an image here has 0 and 1 only")
+    elif not ((x_nchw >= -CLOSE) & (x_nchw <= 1 + CLOSE)).all():
+        raise InvalidInput("pixels of datatype FP32 are finite numbers in [0, 1]: divide bytes by 255")
+
+
+def to_whole_bytes(x_nchw: Floats) -> NDArray[np.uint8] | None:
+    """The bytes that pixels divided by 255 were, or None where some were none."""
+    bytes_ = np.rint(x_nchw * np.float32(255))
+    whole = (bytes_ >= 0) & (bytes_ <= 255) & (np.abs(bytes_ / np.float32(255) - x_nchw) < CLOSE)
+    return bytes_.astype(np.uint8) if whole.all() else None
+
+
+def to_images(x_nchw: NDArray[Any]) -> NDArray[np.uint8]:
+    """The nearest bytes (n, h, w) of the first channel of pixels, which are bytes already or in [0, 1]."""
+    plane = x_nchw[:, 0]
+    return plane if plane.dtype == np.uint8 else np.rint(plane * BYTES).astype(np.uint8)
+
+
+def _rows(value: Any, shape: tuple[int, int], limit: int) -> list[Any]:
+    """The rows of all images, each of the right length."""
+    expected = f"every image must be {shape[0]} rows of {shape[1]} numbers"
     images = [value] if _depth(value) == 2 else value
     if _depth(images) != 3:
-        raise InvalidInput(f"pixels must be rows of numbers for one image, or a list of such images; {_wanted(shape)}")
+        raise InvalidInput(f"pixels must be rows of numbers for one image, or a list of such images; {expected}")
     if not 1 <= len(images) <= limit:
         raise InvalidInput(f"pixels may hold 1 to {limit} images, got {len(images)}")
     if not all(isinstance(image, list) and len(image) == shape[0] for image in images):
-        raise InvalidInput(_wanted(shape))
+        raise InvalidInput(expected)
     rows = list(chain.from_iterable(images))
     if not all(isinstance(row, list) and len(row) == shape[1] for row in rows):
-        raise InvalidInput(_wanted(shape))
-    return _bytes(rows).reshape(len(images), *shape)
+        raise InvalidInput(expected)
+    return rows
 
 
-def _bytes(rows: list[Any]) -> NDArray[np.uint8]:
-    try:
-        return np.frombuffer(bytes(chain.from_iterable(rows)), np.uint8)
-    except ValueError:
-        raise InvalidInput("pixels must be numbers in [0, 255]") from None
-    except TypeError:  # not all of them integers
-        return _rounded(rows)
-
-
-def _rounded(rows: list[Any]) -> NDArray[np.uint8]:
+def _to_bytes(rows: list[Any], scale: float) -> NDArray[np.uint8]:
+    if scale == BYTES:
+        try:
+            return np.frombuffer(bytes(chain.from_iterable(rows)), np.uint8)
+        except ValueError:
+            raise InvalidInput("pixels must be numbers in [0, 255]") from None
+        except TypeError:  # not all of them integers
+            pass
     numbers = list(chain.from_iterable(rows))
     if not all(type(number) in (int, float) for number in numbers):
-        raise InvalidInput("pixels must be numbers in [0, 255]")
-    array = np.array(numbers, np.float64)
-    if not ((array >= 0) & (array <= 255)).all():
-        raise InvalidInput("pixels must be numbers in [0, 255]")
-    return np.rint(array).astype(np.uint8)
+        raise InvalidInput(f"pixels must be numbers in [0, {scale:g}]")
+    try:
+        array = np.array(numbers, np.float64)
+    except OverflowError:
+        raise InvalidInput(f"pixels must be numbers in [0, {scale:g}]") from None
+    if not ((array >= 0) & (array <= scale)).all():
+        raise InvalidInput(f"pixels must be numbers in [0, {scale:g}]")
+    return np.rint(array * (BYTES / scale)).astype(np.uint8)
 
 
-def _wanted(shape: tuple[int, int]) -> str:
-    return f"every image must be {shape[0]} rows of {shape[1]} numbers"
+def _check_scale(images: NDArray[np.uint8], rows: list[Any]) -> None:
+    """Raise InvalidInput where an image has numbers above 0, and none of them above 1."""
+    if len(images) == 1 and images.max() > 1:  # the most frequent request, at the least cost
+        return
+    dim = np.flatnonzero(images.reshape(len(images), -1).max(axis=1) <= 1)
+    height = images.shape[1]
+    for index in dim:  # hardly ever one
+        numbers = list(chain.from_iterable(rows[index * height : (index + 1) * height]))
+        if 0 < max(numbers) <= 1:
+            raise InvalidInput(WRONG_SCALE)
 
 
 def _depth(value: Any) -> int:

@@ -20,10 +20,19 @@ from service.registry.exports.weights import as_tensors
 class Draft:
     """A model that is ready to be published.
 
-    network, theta: what it is and its parameters. class_names: of its classes, in order. dataset: what it learned from.
-    config: what was asked for; metrics: what came out (`train_loss`, `train_accuracy`, and those of
-    `evaluation.Evaluation` under `test`, and `evaluation.Score` under
-    `validation` where examples were kept out); history: one object an epoch; lineage: where it comes from.
+    Attributes:
+        network: The network.
+        theta: Its parameters (num_parameters,).
+        class_names: Of its classes, in order.
+        dataset: The name of the data set that it was trained on.
+        config: The configuration of its training.
+        metrics: `train_loss`, `train_accuracy`, those of `evaluation.Evaluation` under `test`, and of
+            `evaluation.Score` under `validation` where examples were held out.
+        history: One object an epoch.
+        lineage: Run, data, digest of the parameters, versions of the code.
+        tags: Words to find it by.
+        preparation: How pictures became its training images (`data.preparation.Preparation`).
+        statistics: Ranges of figures of its training images (`data.statistics.ImageStatistics`).
     """
 
     network: Network
@@ -34,7 +43,9 @@ class Draft:
     metrics: dict[str, Any]
     history: list[dict[str, Any]]
     lineage: dict[str, Any]
-    tags: tuple[str, ...] = field(default=())
+    tags: tuple[str, ...] = ()
+    preparation: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
 
     def files(self) -> dict[str, bytes]:
         """Every file of the version but the manifest and the model card, by name."""

@@ -227,6 +227,8 @@ def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) ->
             "test_accuracy": test["accuracy"],
             **{f"validation_{name}": held[name] for name in ("loss", "accuracy") if held},
         },
+        "preparation": draft.preparation,
+        "statistics": draft.statistics,
         "lineage": draft.lineage,
         "tags": draft.tags,
         "files": {

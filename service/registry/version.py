@@ -1,4 +1,4 @@
-"""One published version, as its manifest tells it, and its files, checked as they are read."""
+"""One published version, as its manifest describes it, and its files, checked as they are read."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,8 +20,20 @@ from service.storage import Storage
 class ModelVersion:
     """A published version: immutable, so everything here may be kept.
 
-    files: SHA-256 and size in bytes of each file. network: how to build it (name, input shape, classes, resize).
-    metrics: the few figures that lists show. lineage: run, data, parameters' digest, code version.
+    Attributes:
+        name: The model's name.
+        version: The version's number, from 1.
+        created: When it was published (ISO 8601, UTC).
+        dataset: What it was trained on.
+        class_names: Of its classes, in order.
+        network: How to build it (name, input shape, classes, resize).
+        metrics: The few figures that lists show.
+        lineage: Run, data, digest of the parameters, versions of the code.
+        tags: Words to find it by.
+        files: SHA-256 and size in bytes of each file.
+        storage: Where the files lie.
+        preparation: How pictures became its training images; empty in versions of before.
+        statistics: Ranges of figures of its training images; empty in versions of before.
     """
 
     name: str
@@ -35,6 +47,8 @@ class ModelVersion:
     tags: tuple[str, ...]
     files: dict[str, dict[str, Any]]
     storage: Storage = field(repr=False, compare=False)
+    preparation: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

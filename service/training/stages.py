@@ -8,7 +8,9 @@ from errno import EDQUOT, ENOSPC
 from ops.engines.base import Floats
 from service.cluster.connection import Cluster
 from service.config import TrainConfig
-from service.data import describe
+from service.data import describe, read
+from service.data.preparation import Preparation
+from service.data.statistics import ImageStatistics
 from service.errors import RunError
 from service.home import Home
 from service.registry import Draft, Registry
@@ -129,6 +131,7 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
     folder = RunFolder.open(home.runs, trained.run)
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
+    images, _ = read(data.path, "test", data.digest)
     last = evaluations[max(evaluations)]
     test = asdict(last)
     validation = test.pop("validation")
@@ -154,6 +157,8 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
             "versions": facts["versions"],
         },
         tags=tuple(filter(None, config.tags.split(","))),
+        preparation=Preparation.of_images(images).to_manifest(),
+        statistics=ImageStatistics.of_images(images).to_manifest(),
     )
     model = registry.of_run(config.published_name, trained.run) or registry.publish(config.published_name, draft)
     registry.promote(model.name, "champion", "test_accuracy")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.errors import InvalidInput, NotFound
 from service.http.inference_protocol import OUTPUTS
 from service.http.json_body import json_object
+from service.inference.pixels import check_tensor
 
 DTYPES: dict[str, type[np.generic]] = {"FP32": np.float32, "UINT8": np.uint8}
 MAX_OUTPUTS = 8
@@ -40,9 +41,9 @@ def parse_infer_request(
     """
     message, binary = _split(body, json_length)
     name = message.get("id")
-    return InferRequest(
-        _input(message, binary, input_shape, max_images), _outputs(message), name if isinstance(name, str) else None
-    )
+    pixels = _input(message, binary, input_shape, max_images)
+    check_tensor(pixels)
+    return InferRequest(pixels, _outputs(message), name if isinstance(name, str) else None)
 
 
 def _split(body: bytes, length: str | None) -> tuple[dict[str, Any], bytes]:
@@ -83,7 +84,7 @@ def _from_bytes(binary: bytes, size: Any, datatype: str) -> NDArray[Any]:
     dtype = np.dtype(DTYPES[datatype]).newbyteorder("<")
     if type(size) is not int or size != len(binary) or size % dtype.itemsize:
         raise InvalidInput(f"binary_data_size must be the {len(binary)} bytes after the JSON, got {brief(size)}")
-    return _finite(np.frombuffer(binary, dtype))
+    return np.frombuffer(binary, dtype)
 
 
 def _from_json(data: Any, datatype: str, count: int) -> NDArray[Any]:
@@ -103,13 +104,7 @@ def _from_json(data: Any, datatype: str, count: int) -> NDArray[Any]:
     if datatype == "UINT8" and not (array.dtype.kind in "iu" and ((array >= 0) & (array <= 255)).all()):
         raise InvalidInput("data of datatype UINT8 must be whole numbers in [0, 255]")
     with np.errstate(over="ignore"):
-        return _finite(array.astype(DTYPES[datatype]).ravel())
-
-
-def _finite(array: NDArray[Any]) -> NDArray[Any]:
-    if array.dtype.kind == "f" and not (np.abs(array) <= 1e6).all():
-        raise InvalidInput("data must be finite numbers; pixels are in [0, 1]")
-    return array
+        return array.astype(DTYPES[datatype]).ravel()
 
 
 def _outputs(message: dict[str, Any]) -> tuple[tuple[str, bool], ...]:

@@ -10,8 +10,8 @@ from ops.engines.base import Floats
 from ops.softmax import softmax
 from service.http.inference_protocol import LENGTH_HEADER, OUTPUTS
 from service.http.inference_protocol.request import InferRequest
+from service.inference.pixels import to_images
 from service.inference.predictor import Predictor
-from service.registry import ModelVersion
 
 
 def model_metadata(predictor: Predictor, versions: list[int]) -> dict[str, Any]:
@@ -39,8 +39,9 @@ def model_config(predictor: Predictor, max_images: int) -> dict[str, Any]:
     }
 
 
-def infer_response(model: ModelVersion, request: InferRequest, logits: Floats) -> Response:
+def infer_response(predictor: Predictor, request: InferRequest, logits: Floats) -> Response:
     """The outputs that were asked for: numbers in the JSON, or bytes after it."""
+    model = predictor.model
     outputs, binary = [], b""
     for name, as_binary in request.outputs:
         value = logits if name == "logits" else softmax(logits).astype(np.float32)
@@ -52,7 +53,15 @@ def infer_response(model: ModelVersion, request: InferRequest, logits: Floats) -
         else:
             output["data"] = np.ascontiguousarray(value).ravel()
         outputs.append(output)
-    message = {"model_name": model.name, "model_version": str(model.version), "outputs": outputs}
+    message: dict[str, Any] = {
+        "model_name": model.name,
+        "model_version": str(model.version),
+        "outputs": outputs,
+    }
+    # Parameters of the protocol are strings, numbers or truth values: one line for all images.
+    found = [text for texts in predictor.warnings(to_images(request.pixels)) for text in texts]
+    if found:
+        message["parameters"] = {"warnings": "; ".join(dict.fromkeys(found))}
     if request.id is not None:
         message["id"] = request.id
     head = orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -18,7 +18,7 @@ from service.http.json_body import json_object
 from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
 from service.http.routes.predict import prediction_response
-from service.inference.pixels import pixels
+from service.inference.pixels import parse_pixels
 from service.registry import ModelRef
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ class FastPredictMiddleware:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            images = pixels(json_object(message["body"]).get("pixels"), predictor.image_shape, self._limits.images)
+            images = parse_pixels(json_object(message["body"]), predictor.image_shape, self._limits.images)
             logits = await self._batcher.logits(predictor, images)
-            response = prediction_response(predictor, predictor.ranked(logits, top))
+            response = prediction_response(predictor, images, logits, top)
         except (AtelierError, OpsError) as error:
             response = error_response(scope["path"], error)
         except Exception:

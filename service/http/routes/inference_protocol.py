@@ -66,7 +66,7 @@ def inference_protocol_routes(
         parsed = parse_infer_request(await request.body(), length, predictor.input_shape, limits.images)
         is_bytes = parsed.pixels.dtype.kind == "u"
         compute = batcher.logits if is_bytes else batcher.logits_of_floats
-        return infer_response(predictor.model, parsed, await compute(predictor, parsed.pixels))
+        return infer_response(predictor, parsed, await compute(predictor, parsed.pixels))
 
     return router
 

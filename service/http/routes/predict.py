@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from ops.engines.base import Floats
 from service.errors import InvalidInput
 from service.http.batching import Batcher
 from service.http.errors import HttpError
@@ -17,17 +18,18 @@ from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
 from service.http.routes.models import ModelName
 from service.http.schemas.predictions import PREDICTIONS
-from service.inference.pixels import pixels
-from service.inference.predictor import Guess, Predictor, pictures
+from service.inference.pictures import MEDIA_TYPES
+from service.inference.pixels import parse_pixels
+from service.inference.predictor import Predictor
 
-PICTURES = ("image/png", "image/jpeg")
 MAX_FILES = 64
 _JSON = {
     "schema": {
         "type": "object",
         "required": ["pixels"],
         "properties": {
-            "pixels": {"type": "array", "description": "Rows of bytes (0 black, 255 white), or a list of such images."},
+            "pixels": {"type": "array", "description": "Rows of numbers (0 black), or a list of such images."},
+            "scale": {"type": "number", "default": 255, "description": "The number that stands for white."},
         },
     },
     "example": {"pixels": [[0] * 28 for _ in range(28)]},
@@ -36,7 +38,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"schema": {"type": "object", "properties": {"file": {"type": "array", "items": _BINARY["schema"]}}}}
 BODY = {
     "required": True,
-    "content": {"application/json": _JSON, **dict.fromkeys(PICTURES, _BINARY), "multipart/form-data": _FILES},
+    "content": {"application/json": _JSON, **dict.fromkeys(MEDIA_TYPES, _BINARY), "multipart/form-data": _FILES},
 }
 
 
@@ -55,31 +57,35 @@ def predict_routes(predictors: PredictorCache, batcher: Batcher, limits: Limits)
     ) -> Response:
         predictor = await predictors.predictor(name, version)
         images = await _images(request, predictor, batcher, limits)
-        return prediction_response(predictor, predictor.ranked(await batcher.logits(predictor, images), top))
+        return prediction_response(predictor, images, await batcher.logits(predictor, images), top)
 
     return router
 
 
-def prediction_response(predictor: Predictor, ranked: list[list[Guess]]) -> Response:
-    """The classes of each image, as JSON."""
-    model = predictor.model
-    predictions = [[{"label": g.label, "probability": g.probability} for g in guesses] for guesses in ranked]
-    body = {"model": model.name, "version": model.version, "predictions": predictions}
+def prediction_response(predictor: Predictor, images: NDArray[np.uint8], logits: Floats, top: int) -> Response:
+    """The `top` classes of each image, as JSON, with what makes it unlike the training images."""
+    model, ranked = predictor.model, predictor.ranked(logits, top)
+    body = {
+        "model": model.name,
+        "version": model.version,
+        "predictions": [[{"label": g.label, "probability": g.probability} for g in guesses] for guesses in ranked],
+        "warnings": predictor.warnings(images),
+    }
     return Response(orjson.dumps(body), media_type="application/json")
 
 
 async def _images(request: Request, predictor: Predictor, batcher: Batcher, limits: Limits) -> NDArray[np.uint8]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        value = json_object(await request.body()).get("pixels")
-        return pixels(value, predictor.image_shape, limits.images)
-    if kind in PICTURES:
+        return parse_pixels(json_object(await request.body()), predictor.image_shape, limits.images)
+    if kind in MEDIA_TYPES:
         files = [await request.body()]
     elif kind == "multipart/form-data":
         files = await _files(request)
     else:
-        raise HttpError(415, f"send application/json, {', '.join(PICTURES)} or multipart/form-data, not {kind[:60]!r}")
-    images: NDArray[np.uint8] = await batcher.in_thread(pictures, files, predictor.image_shape)
+        known = ", ".join(("application/json", *MEDIA_TYPES))
+        raise HttpError(415, f"send {known} or multipart/form-data, not {kind[:60]!r}")
+    images: NDArray[np.uint8] = await batcher.in_thread(predictor.read_pictures, files)
     return images
 
 

@@ -13,22 +13,21 @@ class ClassProbability(ResponseModel):
 
 
 class Predictions(ResponseModel):
-    """For each image its likeliest classes, the likeliest first."""
+    """The classes of images.
+
+    Attributes:
+        model: Which model predicted.
+        version: Which version of it.
+        predictions: For each image its most probable classes, the most probable first.
+        warnings: For each image what makes it unlike those that the model was trained on.
+    """
 
     model: str
     version: int = Field(ge=1)
     predictions: list[list[ClassProbability]]
+    warnings: list[list[str]]
 
 
-PREDICTIONS = success(
-    Predictions(
-        model="lenet",
-        version=1,
-        predictions=[
-            [
-                ClassProbability(label="Sneaker", probability=0.75),
-                ClassProbability(label="Ankle boot", probability=0.25),
-            ]
-        ],
-    )
-)
+_EXAMPLE = [ClassProbability(label="Sneaker", probability=0.75), ClassProbability(label="Bag", probability=0.25)]
+
+PREDICTIONS = success(Predictions(model="lenet", version=1, predictions=[_EXAMPLE], warnings=[[]]))

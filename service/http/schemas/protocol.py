@@ -108,13 +108,20 @@ class Tensor(ResponseModel):
     parameters: BinarySize | None = None
 
 
+class InferParameters(ResponseModel):
+    """Beside the outputs. warnings: what makes images unlike those that the model was trained on, in one line."""
+
+    warnings: str
+
+
 class InferResponse(ResponseModel):
-    """The outputs of a model. id: the request's own."""
+    """The outputs of a model. id: the request's own. parameters: missing where there is nothing to warn of."""
 
     model_name: str
     model_version: str
     outputs: list[Tensor]
     id: str | None = None
+    parameters: InferParameters | None = None
 
 
 def _tensor(name: str, *shape: int) -> TensorMetadata:

@@ -33,6 +33,7 @@ PICTURES = {
     "no pixels at all": png_of(0, 0, b""),
     "a picture cut short": png_of(28, 28, b"\x78\x9c")[:40],
     "no picture": b"GIF89a" + bytes(100),
+    "a picture of another format": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     "nothing": b"",
 }
 
@@ -72,6 +73,8 @@ BODIES = {
     "ragged rows": b'{"pixels": [[0], [0, 0]]}',
     "numbers out of range": str({"pixels": [[256] * 28] * 28}).replace("'", '"').encode(),
     "a number beyond all": b'{"pixels": [[1e999]]}',
+    "numbers from 0 to 1": str({"pixels": [[0.25] * 28] * 28}).replace("'", '"').encode(),
+    "a scale of nothing": str({"pixels": IMAGE, "scale": 0}).replace("'", '"').encode(),
     "strings for numbers": str({"pixels": [["1"] * 28] * 28}).replace("'", '"').encode(),
     "no pixels": b"{}",
     "an object for an image": json.dumps({"pixels": [IMAGE, {str(row): 0 for row in range(28)}]}).encode(),
@@ -99,6 +102,9 @@ TENSORS = {
     "huge dimensions": tensor(shape=[2**62, 1, 28, 28]),
     "fewer numbers than the shape": tensor(data=[0]),
     "numbers that float32 can't hold": tensor(data=[1e300] * 784),
+    "bytes in a tensor of floats": tensor(data=[0, 255] * 392),
+    "floats below black": tensor(data=[-1, 0.5] * 392),
+    "bytes of 0 and 1": tensor(datatype="UINT8", data=[0, 1] * 392),
     "another input": tensor(name="images"),
     "no data": tensor(data=None),
     "long words among numbers": tensor(data=["a" * 1000, *[0] * 783]),

@@ -1,0 +1,149 @@
+"""Picture files of every kind that is read, written by Pillow, and what can't be read."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.data.preparation import Preparation
+from service.errors import InvalidInput
+from service.inference.pictures import FORMATS, MAX_PIXELS, MEDIA_TYPES, decode, read_picture, read_pictures
+from tests.garments import garments
+
+IMAGE = garments(1)[0]
+ORIENTATION = 0x0112
+
+
+def file_of(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    stream = BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def grey(content: bytes) -> np.ndarray:
+    return decode(content)[0]
+
+
+LOSSLESS = [
+    ("PNG", {}),
+    ("GIF", {}),
+    ("BMP", {}),
+    ("TIFF", {}),
+    ("TIFF", {"compression": "tiff_lzw"}),
+    ("WEBP", {"lossless": True}),
+]
+
+
+@pytest.mark.parametrize(("form", "options"), LOSSLESS)
+def test_a_format_without_losses_gives_every_byte(form: str, options: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(grey(file_of(Image.fromarray(IMAGE), form, **options)), IMAGE)
+
+
+def test_a_jpeg_gives_about_the_bytes() -> None:
+    found = grey(file_of(Image.fromarray(IMAGE), "JPEG", quality=95)).astype(int)
+    assert np.abs(found - IMAGE).mean() < 4  # what quality 95 costs sharp edges of 28 pixels
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled(form: str) -> None:
+    deep = IMAGE.astype(np.uint16) * 257
+    np.testing.assert_array_equal(grey(file_of(Image.fromarray(deep), form)), IMAGE)
+    nearest = np.array([[0, 128, 129, 65_535]], np.uint16)
+    np.testing.assert_array_equal(grey(file_of(Image.fromarray(nearest), form)), [[0, 0, 1, 255]])
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_of_32_bits_are_refused(mode: str) -> None:
+    with pytest.raises(InvalidInput, match="32 bits"):
+        decode(file_of(Image.fromarray(IMAGE).convert(mode), "TIFF"))
+
+
+TURNED = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.T,
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].T,
+    8: lambda a: np.rot90(a, -1),
+}
+"""By EXIF orientation: how the sensor's rows lie for a camera that was held so (EXIF 2.3, table of Orientation)."""
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+def test_a_picture_stands_as_the_camera_was_held(orientation: int, form: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(TURNED[orientation](IMAGE)))
+    options = {"lossless": True} if form == "WEBP" else {}
+    np.testing.assert_array_equal(grey(file_of(stored, form, exif=exif, **options)), IMAGE)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "CMYK"])
+def test_colours_become_grey(mode: str) -> None:
+    form = "TIFF" if mode == "CMYK" else "PNG"
+    pixels, alpha = decode(file_of(Image.fromarray(IMAGE).convert(mode), form))
+    np.testing.assert_array_equal(pixels, IMAGE)
+    assert alpha is None or (alpha == 255).all()
+    colour = Image.new("RGB", (1, 1), (255, 128, 0))
+    assert grey(file_of(colour)) == round(0.299 * 255 + 0.587 * 128)  # ITU-R 601
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_told_from_pixels(mode: str) -> None:
+    whole = Image.fromarray(IMAGE).convert("P") if mode == "P" else Image.fromarray(IMAGE).convert(mode)
+    options: dict[str, Any] = {}
+    if mode == "P":
+        options["transparency"] = int(np.asarray(whole)[0, 0])
+    else:
+        whole.putalpha(Image.fromarray(np.where(IMAGE > 0, 255, 0).astype(np.uint8)))
+    _, alpha = decode(file_of(whole, **options))
+    assert alpha is not None
+    np.testing.assert_array_equal(alpha, np.where(IMAGE > 0, 255, 0))
+
+
+def test_the_first_picture_of_an_animation_is_read() -> None:
+    frames = [Image.fromarray(IMAGE), Image.fromarray(255 - IMAGE)]
+    np.testing.assert_array_equal(grey(file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])), IMAGE)
+
+
+def test_a_photo_may_be_wider_than_4096() -> None:
+    wide = Image.new("L", (9000, 3000))
+    wide.paste(Image.fromarray(IMAGE).resize((2800, 2800), Image.Resampling.BOX), (3000, 100))
+    example = read_picture(file_of(wide), (28, 28), Preparation())
+    assert np.abs(example.astype(int) - IMAGE).mean() < 12  # its margins are a little wider
+
+
+def test_a_number_of_pixels_is_the_limit_for_all_pictures_together() -> None:
+    half = file_of(Image.new("L", (4096, 2 * 4096 + 1)))
+    with pytest.raises(InvalidInput, match=f"at most {MAX_PIXELS:,} pixels in all"):
+        read_pictures([half, half], (28, 28), Preparation())
+    with pytest.raises(InvalidInput, match="at most"):
+        decode(file_of(Image.new("1", (8192, 8193))))
+
+
+WHOLE = {form: file_of(Image.fromarray(IMAGE), form) for form in FORMATS}
+DAMAGED = {
+    **{f"half a {form}": content[: len(content) // 2] for form, content in WHOLE.items() if form != "GIF"},
+    **{f"{form} behind its first bytes": content[:16] + bytes(200) for form, content in WHOLE.items()},
+    "nothing": b"",
+    "a text": b"no picture at all",
+    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "PDF": b"%PDF-1.7",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_what_cannot_be_read_is_refused_in_words_for_people(content: bytes) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_picture(content, (28, 28), Preparation())
+    text = str(refused.value)
+    assert "\n" not in text
+    assert not any(sign in text for sign in ("<", ">", "0x", "BytesIO", "Error"))
+
+
+def test_every_format_has_a_media_type() -> None:
+    assert set(MEDIA_TYPES.values()) == set(FORMATS)

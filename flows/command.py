@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from service.home import Home
     from service.search.study import Study
     from service.search.sweep import Result, Sweep
-    from service.training.evaluation import Evaluation
-    from service.training.stages import Published
+    from service.training.metrics import Evaluation
+    from service.training.publish import Published
     from service.training.warm_start import WarmStart
 
 
@@ -30,6 +30,7 @@ def main() -> None:
     pipelines = Pipelines(
         ingest=flows.ingest,
         train=flows.train,
+        resume=flows.resume,
         evaluate=flows.evaluate,
         sweep=flows.sweep,
         study=flows.study,
@@ -56,14 +57,17 @@ class Flows:
         return info
 
     def train(
-        self, home: "Home", config: "TrainConfig | None", cluster: "ClusterConfig", run: str, warm_start: "WarmStart"
+        self, home: "Home", config: "TrainConfig", cluster: "ClusterConfig", run: str, warm_start: "WarmStart"
     ) -> "Published":
-        """Start a run, or continue it where `config` is None."""
+        """Start a run, take it to its end and publish the model."""
         with self.server.running(home, "flows.train") as flows:
-            asked = {} if config is None else {"config": config}
-            published: Published = flows.train_flow(
-                **asked, cluster=cluster, run=run, resume=config is None, **asdict(warm_start)
-            )
+            published: Published = flows.train_flow(config=config, cluster=cluster, run=run, **asdict(warm_start))
+        return published
+
+    def resume(self, home: "Home", run: str, cluster: "ClusterConfig") -> "Published":
+        """Take a run that was begun before to its end and publish the model."""
+        with self.server.running(home, "flows.train") as flows:
+            published: Published = flows.train_flow(cluster=cluster, run=run, resume=True)
         return published
 
     def evaluate(self, home: "Home", run: str, cluster: "ClusterConfig") -> "dict[int, Evaluation]":

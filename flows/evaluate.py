@@ -6,14 +6,14 @@ from prefect import flow
 
 from flows.logs import worker_logs
 from flows.settings import task
-from service.cluster.connection import open_cluster
+from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig
 from service.data import describe
 from service.home import Home
 from service.rounds.job import releases_gil
 from service.runs import RunFolder
-from service.training.evaluation import Evaluation
-from service.training.stages import evaluate_run
+from service.training.evaluate import evaluate_run
+from service.training.metrics import Evaluation
 
 LOCAL = ClusterConfig()
 
@@ -29,5 +29,5 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
     home = Home.from_environment()
     config = RunFolder.open(home.runs, run).config()
     threads = partial(releases_gil, config, describe(home.store(config.dataset)))
-    with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened:
-        return task(evaluate_run)(home, opened, run)
+    with worker_logs(), open_executor(cluster, prefers_threads=threads) as executor:
+        return task(evaluate_run)(home, executor, run)

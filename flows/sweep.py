@@ -11,7 +11,7 @@ from flows.flow_runs import run_name
 from flows.ingest import ingest_flow
 from flows.logs import worker_logs
 from flows.settings import task
-from service.cluster.connection import open_cluster
+from service.cluster.local_cluster import open_cluster
 from service.config import ClusterConfig
 from service.errors import SweepError
 from service.home import Home

@@ -8,7 +8,7 @@ from flows.artifacts import TrainingView, show_report
 from flows.flow_runs import continues, mark_cancelled, run_name
 from flows.logs import worker_logs
 from flows.settings import gallery_url, task
-from service.cluster.connection import open_cluster
+from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, TrainConfig
 from service.data import ingest
 from service.home import Home
@@ -16,8 +16,12 @@ from service.registry import Registry
 from service.rounds.job import releases_gil
 from service.rounds.plan import plan_for
 from service.runs import RunFolder
+from service.training.evaluate import evaluate_run
+from service.training.history import epochs_of
+from service.training.publish import Published, publish_run
 from service.training.report import markdown_report
-from service.training.stages import Published, evaluate_run, history, publish_run, train_run
+from service.training.resume import resume_run
+from service.training.start import start_run
 from service.training.warm_start import WarmStart
 
 TRAINING, LOCAL = TrainConfig(), ClusterConfig()
@@ -54,11 +58,14 @@ def train_flow(
     asked = RunFolder.open(home.runs, run).config() if resume else config
     begun = resume or continues(home.runs, run, asked)
     data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
-    before = history(RunFolder.open(home.runs, run)) if begun else []
+    before = epochs_of(RunFolder.open(home.runs, run)) if begun else []
     view = TrainingView(run, plan_for(asked, data.train), before)
-    with worker_logs(), open_cluster(cluster, prefers_threads=partial(releases_gil, asked, data)) as opened:
-        trained = task(train_run)(home, opened, run, None if begun else asked, view, WarmStart(fork, init))
-        evaluations = task(evaluate_run)(home, opened, run)
+    with worker_logs(), open_executor(cluster, prefers_threads=partial(releases_gil, asked, data)) as executor:
+        if begun:
+            trained = task(resume_run)(home, executor, run, view)
+        else:
+            trained = task(start_run)(home, executor, run, asked, view, WarmStart(fork, init))
+        evaluations = task(evaluate_run)(home, executor, run)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))
     show_report(run, markdown_report(model, evaluations[max(evaluations)], gallery_url()))

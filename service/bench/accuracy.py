@@ -8,12 +8,12 @@ from statistics import fmean, median
 
 from service.bench.peer import peer
 from service.bench.training import timed_run
-from service.cluster.connection import Cluster, open_cluster
+from service.cluster.dask_executor import DaskExecutor, open_executor
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import describe
 from service.home import Home
 from service.rounds.job import releases_gil
-from service.training.stages import evaluate_run
+from service.training.evaluate import evaluate_run
 
 WAYS = ("atelier", "torch_eager", "torch_compiled")
 
@@ -63,10 +63,10 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     words = (str(data.path), network, str(epochs))
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     local, threads = ClusterConfig(workers=os.cpu_count() or 1), partial(releases_gil, config, data)
-    with peer("service.bench.torch_race", *words) as ask, open_cluster(local, prefers_threads=threads) as cluster:
-        timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
+    with peer("service.bench.torch_race", *words) as ask, open_executor(local, prefers_threads=threads) as executor:
+        timed_run(home, executor, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):
-            taken["atelier"].append(_progress(home, cluster, config.model_copy(update={"seed": seed})))
+            taken["atelier"].append(_progress(home, executor, config.model_copy(update={"seed": seed})))
             for way in ("eager", "compiled"):
                 taken[f"torch_{way}"].append([(s, a) for s, a in json.loads(ask(f"{way} {seed}"))])
     contenders = tuple(contender(way, taken[way], target) for way in WAYS)
@@ -106,9 +106,9 @@ def render(report: AccuracyReport) -> str:
     return "\n".join(lines)
 
 
-def _progress(home: Home, cluster: Cluster, config: TrainConfig) -> Progress:
-    _, folder = timed_run(home, cluster, config)
-    evaluations = evaluate_run(home, cluster, folder.name)
+def _progress(home: Home, executor: DaskExecutor, config: TrainConfig) -> Progress:
+    _, folder = timed_run(home, executor, config)
+    evaluations = evaluate_run(home, executor, folder.name)
     course, seconds = [], 0.0
     for entry in folder.entries():
         if entry["kind"] == "epoch":

@@ -11,7 +11,7 @@ import numpy as np
 
 from ops.engines import Choice
 from ops.engines.base import Replica
-from service.cluster.connection import open_cluster
+from service.cluster.local_cluster import open_cluster
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home

@@ -6,7 +6,7 @@ from statistics import median
 
 from service.bench.rounds import round_costs
 from service.bench.training import timed_run
-from service.cluster.connection import open_cluster
+from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
@@ -42,9 +42,9 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
     overheads: dict[int, list[float]] = {count: [] for count in workers}
     for _ in range(repetitions):
         for count in workers:
-            with open_cluster(ClusterConfig(workers=count), prefers_threads=threads) as cluster:
-                timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
-                took, folder = timed_run(home, cluster, config)
+            with open_executor(ClusterConfig(workers=count), prefers_threads=threads) as executor:
+                timed_run(home, executor, config.model_copy(update={"epochs": 1}))
+                took, folder = timed_run(home, executor, config)
             seconds[count].append(took)
             costs = round_costs(folder, count)
             steps[count].append(costs.step_s)

@@ -11,13 +11,14 @@ from threadpoolctl import threadpool_limits
 from ops.summary import rows
 from service.bench.blas import Ceiling
 from service.bench.peer import peer
-from service.cluster.connection import Cluster, open_cluster
+from service.cluster.dask_executor import DaskExecutor, open_executor
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe
 from service.home import Home
 from service.rounds.job import network_for, releases_gil
 from service.runs import RunFolder, new_run_id
-from service.training.loop import advance, begin
+from service.training.loop import advance
+from service.training.start import create_run
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,11 @@ def measure_training(
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
     local, threads = ClusterConfig(workers=cores), partial(releases_gil, config, data)
-    with peer("service.bench.torch_peer", *words) as ask, open_cluster(local, prefers_threads=threads) as cluster:
-        timed_run(home, cluster, config.model_copy(update={"epochs": 1}))
+    with peer("service.bench.torch_peer", *words) as ask, open_executor(local, prefers_threads=threads) as executor:
+        timed_run(home, executor, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):
-            seconds["atelier"].append(timed_run(home, cluster, config)[0])
+            seconds["atelier"].append(timed_run(home, executor, config)[0])
             for way in ("eager", "compiled"):
                 seconds[way].append(float(ask(way)))
             with threadpool_limits(1, user_api="blas"):
@@ -105,11 +106,11 @@ def render(report: TrainingReport) -> str:
     )
 
 
-def timed_run(home: Home, cluster: Cluster, config: TrainConfig) -> tuple[float, RunFolder]:
+def timed_run(home: Home, executor: DaskExecutor, config: TrainConfig) -> tuple[float, RunFolder]:
     """Wall time of one run, in seconds, from its beginning on disk to the last line of its log; and the run."""
     began = perf_counter()
-    folder, job = begin(home, cluster, config, f"bench-{new_run_id()}")
-    for _ in advance(cluster, folder, job):
+    folder, job = create_run(home, executor, config, f"bench-{new_run_id()}")
+    for _ in advance(executor, folder, job):
         pass
     return perf_counter() - began, folder
 

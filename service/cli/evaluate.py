@@ -9,7 +9,7 @@ from service.cli.main import Context
 from service.cli.options import options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig
-from service.training.evaluation import Evaluation
+from service.training.metrics import Evaluation
 
 
 @click.command()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from service.home import Home
     from service.search.study import Study
     from service.search.sweep import Result, Sweep
-    from service.training.evaluation import Evaluation
-    from service.training.stages import Published
+    from service.training.metrics import Evaluation
+    from service.training.publish import Published
     from service.training.warm_start import WarmStart
 
 
@@ -22,8 +22,12 @@ class Ingest(Protocol):
 
 class Train(Protocol):
     def __call__(
-        self, home: "Home", config: "TrainConfig | None", cluster: "ClusterConfig", run: str, warm_start: "WarmStart"
+        self, home: "Home", config: "TrainConfig", cluster: "ClusterConfig", run: str, warm_start: "WarmStart"
     ) -> "Published": ...
+
+
+class Resume(Protocol):
+    def __call__(self, home: "Home", run: str, cluster: "ClusterConfig") -> "Published": ...
 
 
 class Evaluate(Protocol):
@@ -50,7 +54,8 @@ class Pipelines:
 
     Attributes:
         ingest: Bring a data set in.
-        train: Start a run or, without a configuration, continue it.
+        train: Start a run, take it to its end and publish the model.
+        resume: Take a run that was begun before to its end and publish the model.
         evaluate: Measure a run.
         sweep: Compare many trainings.
         study: Compare ways of averaging.
@@ -60,6 +65,7 @@ class Pipelines:
 
     ingest: Ingest
     train: Train
+    resume: Resume
     evaluate: Evaluate
     sweep: RunSweep
     study: RunStudy

@@ -8,13 +8,12 @@ import click
 from service.cli.main import Context
 from service.cli.options import options_of, validated
 from service.cli.output import show, table
-from service.cli.train import train_and_tell
+from service.cli.train import resume_and_report
 from service.config import ClusterConfig
 from service.errors import RunError
 from service.runs import RunFolder, all_runs
-from service.training.loop import recorded_job
+from service.training.resume import recorded_job
 from service.training.verify import examples_once, verify_run
-from service.training.warm_start import FRESH
 
 
 @click.group()
@@ -81,7 +80,7 @@ def pause(context: Context, run: str) -> None:
 @click.pass_obj
 def resume(context: Context, run: str, as_json: bool, **options: Any) -> None:
     """Continue a run from its newest checkpoint, to the bits that it would have ended in anyway."""
-    train_and_tell(context, None, validated(ClusterConfig, options), run, FRESH, as_json)
+    resume_and_report(context, run, validated(ClusterConfig, options), as_json)
 
 
 @runs.command()

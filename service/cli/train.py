@@ -1,5 +1,6 @@
 """`atelier train`"""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +15,7 @@ from service.errors import InvalidInput
 from service.rounds.strategies.registry import unread_options
 from service.runs import RunFolder, new_run_id
 from service.training.preflight import check_training
-from service.training.stages import Published
+from service.training.publish import Published
 from service.training.warm_start import FRESH, WarmStart
 
 
@@ -37,26 +38,40 @@ def train(
     if resume and (asked or warm_start != FRESH):
         given_too = [*_flags(asked), *(f"--{name}" for name, value in asdict(warm_start).items() if value)]
         raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(given_too)}")
+    cluster = validated(ClusterConfig, options)
+    if resume:
+        resume_and_report(context, resume, cluster, as_json)
+        return
     try:
-        config = None if resume else from_preset(asked)
+        config = from_preset(asked)
     except InvalidInput as error:
         raise in_options(error) from None
-    if config:
-        _check_strategy(config, asked)
-    cluster = validated(ClusterConfig, options)
-    train_and_tell(context, config, cluster, resume or new_run_id(), warm_start, as_json)
-
-
-def train_and_tell(
-    context: Context, config: TrainConfig | None, cluster: ClusterConfig, run: str, warm_start: WarmStart, as_json: bool
-) -> None:
-    """Start a run, or continue it where `config` is None, show how it goes and report what came out."""
-    check_training(context.home, config or RunFolder.open(context.home.runs, run).config(), cluster)
-    context.interruption.resume = lambda: f"atelier runs resume {run}" if (context.home.runs / run).is_dir() else ""
+    _check_strategy(config, asked)
+    run = new_run_id()
+    check_training(context.home, config, cluster)
+    context.interruption.resume = _resuming(context, run)
     with progress(context.home, run):
         published = context.pipelines.train(context.home, config, cluster, run, warm_start)
-    told = {name: value for name, value in asdict(published).items() if value is not None}
-    show(told, _told(published), as_json)
+    _report(published, as_json)
+
+
+def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_json: bool) -> None:
+    """Continue a run, show how it goes and report what came out."""
+    check_training(context.home, RunFolder.open(context.home.runs, run).config(), cluster)
+    context.interruption.resume = _resuming(context, run)
+    with progress(context.home, run):
+        published = context.pipelines.resume(context.home, run, cluster)
+    _report(published, as_json)
+
+
+def _resuming(context: Context, run: str) -> Callable[[], str]:
+    """What to tell somebody who interrupts: the command that continues the run, once there is one."""
+    return lambda: f"atelier runs resume {run}" if (context.home.runs / run).is_dir() else ""
+
+
+def _report(published: Published, as_json: bool) -> None:
+    values = {name: value for name, value in asdict(published).items() if value is not None}
+    show(values, _as_text(published), as_json)
 
 
 def _check_strategy(config: TrainConfig, asked: dict[str, Any]) -> None:
@@ -74,7 +89,7 @@ def _flags(asked: dict[str, Any]) -> list[str]:
     ]
 
 
-def _told(published: Published) -> str:
+def _as_text(published: Published) -> str:
     held = published.validation_accuracy
     validation = "" if held is None else f"   validation accuracy {held:.4f}"
     return (

@@ -1,72 +1,67 @@
-"""A Dask cluster to work on: one that runs already, or a local one, of processes or of threads of this process."""
+"""A connection to a Dask scheduler: every question to it has a time limit, and a lost scheduler is found again."""
 
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from asyncio import gather, wait_for
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
-import dask
-from distributed import Client, LocalCluster
+from distributed import Client, Future
 from distributed.client import ClosedClientError
-from threadpoolctl import threadpool_limits
 
-from ops.engines import Choice, choose
-from ops.errors import Unsupported
-from ops.network import Network
-from ops.step_config import StepConfig
-from service.config import ClusterConfig, TrainConfig
-from service.errors import ClusterError, InvalidInput
+from service.cluster.workers import WorkerInfo, why_none_runs
+from service.errors import ClusterError
+
+Answer = TypeVar("Answer")
 
 CONNECT_SECONDS = 5
 """How long a scheduler has to answer, and to have a worker, when a run begins."""
 
-SILENCE_SECONDS = 5.0
-"""How far a worker's heartbeat may lag behind the others' before it is held to be frozen."""
-
 RETURN_SECONDS = 60
 """How long a scheduler or the last worker that went away has to come back before a run gives up."""
 
-ANSWER_SECONDS = 20.0
-"""How long a scheduler may take to say something that it knows, before it is held to be gone."""
+ANSWER_SECONDS = 10.0
+"""How long a scheduler may take to answer a question, before it is held to be gone."""
+
+PROBE_SECONDS = 60.0
+"""How long a worker may take to answer what it is asked directly: it may still have to import its libraries."""
 
 LISTENS = "atelier-listens"
-"""The event by which a client learns that it hears of events."""
+"""The event by which a client learns that its subscription has begun."""
 
-QUIET = {
-    "distributed.worker.memory.terminate": False,
-    "distributed.comm.retry.count": 2,
-    "distributed.admin.low-level-log-length": 0,
-    "distributed.admin.system-monitor.interval": "5s",
-    "distributed.admin.tick.interval": "500ms",
-    "distributed.worker.memory.monitor-interval": "1s",
-    "distributed.worker.profile.enabled": False,
-    "distributed.scheduler.work-stealing-interval": "500ms",
-    # Every array of a fold comes fresh from the system otherwise, which took longer than the folding.
-    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 64 << 20,
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 128 << 20,
-    "distributed.admin.large-graph-warning-threshold": "16GB",  # a large network's state travels with its first task
-}
+LOST = (OSError, ClosedClientError, CancelledError)
+"""What Dask raises where the connection is lost or closed. A TimeoutError is an OSError."""
 
 
 class Cluster:
-    """A connection to a scheduler that can be made anew when the scheduler was gone for a while.
+    """A connection to a scheduler that can be made again after the scheduler was gone for a while.
 
-    address: the scheduler's. client: the connection at the moment.
-    direct: results come straight from the workers, which must be within reach, instead of through the scheduler.
-    worker_left: set when a worker goes away, until `departures` is asked.
+    Attributes:
+        address: the scheduler's address.
+        client: the current connection. Only calls that don't wait for an answer are made on it directly; see `ask`.
+        worker_left: set when a worker leaves, until `departures` is called.
     """
 
     def __init__(self, address: str, *, direct: bool = False) -> None:
+        """Connect to the scheduler at an address.
+
+        Args:
+            address: the scheduler's address.
+            direct: fetch results straight from the workers, which must be within reach, not through the scheduler.
+
+        Raises:
+            ClusterError: no scheduler answers.
+        """
         self.worker_left = Event()
         self._departures: SimpleQueue[frozenset[str]] = SimpleQueue()
         self._direct = direct
         self._workers: list[str] | None = None
+        self._last_workers: list[str] = []
         self._changes = 0
         self._subscribed_comm: Any = None
         self.address = address
@@ -74,119 +69,211 @@ class Cluster:
 
     @property
     def workers(self) -> list[str]:
-        """Addresses of the workers there are now; the scheduler is asked only when one came or left."""
+        """Addresses of the current workers. The scheduler is asked only after one joined or left."""
         known, seen = self._workers, self._changes
         if known is None:
-            known = self._workers = sorted(self._asked("ncores"))
-            if seen != self._changes:  # somebody came or left since the answer
+            ncores = self.ask(lambda client: client.scheduler.ncores())
+            known = self._workers = self._last_workers = sorted(ncores)
+            if seen != self._changes:  # a worker joined or left while the answer was on its way
                 self._workers = None
         return known
 
-    def departures(self) -> frozenset[str]:
-        """The keys of the tasks of workers that died since the last call; one that retired in order adds none."""
-        self.worker_left.clear()
-        struck: frozenset[str] = frozenset()
-        while not self._departures.empty():
-            struck |= self._departures.get()
-        return struck
-
-    def processing(self) -> dict[str, list[str]]:
-        """The tasks that each worker was given and hasn't done yet, by their keys."""
-        return dict(self._asked("processing"))
-
-    def who_has(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """The workers that hold each of these results."""
-        return dict(self._asked("who_has", keys=list(keys)))
+    @property
+    def num_workers(self) -> int:
+        """How many workers there are, or were when the scheduler last answered."""
+        with suppress(*LOST):
+            return len(self.workers)
+        return len(self._last_workers)
 
     @property
-    def is_here(self) -> bool:
+    def has_thread_workers(self) -> bool:
         """Whether the workers are threads of this process."""
         return self.address.startswith("inproc://")
 
     @property
     def is_connected(self) -> bool:
-        """Whether the scheduler is there, as far as is known, on the connection that tells of workers.
+        """Whether the scheduler is there, as far as is known, on the connection that reports joins and departures.
 
-        Dask makes a lost connection anew by itself, but there nobody would hear of workers any more.
+        Dask replaces a lost connection by itself, but events are not subscribed to on the new one.
         """
         return bool(self.client.status == "running" and self.client.scheduler_comm is self._subscribed_comm)
 
-    def silent_workers(self) -> frozenset[str]:
-        """The workers whose last heartbeat is much older than the newest there was."""
-        known = self.client.scheduler_info(n_workers=-1)["workers"]
-        seen = {worker: facts["last_seen"] for worker, facts in known.items()}
-        newest = max(seen.values(), default=0.0)
-        return frozenset(worker for worker, when in seen.items() if newest - when > SILENCE_SECONDS)
+    def departures(self) -> frozenset[str]:
+        """The keys of tasks lost with workers that died since the last call; one that retired in order adds none."""
+        self.worker_left.clear()
+        lost: frozenset[str] = frozenset()
+        while not self._departures.empty():
+            lost |= self._departures.get()
+        return lost
+
+    def processing(self) -> dict[str, list[str]]:
+        """The keys of the tasks that each worker has been assigned and has not finished."""
+        return dict(self.ask(lambda client: client.scheduler.processing()))
+
+    def who_has(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """The workers that hold each of these results."""
+        return dict(self.ask(lambda client: client.scheduler.who_has(keys=list(keys))))
+
+    def worker_info(self) -> dict[str, WorkerInfo]:
+        """What the scheduler knows of each worker, by address."""
+        identity = self.ask(lambda client: client.scheduler.identity(n_workers=-1))
+        return {worker: WorkerInfo.from_identity(facts) for worker, facts in identity["workers"].items()}
+
+    def ask(self, question: Callable[[Client], Awaitable[Answer]], seconds: float | None = None) -> Answer:
+        """Have a question answered that leaves this process. Everything that waits for an answer goes through here.
+
+        Args:
+            question: called with the client, in the client's event loop.
+            seconds: the time limit, by default `ANSWER_SECONDS`.
+
+        Raises:
+            OSError: no answer in time, or the connection is closed.
+        """
+
+        async def ask(client: Client) -> Answer:
+            if client.scheduler is None:
+                raise ConnectionError("the connection to the scheduler is closed")
+            return await question(client)
+
+        answer: Answer = self.client.sync(ask, self.client, callback_timeout=seconds or ANSWER_SECONDS)
+        return answer
+
+    def ask_workers(self, function: Callable[..., Answer], *arguments: Any) -> dict[str, Answer | Exception]:
+        """Call a function in every worker's process, outside of its tasks.
+
+        Returns:
+            What each worker returned or raised, by address. A worker that doesn't answer in time is left out.
+
+        Raises:
+            OSError: the scheduler is lost.
+        """
+
+        async def ask_one(client: Client, worker: str) -> Answer | Exception | None:
+            with suppress(OSError):
+                call = client.run(function, *arguments, workers=[worker], on_error="return")
+                return (await wait_for(call, PROBE_SECONDS)).get(worker)
+            return None
+
+        async def ask_all(client: Client) -> list[Answer | Exception | None]:
+            return list(await gather(*(ask_one(client, worker) for worker in workers)))
+
+        workers = self.workers
+        answers = self.ask(ask_all, PROBE_SECONDS + ANSWER_SECONDS)
+        return {
+            worker: answer
+            for worker, answer in zip(workers, answers, strict=True)
+            if answer is not None and not isinstance(answer, OSError)
+        }
 
     def wait_for_worker(self, seconds: float) -> None:
-        """Return as soon as there is a worker. Raises ClusterError where none comes in time."""
-        try:
-            self.client.wait_for_workers(1, timeout=seconds)
-        except TimeoutError:
-            raise ClusterError(
-                f"the scheduler at {self.address} has no workers: start one with `dask worker {self.address}`"
-            ) from None
+        """Return as soon as a worker can take tasks.
+
+        Raises:
+            ClusterError: none can within so many seconds; the message says whether there is none, or Dask paused it.
+            OSError: the scheduler is lost.
+        """
+        deadline = monotonic() + seconds
+        workers = self.worker_info()
+        while not any(info.runs for info in workers.values()):
+            if monotonic() > deadline:
+                raise ClusterError(why_none_runs(self.address, workers))
+            sleep(0.1)
+            workers = self.worker_info()
 
     def reconnect(self) -> None:
-        """Find the scheduler again, and a worker with it. Raises ClusterError where they don't come back in time."""
+        """Find the scheduler again, and a worker with it.
+
+        Raises:
+            ClusterError: they don't come back in time.
+        """
         self.close()
         deadline = monotonic() + RETURN_SECONDS
         while True:
             try:
                 self.client = self._connect(CONNECT_SECONDS)
-                break
+                self.wait_for_worker(RETURN_SECONDS)
+                return
+            except LOST:
+                problem = "was lost again and again"
             except ClusterError:
-                if monotonic() > deadline:
-                    raise ClusterError(
-                        f"the Dask scheduler at {self.address} went away and did not come back within "
-                        f"{RETURN_SECONDS} s; `atelier runs resume` continues the run when it has"
-                    ) from None
-                sleep(0.5)
-        self.wait_for_worker(RETURN_SECONDS)
+                if self.is_connected:
+                    raise
+                problem = "went away and did not come back"
+            if monotonic() > deadline:
+                raise ClusterError(
+                    f"the Dask scheduler at {self.address} {problem} within {RETURN_SECONDS} s; "
+                    "`atelier runs resume` continues the run when it has"
+                ) from None
+            sleep(0.5)
+
+    def recover(self, *, reconnect: bool) -> None:
+        """Wait until there is a scheduler and a worker.
+
+        Args:
+            reconnect: don't rely on the connection that there is.
+
+        Raises:
+            ClusterError: they don't come back in time.
+        """
+        if self.is_connected and not reconnect:
+            with suppress(*LOST):
+                return self.wait_for_worker(RETURN_SECONDS)
+        return self.reconnect()
+
+    def cancel(self, groups: Iterable[list[Future]]) -> None:
+        """Have the scheduler forget tasks.
+
+        Tasks are cancelled after those that take their results: of others Dask's scheduler finds some that it has
+        released already, and breaks off (distributed 2026.8, `stimulus_cancel`).
+
+        Args:
+            groups: groups of tasks. A later group takes the results of earlier ones.
+        """
+        with suppress(*LOST):
+            for group in reversed(list(groups)):
+                if group and self.is_connected:
+                    self.ask(partial(_cancel, group))
 
     def close(self) -> None:
-        """Let go of the scheduler; what it was asked for and not yet given is forgotten there."""
-        with suppress(OSError, TimeoutError, ValueError):
+        """Close the connection. The scheduler forgets this client's tasks."""
+        with suppress(*LOST, ValueError):
             if self.is_connected:
                 self.client.unsubscribe_topic("all")
+        with suppress(*LOST, ValueError):
             self.client.close(timeout=2)
 
-    def _asked(self, question: str, **given: Any) -> Any:
-        """What the scheduler answers. Raises OSError where it doesn't in time, or the connection is closed."""
-        if self.client.scheduler is None:
-            raise ConnectionError("the connection to the scheduler is closed")
-        return self.client.sync(getattr(self.client.scheduler, question), callback_timeout=ANSWER_SECONDS, **given)
-
     def _connect(self, seconds: float) -> Client:
-        silence = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
+        no_answer = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
         try:
             client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct or None)
         except OSError:
-            raise silence from None
+            raise no_answer from None
         try:
             self._subscribe(client, seconds)
-        except (OSError, ClosedClientError):
-            client.close(timeout=2)
-            raise silence from None
+        except LOST:
+            with suppress(*LOST):
+                client.close(timeout=2)
+            raise no_answer from None
         self._workers = None
         self._subscribed_comm = client.scheduler_comm
-        if not self.is_here and logging.getLogger("service").isEnabledFor(logging.INFO):
-            client.forward_logging("service", level=logging.INFO)
-            client.forward_logging("distributed.worker", level=logging.WARNING)
+        if not self.has_thread_workers and logging.getLogger("service").isEnabledFor(logging.INFO):
+            with suppress(*LOST):  # waits for every worker, and one may be frozen
+                client.sync(_forward_logs, client, callback_timeout=seconds)
         return client
 
     def _subscribe(self, client: Client, seconds: float) -> None:
-        """Hear of workers from now on. Raises OSError where that doesn't begin in time."""
+        """Receive the scheduler's events. Raises OSError where that doesn't begin in time."""
         hears = Event()
-        client.subscribe_topic("all", partial(self._listen, client.id, hears))
+        client.subscribe_topic("all", partial(self._on_event, client.id, hears))
         deadline = monotonic() + seconds
         while not hears.wait(0.02):
             if monotonic() > deadline:
                 raise TimeoutError
-            # Nobody says when a subscription begins, and a worker that left before would be missed.
-            client.log_event("all", {"action": LISTENS, "client": client.id})
+            # The scheduler doesn't confirm a subscription, and a departure before it would be missed.
+            event = {"action": LISTENS, "client": client.id}
+            client.sync(client.scheduler.log_event, topic="all", msg=event, callback_timeout=seconds)
 
-    def _listen(self, client: str, hears: Event, event: tuple[float, Any]) -> None:
+    def _on_event(self, client: str, hears: Event, event: tuple[float, Any]) -> None:
         _, message = event
         action = message.get("action") if isinstance(message, dict) else None
         if action == LISTENS and message["client"] == client:
@@ -199,86 +286,10 @@ class Cluster:
             self.worker_left.set()
 
 
-@contextmanager
-def open_cluster(config: ClusterConfig, *, prefers_threads: Callable[[], bool] = lambda: False) -> Iterator[Cluster]:
-    """The cluster that is asked for; a local one ends with the block.
-
-    prefers_threads: says whether a local one's workers had best be threads, where the configuration leaves it open.
-    Raises ClusterError where the scheduler doesn't answer or has no workers.
-    """
-    with dask.config.set(QUIET):
-        if config.scheduler:
-            with connected(config.scheduler) as cluster:
-                yield cluster
-            return
-        are_threads = prefers_threads() if config.worker_type == "auto" else config.worker_type == "threads"
-        with (
-            # Processes are started with one thread for BLAS, which its bits depend on.
-            threadpool_limits(1 if are_threads else None, user_api="blas"),
-            LocalCluster(
-                processes=not are_threads,
-                n_workers=config.workers or os.cpu_count() or 1,
-                threads_per_worker=1,
-                memory_limit=0
-                if are_threads
-                else "auto",  # each thread would be held to its share of what all of them take
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL + 1,
-            ) as local,
-            connected(local.scheduler_address, direct=True) as cluster,
-        ):
-            yield cluster
+async def _cancel(tasks: list[Future], client: Client) -> None:
+    await client.cancel(tasks, asynchronous=True)
 
 
-def check_scheduler(address: str) -> None:
-    """Raise ClusterError where no scheduler answers at the address, or it has no workers."""
-    with connected(address):
-        pass
-
-
-def settle_engine(
-    cluster: Cluster, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
-) -> Choice:
-    """What the configured engine comes to on the cluster's workers; they must agree, and see the data.
-
-    Raises ClusterError where a worker can't read the store or they differ, InvalidInput where no worker can run it.
-    """
-    answers = cluster.client.run(_probe, config, network, step_config, store, on_error="ignore")
-    for worker, (visible, _, _) in answers.items():
-        if not visible:
-            raise ClusterError(f"worker {worker} can't see {store}: give all workers the same ATELIER_HOME")
-    problems = {problem for _, problem, _ in answers.values() if problem}
-    if problems:
-        raise InvalidInput(min(problems))
-    choices = {choice for _, _, choice in answers.values() if choice is not None}
-    if not choices:
-        raise ClusterError("no worker answered what it can run")
-    if len({(choice.engine, choice.device) for choice in choices}) > 1:
-        found = ", ".join(sorted(f"{choice.engine} on {choice.device}" for choice in choices))
-        raise ClusterError(f"the workers differ ({found}): name one with --engine and --device")
-    return min(choices, key=lambda choice: choice.why)
-
-
-@contextmanager
-def connected(address: str, *, direct: bool = False) -> Iterator[Cluster]:
-    """A connection of one's own to a scheduler; several may work side by side. direct: see `Cluster`.
-
-    Raises ClusterError where the scheduler doesn't answer or has no workers.
-    """
-    cluster = Cluster(address, direct=direct)
-    try:
-        cluster.wait_for_worker(CONNECT_SECONDS)
-        yield cluster
-    finally:
-        cluster.close()
-
-
-def _probe(
-    config: TrainConfig, network: Network, step_config: StepConfig, store: Path
-) -> tuple[bool, str, Choice | None]:
-    """Runs on each worker: does it see the store, what is wrong, which engine would it take."""
-    visible = (store / "zarr.json").is_file()
-    try:
-        return visible, "", choose(network, step_config, engine=config.engine, device=config.device)
-    except Unsupported as error:
-        return visible, str(error), None
+async def _forward_logs(client: Client) -> None:
+    await client.forward_logging("service", level=logging.INFO)
+    await client.forward_logging("distributed.worker", level=logging.WARNING)

@@ -1,10 +1,9 @@
-"""A round as tasks of Dask's: submitted at once, each told whose results it takes, with the answers on their way."""
+"""How a round becomes Dask tasks: all of them submitted at once, each told whose results it takes."""
 
 from asyncio import run_coroutine_threadsafe, sleep
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future as Promise
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeAlias
 
 from dask import annotate
@@ -20,137 +19,166 @@ from service.rounds.tasks import Predecessor, RoundResult, round_result, shard_u
 from service.rounds.train_state import TrainState
 
 FETCH_BYTES = 4 << 20
-"""The most that is fetched after every round: what the shards hand in, or else a report with the state."""
+"""The most that is fetched after every round: the shards' updates, or else one report that brings the state."""
 
 STATE_EVERY_ROUNDS = 16
-"""A state that is larger comes back where an epoch ends, and once in so many rounds."""
+"""A state that is larger is fetched where an epoch ends, and once in so many rounds."""
 
 YIELD_SECONDS = 0.02
-"""How long the coordinator holds back when a round is done: the workers wait for the same results, and go first."""
+"""How long a fetch waits after a round is done: other workers need the same results, and go first."""
 
-Input: TypeAlias = TrainState | Future | tuple[Round, list[Future]]
-"""What a round's tasks take: a state at first; then what was handed in for the round before, or what that came to."""
+RETRIES = 2
+"""How often Dask repeats a task that raised an error."""
+
+RoundInput: TypeAlias = TrainState | Future | tuple[Round, list[Future]]
+"""What a round's tasks take: a state at first; later the updates of the round before, or the state after it."""
 
 
 @dataclass
-class SubmittedRound:
-    """A round that was submitted.
+class SubmittedTasks:
+    """Tasks that were submitted together, and the fetch of the results that the coordinator wants of them.
 
-    tasks: all that was submitted for it, those that take nothing from each other together.
-    inputs: for the key of each of them, the keys of the results that it takes.
-    shards: what the round's shards come to. parts: what is handed in for it, these or sums of them.
-    state: what that comes to, where one task works it out for all.
-    asked: those whose results the coordinator fetches. answers: these results, on their way from the start.
-    bound: the workers that alone may take its tasks; empty where any may. before: what they take; it is never read, but
-    keeps Dask from forgetting these results while a task may have to be done again.
+    Attributes:
+        run_tag: part of the key of every task of the same run, and of no other run's.
+        restricted_to: the only workers that may take these tasks; empty where any worker may.
+        groups: the tasks. Those of one group are independent of each other; later groups take results of earlier ones.
+        inputs: for the key of each task, the keys of the results that it takes.
+        awaited: the tasks whose results the coordinator fetches.
+        results: these results. Fetching begins with the submission.
     """
 
-    round: Round
-    bound: frozenset[str]
-    before: Input
-    tasks: list[list[Future]] = field(default_factory=list)
+    run_tag: str
+    restricted_to: frozenset[str]
+    groups: list[list[Future]] = field(default_factory=list)
     inputs: dict[str, list[str]] = field(default_factory=dict)
+    awaited: list[Future] = field(default_factory=list)
+    results: Promise[list[Any]] = field(default_factory=Promise)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass
+class SubmittedRound(SubmittedTasks):
+    """The tasks of one round.
+
+    Attributes:
+        round: the round.
+        before: what its tasks take. Nobody reads it; it keeps Dask from forgetting results while the round may need
+            them again.
+        shards: the tasks that compute the shards' updates.
+        parts: the updates, or the last level of their partial sums.
+        state: the task that computes the next state for all shards of the next round, where one does.
+    """
+
+    round: Round = field(kw_only=True)
+    before: RoundInput = field(kw_only=True)
     shards: list[Future] = field(default_factory=list)
     parts: list[Future] = field(default_factory=list)
     state: Future | None = None
-    asked: list[Future] = field(default_factory=list)
-    answers: Promise[list[Any]] = field(default_factory=Promise)
 
     @property
-    def size(self) -> int:
-        """How many tasks it has."""
-        return len(self.inputs)
-
-    @property
-    def then(self) -> Input:
-        """What the tasks of the round after it take."""
+    def output(self) -> RoundInput:
+        """What the tasks of the next round take."""
         return self.state or (self.round, self.parts)
 
-    def outcome(self, job: Job) -> RoundResult:
-        """What came of the round; raises whatever kept its answers from coming."""
-        answers = self.answers.result()
-        return answers[0] if isinstance(answers[0], RoundResult) else round_result(job, (self.round, answers), True)
+    def result(self, job: Job) -> RoundResult:
+        """The round's result. Raises whatever kept it from being computed or fetched."""
+        results = self.results.result()
+        return results[0] if isinstance(results[0], RoundResult) else round_result(job, (self.round, results), True)
 
 
-class RoundSubmitter:
-    """Submits a job's rounds to a cluster. name: part of the key of each of their tasks."""
+class TaskSubmitter:
+    """Submits pure functions as tasks of one run."""
 
-    def __init__(self, cluster: Cluster, job: Job, crew: WorkerPool, name: str) -> None:
+    def __init__(self, cluster: Cluster, pool: WorkerPool, run_tag: str) -> None:
         self._cluster = cluster
-        self._job = job
-        self._crew = crew
-        self._name = name
-        self._launched = 0
+        self._pool = pool
+        self._run_tag = run_tag
+        self._submissions = 0
 
-    def launch(self, round_: Round, before: Input) -> SubmittedRound:
-        """Submit a round. Its keys are new each time, so that it may be submitted again."""
-        self._launched += 1
-        tag, flight = f"{self._name}.{self._launched}-{round_.number}", SubmittedRound(round_, self._crew.bound, before)
-        submit = partial(self._map, flight)
-        if isinstance(before, TrainState):
-            (before,) = submit(_given, [(before,)], f"start-{tag}")
-        shards = [(self._job, round_, shard, before) for shard in range(round_.shards)]
-        parts = flight.shards = submit(_shard_update, shards, f"round-{tag}")
-        level = 0
-        while len(parts) > FAN_IN:
-            groups = [(parts[low : low + FAN_IN],) for low in range(0, len(parts), FAN_IN)]
-            parts = submit(partial_sum, groups, f"sum-{tag}-{level}")
-            level += 1
-        flight.parts, handed_in = parts, (round_, parts)
-        if level == 0 and self._is_light(round_):
-            flight.asked = parts
-        else:
-            arguments = (self._job, handed_in, self.brings_state(round_))
-            flight.asked = submit(round_result, [arguments], f"report-{tag}", urgent=False)
-        flight.answers = self.fetched(flight.asked)
-        # Few shards work out the next state themselves, which saves a hop. Many would each fetch several float64 sums.
-        if level > 0:
-            (flight.state,) = submit(state_after, [(self._job, handed_in)], f"state-{tag}")
-        return flight
+    def next_tag(self) -> str:
+        """Part of a key that no task had before: what is submitted again must not be taken for what was cancelled."""
+        self._submissions += 1
+        return f"{self._run_tag}.{self._submissions}"
 
-    def brings_state(self, round_: Round) -> bool:
-        """Whether the state after a round comes with its report."""
-        vectors = 3  # parameters, velocity, outer velocity
-        small = vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
-        last_of_epoch = round_.last == self._job.plan.steps_per_epoch
-        return small or last_of_epoch or round_.number % STATE_EVERY_ROUNDS == 0
-
-    def fetched(self, tasks: list[Future]) -> Promise[list[Any]]:
-        """Have results fetched as soon as they are there and the workers have them."""
-        client = self._cluster.client
-
-        async def fetch() -> list[Any]:
-            for task in tasks:
-                await task.exception()
-            await sleep(YIELD_SECONDS)
-            return await client.gather(tasks, asynchronous=True)
-
-        return run_coroutine_threadsafe(fetch(), client.loop.asyncio_loop)
-
-    def _map(
+    def submit(
         self,
-        flight: SubmittedRound,
+        tasks: SubmittedTasks,
         function: Callable[..., object],
         arguments: Sequence[tuple[object, ...]],
         name: str,
         *,
-        urgent: bool = True,
+        priority: int = 0,
     ) -> list[Future]:
-        """Submit a pure function once for each of some arguments, as one message."""
+        """Submit a function once for each tuple of arguments, as one message, and note the tasks in `tasks`."""
         keys = [f"{name}-{index}" for index in range(len(arguments))]
-        for key, given in zip(keys, arguments, strict=True):
-            flight.inputs[key] = [future.key for future in _futures(given)]
+        for key, values in zip(keys, arguments, strict=True):
+            tasks.inputs[key] = [future.key for future in _futures_in(values)]
         columns = zip(*arguments, strict=True)
-        with annotate(**self._crew.places(keys)):
-            tasks = self._cluster.client.map(
-                function, *columns, key=keys, pure=False, retries=2, priority=0 if urgent else -1
+        with annotate(**self._pool.placement(keys)):
+            group = self._cluster.client.map(
+                function, *columns, key=keys, pure=False, retries=RETRIES, priority=priority
             )
-        flight.tasks.append(tasks)
+        tasks.groups.append(group)
+        return list(group)
+
+    def fetch(self, tasks: SubmittedTasks) -> None:
+        """Begin to fetch the awaited results as soon as they are there and the workers that need them have them."""
+        client, awaited = self._cluster.client, list(tasks.awaited)
+
+        async def fetch() -> list[Any]:
+            for task in awaited:
+                await task.exception()
+            await sleep(YIELD_SECONDS)
+            return list(await client.gather(awaited, asynchronous=True))
+
+        # Never cancelled: it ends by itself when the tasks are, and a cancelled `Client._gather` may wait for ever.
+        tasks.results = run_coroutine_threadsafe(fetch(), client.loop.asyncio_loop)
+
+
+class RoundSubmitter(TaskSubmitter):
+    """Submits the rounds of a job."""
+
+    def __init__(self, cluster: Cluster, job: Job, pool: WorkerPool, run_tag: str) -> None:
+        super().__init__(cluster, pool, run_tag)
+        self._job = job
+
+    def submit_round(self, round_: Round, before: RoundInput) -> SubmittedRound:
+        """Submit all tasks of a round. Their keys are new each time, so that a round can be submitted again."""
+        tag, job = f"{self.next_tag()}-{round_.number}", self._job
+        tasks = SubmittedRound(self._run_tag, self._pool.restricted_to, round=round_, before=before)
+        if isinstance(before, TrainState):
+            (before,) = self.submit(tasks, _same, [(before,)], f"start-{tag}")
+        arguments = [(job, round_, shard, before) for shard in range(round_.shards)]
+        tasks.parts = tasks.shards = self.submit(tasks, _shard_update, arguments, f"round-{tag}")
+        level = 0
+        while len(tasks.parts) > FAN_IN:
+            groups = [(tasks.parts[low : low + FAN_IN],) for low in range(0, len(tasks.parts), FAN_IN)]
+            tasks.parts = self.submit(tasks, partial_sum, groups, f"sum-{tag}-{level}")
+            level += 1
+        updates = (round_, tasks.parts)
+        if level == 0 and self._are_updates_small(round_):
+            tasks.awaited = tasks.parts
+        else:
+            wanted = (job, updates, self.brings_state(round_))
+            tasks.awaited = self.submit(tasks, round_result, [wanted], f"report-{tag}", priority=-1)
+        self.fetch(tasks)
+        # Few shards compute the next state themselves, which saves a hop. Many would each fetch several float64 sums.
+        if level > 0:
+            (tasks.state,) = self.submit(tasks, state_after, [(job, updates)], f"state-{tag}")
         return tasks
 
-    def _is_light(self, round_: Round) -> bool:
-        """Whether the coordinator fetches what the shards hand in and sums it up itself, which no worker waits for."""
-        vectors = 2 * round_.shards + 2  # parameters and velocity of each, and where the round began
+    def brings_state(self, round_: Round) -> bool:
+        """Whether the state after a round is fetched with its result."""
+        vectors = 3  # parameters, velocity, outer velocity
+        is_small = vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
+        ends_epoch = round_.last == self._job.plan.steps_per_epoch
+        return is_small or ends_epoch or round_.number % STATE_EVERY_ROUNDS == 0
+
+    def _are_updates_small(self, round_: Round) -> bool:
+        """Whether the coordinator fetches the shards' updates and averages them itself, so that no worker waits."""
+        vectors = 2 * round_.shards + 2  # parameters and velocity of each shard, and the state it started from
         return vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
 
 
@@ -159,15 +187,15 @@ def _shard_update(job: Job, round_: Round, shard: int, before: TrainState | Pred
     return shard_update(job, round_, shard, before, worker=get_worker().address)
 
 
-def _given(state: TrainState) -> TrainState:
-    """Puts a state that the coordinator holds where tasks can find it."""
+def _same(state: TrainState) -> TrainState:
+    """Turns a state that the coordinator holds into a result that tasks can take."""
     return state
 
 
-def _futures(value: object) -> Iterator[Future]:
+def _futures_in(value: object) -> Iterator[Future]:
     """The results of other tasks among a task's arguments."""
     if isinstance(value, Future):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _futures(item)
+            yield from _futures_in(item)

@@ -1,6 +1,6 @@
-"""Who takes the tasks of a run: a place for each, workers to avoid, and newcomers that are warmed up first."""
+"""Which workers take a run's tasks: a place for each task, quarantine, and new workers that are warmed up first."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
 from itertools import count
 from typing import Any
@@ -8,90 +8,108 @@ from typing import Any
 from distributed import Future
 
 from service.cluster.connection import Cluster
+from service.cluster.quarantine import Quarantine
 from service.rounds.job import Job
 from service.rounds.tasks import warm_up
 
 
 class WorkerPool:
-    """The workers that there are, as one window of rounds sees them.
+    """The workers that a run's tasks are placed on.
 
-    avoided: says which workers, by address, get no tasks for now as long as there are others.
-    warm: addresses of workers that are known to be warmed up, which are preferred; more are added.
+    A worker that joins while others are warm gets tasks once it has loaded the data and compiled the engine.
     """
 
     def __init__(
-        self, cluster: Cluster, job: Job, name: str, *, avoided: Callable[[], frozenset[str]], warm: set[str]
+        self,
+        cluster: Cluster,
+        run_tag: str,
+        quarantine: Quarantine,
+        *,
+        job: Job | None = None,
+        warm: set[str] | None = None,
     ) -> None:
+        """Begin with no workers; `refresh` finds them.
+
+        Args:
+            cluster: where they are.
+            run_tag: part of the key of each of the run's tasks.
+            quarantine: workers that get no tasks as long as there are others.
+            job: what workers are warmed up for; None warms nobody up.
+            warm: addresses of workers known to be warm. Others are added as they are warmed up.
+        """
         self._cluster = cluster
+        self._run_tag = run_tag
+        self._quarantine = quarantine
         self._job = job
-        self._name = name
-        self._avoided = avoided
-        self._warm = warm
-        self._warming: dict[str, Future] = {}
+        self._warm = warm if warm is not None else set()
+        self._warm_ups: dict[str, Future] = {}
         self._numbers = count()
-        # Workers that were here when nobody was warm: to wait until they are would gain nothing.
+        # Workers that were here when none was warm: nothing would be gained by waiting for them.
         self._initial_workers: set[str] = set()
         self._eligible: list[str] = []
-        self._is_binding = False
+        self._is_restricted = False
 
     @property
-    def warming(self) -> list[Future]:
+    def warm_ups(self) -> list[Future]:
         """The tasks by which workers are warmed up."""
-        return list(self._warming.values())
+        return list(self._warm_ups.values())
 
     @property
-    def bound(self) -> frozenset[str]:
-        """The workers that alone may take what is submitted now, where others are to be avoided; else empty."""
-        return frozenset(self._eligible) if self._is_binding else frozenset()
+    def restricted_to(self) -> frozenset[str]:
+        """The only workers that may take what is submitted now, while others are in quarantine; else empty."""
+        return frozenset(self._eligible) if self._is_restricted else frozenset()
 
     def refresh(self) -> bool:
-        """Look who is there. True if others take tasks than before: those not begun had better be placed anew."""
-        everyone = self._cluster.workers
-        self._forget_departed(everyone)
-        self._warm_up_newcomers(everyone)
-        before, self._eligible = self._eligible, self._chosen(everyone)
+        """Look which workers there are.
+
+        Returns:
+            Whether other workers are eligible than before, so that tasks which have not begun are better placed anew.
+        """
+        workers = self._cluster.workers
+        self._forget_departed(workers)
+        if self._job is not None:
+            self._warm_up_new(workers, self._job)
+        before, self._eligible = self._eligible, self._choose_eligible(workers)
         return before not in ([], self._eligible)
 
-    def places(self, keys: list[str]) -> dict[str, Any]:
-        """Dask's annotations for some tasks: with which worker each had best be, counted round.
+    def placement(self, keys: list[str]) -> dict[str, Any]:
+        """Dask's annotations for some tasks: a preferred worker for each, round robin.
 
-        Dask by itself gives tasks only to workers that hold some of their input, which after a solo round is one.
-        With nobody to avoid it is a hint, and any worker may take the task; else it is binding, or they would steal it.
+        Dask by itself places tasks only on workers that hold some of their input, which after a solo round is one
+        worker. Without quarantined workers the placement is a hint, and any worker may take the task. With some it is
+        a restriction, or they would steal tasks.
         """
         eligible = self._eligible
         if not eligible:
             return {}
-        turns = [eligible if self._is_binding else [eligible[index % len(eligible)]] for index in range(len(keys))]
-        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_binding}
+        turns = [eligible if self._is_restricted else [eligible[index % len(eligible)]] for index in range(len(keys))]
+        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_restricted}
 
-    def _forget_departed(self, everyone: list[str]) -> None:
-        """One that comes again has to be warmed up again."""
-        self._warm.intersection_update(everyone)
-        self._initial_workers.intersection_update(everyone)
-        for departed in self._warming.keys() - set(everyone):
-            del self._warming[departed]
+    def _forget_departed(self, workers: Iterable[str]) -> None:
+        """Have a worker that comes back warmed up again."""
+        self._warm.intersection_update(workers)
+        self._initial_workers.intersection_update(workers)
+        for departed in self._warm_ups.keys() - set(workers):
+            del self._warm_ups[departed]
 
-    def _warm_up_newcomers(self, everyone: list[str]) -> None:
-        """Have every worker that isn't known yet load the data and compile the engine."""
-        newcomers = [worker for worker in everyone if worker not in self._warm and worker not in self._warming]
+    def _warm_up_new(self, workers: list[str], job: Job) -> None:
+        new = [worker for worker in workers if worker not in self._warm and worker not in self._warm_ups]
         if not self._warm:
-            self._initial_workers.update(newcomers)
-        for worker in newcomers:
-            self._warming[worker] = self._start_warm_up(worker)
+            self._initial_workers.update(new)
+        for worker in new:
+            key = f"warm-{self._run_tag}.{next(self._numbers)}-{worker}"
+            task = self._cluster.client.submit(warm_up, job, key=key, pure=False, workers=[worker])
+            task.add_done_callback(partial(self._note_warm, worker))
+            self._warm_ups[worker] = task
 
-    def _chosen(self, everyone: list[str]) -> list[str]:
-        """Those who are to take tasks."""
-        avoided = self._avoided()
-        others = [worker for worker in everyone if worker not in avoided]
-        self._is_binding = 0 < len(others) < len(everyone)
-        candidates = others or everyone
+    def _choose_eligible(self, workers: list[str]) -> list[str]:
+        quarantined = self._quarantine.workers
+        others = [worker for worker in workers if worker not in quarantined]
+        self._is_restricted = 0 < len(others) < len(workers)
+        candidates = others or workers
+        if self._job is None:
+            return candidates
         return [worker for worker in candidates if worker in self._warm | self._initial_workers] or candidates
-
-    def _start_warm_up(self, worker: str) -> Future:
-        key = f"warm-{self._name}.{next(self._numbers)}-{worker}"
-        task = self._cluster.client.submit(warm_up, self._job, key=key, pure=False, workers=[worker])
-        task.add_done_callback(partial(self._note_warm, worker))
-        return task
 
     def _note_warm(self, worker: str, task: Future) -> None:
         if task.status == "finished":

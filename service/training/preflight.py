@@ -1,7 +1,7 @@
 """What can be found wrong with a training before anything is started for it."""
 
 from ops.engines import choose
-from service.cluster.connection import check_scheduler
+from service.cluster.local_cluster import check_scheduler
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.data.catalog import KNOWN

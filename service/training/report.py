@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from service.plots.live_curve import live_curve
 from service.registry import ModelVersion
 from service.runs import Entry
-from service.training.evaluation import Evaluation
+from service.training.metrics import Evaluation
 
 
 def markdown_curve(epochs: Sequence[Entry]) -> str:

@@ -3,24 +3,26 @@
 import json
 import sys
 
-from service.cluster.connection import open_cluster
+from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, from_preset
 from service.errors import NotFound
 from service.home import Home
 from service.runs import RunFolder
-from service.training.loop import advance, begin, reopen
+from service.training.loop import advance
+from service.training.resume import reopen_run
+from service.training.start import create_run
 
 
 def main(run: str, scheduler: str, given: str) -> None:
     """Take the run to its end, from wherever it is."""
     home = Home.from_environment()
-    with open_cluster(ClusterConfig(scheduler=scheduler)) as cluster:
+    with open_executor(ClusterConfig(scheduler=scheduler)) as executor:
         try:
             folder = RunFolder.open(home.runs, run)
-            job = reopen(home, cluster, folder)
+            job = reopen_run(home, executor, folder)
         except NotFound:
-            folder, job = begin(home, cluster, from_preset(json.loads(given)), run)
-        for _ in advance(cluster, folder, job):
+            folder, job = create_run(home, executor, from_preset(json.loads(given)), run)
+        for _ in advance(executor, folder, job):
             pass
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from service.home import Home
 from service.runs import Entry, RunFolder
-from service.training.loop import final_state
+from service.training.history import final_checkpoint
 from tests.chaos.house import House, Part
 from tests.chaos.witness import begun_again, events
 
@@ -98,7 +98,7 @@ def storm(home: Home, run: str, given: dict, blows: list[Blow], *, seed: int, ro
     assert not due, f"seed {seed}: the run was over before {len(due)} of its blows"
     return Outcome(
         seed=seed,
-        digest=final_state(RunFolder(home.runs / run)).state.digest,
+        digest=final_checkpoint(RunFolder(home.runs / run)).state.digest,
         rounds=_rounds(house.entries()),
         disturbed=house.disturbed,
         joined=len({event.process for event in events(house.folder)} & set(house.added)),

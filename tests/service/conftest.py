@@ -5,7 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.cluster.connection import Cluster, open_cluster
+from service.cluster.connection import Cluster
+from service.cluster.dask_executor import DaskExecutor
+from service.cluster.local_cluster import open_cluster
 from service.config import ClusterConfig
 
 
@@ -21,3 +23,9 @@ def cluster_of() -> Iterator[Callable[[int], Cluster]]:
             return clusters[workers]
 
         yield get
+
+
+@pytest.fixture
+def executor_of(cluster_of: Callable[[int], Cluster]) -> Callable[[int], DaskExecutor]:
+    """A function from a number of workers to an executor on a cluster that has so many."""
+    return lambda workers: DaskExecutor(cluster_of(workers))

@@ -10,7 +10,7 @@ from ops.layers import Context
 from ops.passes import forward
 from service.data.catalog import FASHION_MNIST
 from service.registry import Draft, ModelVersion, Registry
-from service.training.evaluation import measure
+from service.training.metrics import measure
 
 
 def draft(network: str = "lenet", seed: int = 0, **changes: object) -> Draft:

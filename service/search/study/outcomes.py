@@ -6,7 +6,7 @@ from service.home import Home
 from service.runs import RunFolder
 from service.search.study.cells import Cell, Study
 from service.search.sweep import Result, SweepFolder
-from service.training.stages import history
+from service.training.history import epochs_of
 
 TARGET = 0.8
 """The train accuracy that the time is taken to."""
@@ -38,7 +38,7 @@ def outcomes_of(home: Home, name: str, study: Study) -> list[Outcome]:
 
 
 def _outcome(home: Home, cell: Cell, seed: int, result: Result) -> Outcome:
-    epochs = history(RunFolder.open(home.runs, result.run))
+    epochs = epochs_of(RunFolder.open(home.runs, result.run))
     reached = [n for n, entry in enumerate(epochs, 1) if entry["train_accuracy"] >= TARGET]
     return Outcome(
         cell=cell,

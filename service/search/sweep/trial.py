@@ -2,14 +2,16 @@
 
 from threading import Event
 
-from service.cluster.connection import connected
+from service.cluster.dask_executor import connected_executor
 from service.errors import SweepError
 from service.home import Home
 from service.runs import Entry
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
-from service.training.stages import evaluate_run, train_run
+from service.training.evaluate import evaluate_run
+from service.training.resume import resume_run
+from service.training.start import start_run
 
 
 def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event) -> Result:
@@ -26,9 +28,12 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
 
     watch()
     begun = (home.runs / run).is_dir()
-    with connected(address) as cluster:
-        trained = train_run(home, cluster, run, None if begun else trial.config, watch)
-        evaluations = evaluate_run(home, cluster, run)
+    with connected_executor(address) as executor:
+        if begun:
+            trained = resume_run(home, executor, run, watch)
+        else:
+            trained = start_run(home, executor, run, trial.config, watch)
+        evaluations = evaluate_run(home, executor, run)
     last = evaluations[max(evaluations)]
     held = last.validation
     result = Result(

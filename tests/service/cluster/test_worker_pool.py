@@ -1,9 +1,10 @@
-"""Who is welcome to take tasks, on a cluster that is played."""
+"""Which workers take tasks, on a scripted cluster."""
 
 from types import SimpleNamespace
 from typing import Any, cast
 
 from service.cluster.connection import Cluster
+from service.cluster.quarantine import Quarantine
 from service.cluster.worker_pool import WorkerPool
 from service.rounds.job import Job
 
@@ -24,8 +25,13 @@ class Warming:
             call(self)
 
 
-class Played:
-    """A cluster whose workers come and go as the test says. warming: the tasks for each, in order."""
+class ScriptedCluster:
+    """A cluster whose workers come and go as the test says.
+
+    Attributes:
+        workers: their addresses.
+        warming: the warm-up tasks of each, in order.
+    """
 
     def __init__(self, *workers: str) -> None:
         self.workers = list(workers)
@@ -40,61 +46,59 @@ class Played:
         self.warming[worker][-1].finish()
 
 
-def crew_of(cluster: Played, avoided: set[str] | None = None) -> WorkerPool:
-    keep_away = avoided if avoided is not None else set()
-    job = cast(Job, None)  # nobody is really warmed up
-    return WorkerPool(cast(Cluster, cluster), job, "run", avoided=lambda: frozenset(keep_away), warm=set())
+def pool_of(cluster: ScriptedCluster, quarantine: Quarantine | None = None) -> WorkerPool:
+    job = cast(Job, object())  # nobody is really warmed up
+    return WorkerPool(cast(Cluster, cluster), "run", quarantine or Quarantine(), job=job)
 
 
-def eligible(crew: WorkerPool, tasks: int = 4) -> list[list[str]]:
+def eligible(pool: WorkerPool, tasks: int = 4) -> list[list[str]]:
     keys = [f"task-{index}" for index in range(tasks)]
-    return [crew.places(keys)["workers"](key) for key in keys]
+    return [pool.placement(keys)["workers"](key) for key in keys]
 
 
-def test_founders_take_tasks_at_once_and_newcomers_when_they_are_warm():
-    cluster = Played("a", "b")
-    crew = crew_of(cluster)
-    assert not crew.refresh()  # nothing was placed before
-    assert eligible(crew) == [["a"], ["b"], ["a"], ["b"]]
+def test_initial_workers_take_tasks_at_once_and_newcomers_when_they_are_warm():
+    cluster = ScriptedCluster("a", "b")
+    pool = pool_of(cluster)
+    assert not pool.refresh()  # nothing was placed before
+    assert eligible(pool) == [["a"], ["b"], ["a"], ["b"]]
     cluster.finish("a")
     cluster.workers.append("c")
-    assert not crew.refresh()
-    assert eligible(crew) == [["a"], ["b"], ["a"], ["b"]]
+    assert not pool.refresh()
+    assert eligible(pool) == [["a"], ["b"], ["a"], ["b"]]
     cluster.finish("c")
-    assert crew.refresh()
-    assert eligible(crew) == [["a"], ["b"], ["c"], ["a"]]
+    assert pool.refresh()
+    assert eligible(pool) == [["a"], ["b"], ["c"], ["a"]]
 
 
-def test_a_worker_that_left_is_welcome_no_more_and_warmed_up_again_when_it_is_back():
-    cluster = Played("a", "b")
-    crew = crew_of(cluster)
-    crew.refresh()
+def test_a_worker_that_left_takes_no_more_tasks_and_is_warmed_up_again_when_it_is_back():
+    cluster = ScriptedCluster("a", "b")
+    pool = pool_of(cluster)
+    pool.refresh()
     cluster.finish("a")
     cluster.finish("b")
     cluster.workers.remove("b")
-    assert crew.refresh()
-    assert eligible(crew, 2) == [["a"], ["a"]]
-    assert len(crew.warming) == 1
+    assert pool.refresh()
+    assert eligible(pool, 2) == [["a"], ["a"]]
+    assert len(pool.warm_ups) == 1
     cluster.workers.append("b")
-    assert not crew.refresh()  # it is cold
+    assert not pool.refresh()  # it is cold
     assert len(cluster.warming["b"]) == 2
     cluster.finish("b")
-    assert crew.refresh()
-    assert eligible(crew, 2) == [["a"], ["b"]]
+    assert pool.refresh()
+    assert eligible(pool, 2) == [["a"], ["b"]]
 
 
-def test_tasks_are_bound_to_the_others_where_one_is_avoided_and_there_are_others():
-    avoided: set[str] = set()
-    cluster = Played("a", "b")
-    crew = crew_of(cluster, avoided)
-    crew.refresh()
-    assert crew.bound == frozenset()
-    avoided.add("b")
-    assert crew.refresh()
-    assert crew.bound == {"a"}
-    assert eligible(crew, 2) == [["a"], ["a"]]
-    assert not crew.places(["task"])["allow_other_workers"]
+def test_tasks_are_restricted_to_the_others_where_one_is_in_quarantine_and_there_are_others():
+    quarantine, cluster = Quarantine(), ScriptedCluster("a", "b")
+    pool = pool_of(cluster, quarantine)
+    pool.refresh()
+    assert pool.restricted_to == frozenset()
+    quarantine.add(["b"])
+    assert pool.refresh()
+    assert pool.restricted_to == {"a"}
+    assert eligible(pool, 2) == [["a"], ["a"]]
+    assert not pool.placement(["task"])["allow_other_workers"]
     cluster.workers.remove("a")
-    assert crew.refresh()
-    assert crew.bound == frozenset()  # better than nobody
-    assert eligible(crew, 1) == [["b"]]
+    assert pool.refresh()
+    assert pool.restricted_to == frozenset()  # better than nobody
+    assert eligible(pool, 1) == [["b"]]

@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_info
 
-from service.cluster.connection import open_cluster
+from service.cluster.dask_executor import open_executor
+from service.cluster.local_cluster import open_cluster
 from service.config import ClusterConfig, from_preset
 from service.data import describe
 from service.errors import Cancelled
 from service.home import Home
 from service.rounds.job import releases_gil
-from service.training.loop import advance, begin, final_state, reopen
-from service.training.stages import evaluate_run
+from service.training.evaluate import evaluate_run
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.resume import reopen_run
+from service.training.start import create_run
 from tests.jobs import serial_results, small, small_job
 
 THREADS = ClusterConfig(workers=2, worker_type="threads")
@@ -24,31 +28,32 @@ def test_threads_end_in_the_bits_of_a_process_alone(home: Home, tmp_path: Path, 
     given = {"engine": engine, "model": "lenet", "resize": 28, "optimizer": {"momentum": 0.5}}
     job = small_job(home, tmp_path / "idx", **given)
     *_, alone = serial_results(job)
-    with open_cluster(THREADS) as cluster:
-        assert cluster.is_here
+    with open_executor(THREADS) as executor:
+        cluster = executor.cluster
+        assert cluster.has_thread_workers
         # each would be held to its share of what the whole process takes
         limits = cluster.client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
         assert set(limits.values()) == {None}
         assert len(cluster.workers) == 2
-        folder, job = begin(home, cluster, from_preset(small(**given)), "run")
-        assert {entry["kind"] for entry in advance(cluster, folder, job)} == {"begin", "round", "epoch", "end"}
-        assert evaluate_run(home, cluster, "run")[1].examples == 60
-    assert final_state(folder).state.digest == alone.digest
+        folder, job = create_run(home, executor, from_preset(small(**given)), "run")
+        assert {entry["kind"] for entry in advance(executor, folder, job)} == {"begin", "round", "epoch", "end"}
+        assert evaluate_run(home, executor, "run")[1].examples == 60
+    assert final_checkpoint(folder).state.digest == alone.digest
 
 
-def test_a_run_begun_by_threads_is_ended_by_processes(home: Home, tmp_path: Path, cluster_of):
+def test_a_run_begun_by_threads_is_ended_by_processes(home: Home, tmp_path: Path, executor_of):
     job = small_job(home, tmp_path / "idx")
     *_, alone = serial_results(job)
-    with open_cluster(THREADS) as cluster:
-        folder, begun = begin(home, cluster, from_preset(small()), "run")
-        entries = advance(cluster, folder, begun)
+    with open_executor(THREADS) as executor:
+        folder, begun = create_run(home, executor, from_preset(small()), "run")
+        entries = advance(executor, folder, begun)
         next(entries)
         folder.request("pause")
         with pytest.raises(Cancelled):
             list(entries)
-    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+    for _ in advance(executor_of(2), folder, reopen_run(home, executor_of(2), folder)):
         pass
-    assert final_state(folder).state.digest == alone.digest
+    assert final_checkpoint(folder).state.digest == alone.digest
 
 
 def test_what_a_worker_logs_is_told_once(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -60,9 +65,9 @@ def test_what_a_worker_logs_is_told_once(home: Home, tmp_path: Path, monkeypatch
     before = logger.level
     logger.setLevel(logging.INFO)
     try:
-        with open_cluster(THREADS) as cluster:
-            folder, job = begin(home, cluster, from_preset(small()), "run")
-            for _ in advance(cluster, folder, job):
+        with open_executor(THREADS) as executor:
+            folder, job = create_run(home, executor, from_preset(small()), "run")
+            for _ in advance(executor, folder, job):
                 pass
     finally:
         logger.setLevel(before)
@@ -81,4 +86,4 @@ def test_threads_are_for_engines_that_leave_python_free(home: Home, tmp_path: Pa
     assert releases_gil(job.config.model_copy(update={"engine": "auto"}), data)
     assert not releases_gil(job.config.model_copy(update={"engine": "cuda"}), data)
     with open_cluster(ClusterConfig(workers=1, worker_type="processes"), prefers_threads=lambda: True) as cluster:
-        assert not cluster.is_here
+        assert not cluster.has_thread_workers

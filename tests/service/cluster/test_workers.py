@@ -2,21 +2,24 @@
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic, sleep
+from time import sleep
 
 from distributed import Nanny
 
-from service.cluster.connection import open_cluster
-from service.cluster.in_flight import Window
+from service.cluster.dask_executor import DaskExecutor
+from service.cluster.local_cluster import open_cluster
+from service.cluster.quarantine import Quarantine
+from service.cluster.window import RoundWindow
 from service.config import ClusterConfig, from_preset
 from service.home import Home
 from service.rounds.schedule import RoundSchedule
-from service.training.loop import advance, begin, final_state
-from tests.clusters import process_of
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.start import create_run
+from tests.clusters import process_of, until
 from tests.jobs import serial_results, small, small_job
 
 LONG = {"model": "lenet", "resize": 28, "epochs": 12}
@@ -43,16 +46,16 @@ def slow(process: int):
         thread.join()
 
 
-def test_a_worker_that_gets_slow_is_left_aside_and_the_bits_stay(home: Home, tmp_path: Path):
+def test_a_straggler_gets_no_tasks_and_the_bits_stay(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     *_, alone = serial_results(job)
     with open_cluster(ClusterConfig(workers=2)) as cluster:
-        folder, job = begin(home, cluster, from_preset(small(**LONG)), "slow")
-        entries = advance(cluster, folder, job)
+        folder, job = create_run(home, DaskExecutor(cluster), from_preset(small(**LONG)), "slow")
+        entries = advance(DaskExecutor(cluster), folder, job)
         seen = [next(entries) for _ in range(6)]
         with slow(process_of(cluster, cluster.workers[0])):
             seen += entries
-    assert final_state(folder).state.digest == alone.digest
+    assert final_checkpoint(folder).state.digest == alone.digest
     whys = {entry["why"] for entry in seen if entry["kind"] == "disturbed"}
     assert whys & {"a worker lags behind", "an answer is overdue"}
 
@@ -63,17 +66,18 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
     with open_cluster(ClusterConfig(workers=1)) as cluster:
         (old,) = cluster.workers
         start, first = job.initial_state(), job.plan.first_round()
-        schedule = RoundSchedule(job.plan, {})
-        window = Window(cluster, job, start, first, schedule, avoided=frozenset, warm=warm, patience=60)
-        reports = window.reports()
-        next(reports)
+        window = RoundWindow(
+            *(cluster, job, start, first, RoundSchedule(job.plan)), quarantine=Quarantine(), warm=warm, patience_s=60
+        )
+        results = window.results()
+        next(results)
         assert warm == {old}
         joining = cluster.client.sync(_join, cluster.address)
         (new,) = set(cluster.client.nthreads()) - {old}
-        digests = [report.digest for report in reports]
+        digests = [result.digest for result in results]
         assert warm == {old, new}
         cluster.client.sync(joining.close)
-    assert digests == [report.digest for report in serial_results(job, start)][1:]
+    assert digests == [result.digest for result in serial_results(job, start)][1:]
 
 
 def test_a_connection_that_dask_made_anew_is_replaced_by_one_that_hears_of_workers():
@@ -86,14 +90,7 @@ def test_a_connection_that_dask_made_anew_is_replaced_by_one_that_hears_of_worke
         assert cluster.is_connected
         (worker,) = cluster.workers
         os.kill(process_of(cluster, worker), signal.SIGKILL)
-        assert cluster.worker_left.wait(10)
-
-
-def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = monotonic() + seconds
-    while not is_so():
-        assert monotonic() < deadline
-        sleep(0.01)
+        assert cluster.worker_left.wait(60)
 
 
 async def _join(address: str) -> Nanny:

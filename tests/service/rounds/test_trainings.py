@@ -11,7 +11,10 @@ from service.home import Home
 from service.rounds.job import Job
 from service.rounds.plan import ROUNDS_AHEAD, shuffle
 from service.runs import RunFolder
-from service.training.loop import advance, begin, final_state, recorded_job, reopen
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.resume import recorded_job, reopen_run
+from service.training.start import create_run
 from service.training.verify import verify_run
 from tests.jobs import serial_results, small, small_job
 
@@ -132,18 +135,18 @@ def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["growing H", "H that follows the dispersion", "all"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
-    home: Home, tmp_path: Path, cluster_of, name: str
+    home: Home, tmp_path: Path, executor_of, name: str
 ):
     job = small_job(home, tmp_path / "idx", **STRATEGIES[name])
     *_, alone = serial_results(job)
-    folder, begun = begin(home, cluster_of(2), from_preset(small(**STRATEGIES[name])), "run")
-    entries = advance(cluster_of(2), folder, begun)
+    folder, begun = create_run(home, executor_of(2), from_preset(small(**STRATEGIES[name])), "run")
+    entries = advance(executor_of(2), folder, begun)
     while next(entries)["kind"] != "epoch":
         pass
     entries.close()
-    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+    for _ in advance(executor_of(2), folder, reopen_run(home, executor_of(2), folder)):
         pass
-    assert final_state(folder).state.digest == alone.digest
+    assert final_checkpoint(folder).state.digest == alone.digest
     again = RunFolder.open(home.runs, "run")
     assert all(verdict.same for verdict in verify_run(again, recorded_job(home, again)))
 

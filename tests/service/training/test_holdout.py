@@ -17,9 +17,10 @@ from service.rounds.job import Job
 from service.rounds.plan import plan_for
 from service.runs import RunFolder
 from service.search.sweep import Result, results_table
-from service.training.evaluation import evaluate
-from service.training.loop import recorded_job, reopen
-from service.training.stages import evaluate_run, publish_run, train_run
+from service.training.evaluate import evaluate, evaluate_run
+from service.training.publish import publish_run
+from service.training.resume import recorded_job, reopen_run
+from service.training.start import start_run
 from service.training.verify import examples_once, verify_run
 from tests.jobs import blobs_store, serial_results, small, small_job
 
@@ -76,11 +77,11 @@ def test_validation_is_measured_on_exactly_the_examples_kept_out(home: Home, tmp
     assert evaluate(small_job(home, tmp_path / "idx"), theta).validation is None
 
 
-def test_a_run_is_published_with_its_validation_and_can_be_verified(home: Home, tmp_path: Path, cluster_of):
+def test_a_run_is_published_with_its_validation_and_can_be_verified(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(2)
-    trained = train_run(home, cluster, "held", from_preset(small(holdout=70)), lambda entry: None)
-    evaluations = evaluate_run(home, cluster, "held")
+    executor = executor_of(2)
+    trained = start_run(home, executor, "held", from_preset(small(holdout=70)), lambda entry: None)
+    evaluations = evaluate_run(home, executor, "held")
     published = publish_run(home, trained, evaluations)
     last = evaluations[max(evaluations)].validation
     assert last is not None
@@ -96,17 +97,17 @@ def test_a_run_is_published_with_its_validation_and_can_be_verified(home: Home, 
 
 
 def test_the_configuration_of_a_run_from_before_still_loads_and_keeps_nothing_out(
-    home: Home, tmp_path: Path, cluster_of
+    home: Home, tmp_path: Path, executor_of
 ):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(2)
-    whole = train_run(home, cluster, "whole", from_preset(small()), lambda entry: None)
+    executor = executor_of(2)
+    whole = start_run(home, executor, "whole", from_preset(small()), lambda entry: None)
     path = home.runs / "whole" / "config.json"
     facts = json.loads(path.read_text())
     del facts["config"]["holdout"]
     path.write_text(json.dumps(facts))
-    assert reopen(home, cluster, RunFolder.open(home.runs, "whole")).plan.examples == 300
-    published = publish_run(home, whole, evaluate_run(home, cluster, "whole"))
+    assert reopen_run(home, executor, RunFolder.open(home.runs, "whole")).plan.examples == 300
+    published = publish_run(home, whole, evaluate_run(home, executor, "whole"))
     assert published.validation_accuracy is None
     assert "validation_accuracy" not in Registry(home.models).get(published.model, "1").metrics
 

@@ -5,21 +5,23 @@ from os import strerror
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
 
-from service.cluster.connection import Cluster, open_cluster, settle_engine
-from service.config import ClusterConfig, from_preset
-from service.errors import Cancelled, ClusterError, Conflict, DataError, RunError
+from service.config import from_preset
+from service.errors import Cancelled, Conflict, DataError, RunError
 from service.home import Home
+from service.rounds.executor import Executor
 from service.runs import RoundLog, RunFolder, checkpoints
-from service.training.loop import advance, begin, final_state, reopen
-from service.training.stages import evaluate_run, train_run
+from service.training.evaluate import evaluate_run
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.resume import reopen_run, resume_run
+from service.training.start import create_run, start_run
 from tests.jobs import blobs_store, serial_results, small, small_job
 
 
-def run(home: Home, cluster: Cluster, name: str, **given) -> RunFolder:
-    folder, job = begin(home, cluster, from_preset(small(**given)), name)
-    for _ in advance(cluster, folder, job):
+def run(home: Home, executor: Executor, name: str, **given) -> RunFolder:
+    folder, job = create_run(home, executor, from_preset(small(**given)), name)
+    for _ in advance(executor, folder, job):
         pass
     return folder
 
@@ -41,11 +43,11 @@ MORE_AVERAGING = {
 @pytest.mark.parametrize("engine", ["array", "simd"])
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 @pytest.mark.parametrize("averaging", AVERAGING)
-def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(
-    home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
+def test_a_executor_of_any_size_ends_in_the_bits_of_one_process(
+    home: Home, tmp_path: Path, executor_of, averaging, momentum, engine
 ):
     given = {"averaging": AVERAGING[averaging], "optimizer": {"momentum": momentum}, "engine": engine}
-    check_sizes(home, tmp_path, cluster_of, given)
+    check_sizes(home, tmp_path, executor_of, given)
 
 
 @pytest.mark.slow
@@ -53,23 +55,23 @@ def test_a_cluster_of_any_size_ends_in_the_bits_of_one_process(
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 @pytest.mark.parametrize("averaging", AVERAGING | MORE_AVERAGING)
 def test_so_it_does_with_convolutions_and_every_way_of_averaging(
-    home: Home, tmp_path: Path, cluster_of, averaging, momentum, engine
+    home: Home, tmp_path: Path, executor_of, averaging, momentum, engine
 ):
     ways = AVERAGING | MORE_AVERAGING
     given = {"averaging": ways[averaging], "optimizer": {"momentum": momentum}, "engine": engine}
-    check_sizes(home, tmp_path, cluster_of, {**given, "model": "lenet", "resize": 28})
+    check_sizes(home, tmp_path, executor_of, {**given, "model": "lenet", "resize": 28})
 
 
-def check_sizes(home: Home, folder: Path, cluster_of, given: dict) -> None:
+def check_sizes(home: Home, folder: Path, executor_of, given: dict) -> None:
     job = small_job(home, folder / "idx", **given)
     *_, alone = serial_results(job)
-    digests = {n: final_state(run(home, cluster_of(n), f"w{n}", **given)).state.digest for n in (1, 2, 3, 4)}
+    digests = {n: final_checkpoint(run(home, executor_of(n), f"w{n}", **given)).state.digest for n in (1, 2, 3, 4)}
     assert digests == dict.fromkeys((1, 2, 3, 4), alone.digest)
 
 
-def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path: Path, cluster_of):
+def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    folder = run(home, cluster_of(2), "run")
+    folder = run(home, executor_of(2), "run")
     entries = list(folder.entries())
     assert [entry["kind"] for entry in entries] == ["begin", *["round"] * 3, "epoch", *["round"] * 3, "epoch", "end"]
     assert sum(entry["examples"] for entry in entries if entry["kind"] == "round") == 600
@@ -79,49 +81,49 @@ def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path
     assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
 
 
-def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(home: Home, tmp_path: Path, cluster_of):
+def test_a_run_stopped_anywhere_goes_on_to_the_same_bits(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(2)
-    undisturbed = final_state(run(home, cluster, "whole")).state.digest
+    executor = executor_of(2)
+    undisturbed = final_checkpoint(run(home, executor, "whole")).state.digest
     for stop_after in range(1, 10):
-        folder, job = begin(home, cluster, from_preset(small()), f"stopped-{stop_after}")
-        entries = advance(cluster, folder, job)
+        folder, job = create_run(home, executor, from_preset(small()), f"stopped-{stop_after}")
+        entries = advance(executor, folder, job)
         for _ in range(stop_after):
             next(entries)
         entries.close()
         assert folder.status() == "interrupted"
-        for _ in advance(cluster, folder, reopen(home, cluster, folder)):
+        for _ in advance(executor, folder, reopen_run(home, executor, folder)):
             pass
-        assert final_state(folder).state.digest == undisturbed
+        assert final_checkpoint(folder).state.digest == undisturbed
         rounds = [entry["round"] for entry in folder.entries() if entry["kind"] == "round"]
         assert rounds == list(range(6))
 
 
-def test_a_finished_run_has_nothing_left_to_do(home: Home, tmp_path: Path, cluster_of):
+def test_a_finished_run_has_nothing_left_to_do(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    folder = run(home, cluster_of(1), "run")
+    folder = run(home, executor_of(1), "run")
     before = folder.log.read_bytes()
-    assert list(advance(cluster_of(1), folder, reopen(home, cluster_of(1), folder))) == []
+    assert list(advance(executor_of(1), folder, reopen_run(home, executor_of(1), folder))) == []
     assert folder.log.read_bytes() == before
 
 
-def test_a_second_coordinator_is_refused(home: Home, tmp_path: Path, cluster_of):
+def test_a_second_coordinator_is_refused(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(1)
-    folder, job = begin(home, cluster, from_preset(small()), "run")
-    entries = advance(cluster, folder, job)
+    executor = executor_of(1)
+    folder, job = create_run(home, executor, from_preset(small()), "run")
+    entries = advance(executor, folder, job)
     next(entries)
     with pytest.raises(Conflict, match="being worked on by another process"):
-        next(advance(cluster, folder, job))
+        next(advance(executor, folder, job))
     entries.close()
 
 
-def test_a_cancelled_run_stops_within_a_round_and_can_go_on(home: Home, tmp_path: Path, cluster_of):
+def test_a_cancelled_run_stops_within_a_round_and_can_go_on(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(2)
-    undisturbed = final_state(run(home, cluster, "whole")).state.digest
-    folder, job = begin(home, cluster, from_preset(small()), "run")
-    entries = advance(cluster, folder, job)
+    executor = executor_of(2)
+    undisturbed = final_checkpoint(run(home, executor, "whole")).state.digest
+    folder, job = create_run(home, executor, from_preset(small()), "run")
+    entries = advance(executor, folder, job)
     while next(entries)["kind"] != "round":
         pass
     folder.request("cancel")
@@ -129,111 +131,80 @@ def test_a_cancelled_run_stops_within_a_round_and_can_go_on(home: Home, tmp_path
         list(entries)
     assert sum(entry["kind"] == "round" for entry in folder.entries()) <= 2
     assert folder.status() == "cancelled"
-    for _ in advance(cluster, folder, reopen(home, cluster, folder)):
+    for _ in advance(executor, folder, reopen_run(home, executor, folder)):
         pass
-    assert final_state(folder).state.digest == undisturbed
+    assert final_checkpoint(folder).state.digest == undisturbed
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_path: Path, cluster_of):
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(2)
-    undisturbed = final_state(run(home, cluster, "whole", epochs=3)).state.digest
-    folder, job = begin(home, cluster, from_preset(small(epochs=3)), "run")
-    entries = advance(cluster, folder, job)
+    executor = executor_of(2)
+    undisturbed = final_checkpoint(run(home, executor, "whole", epochs=3)).state.digest
+    folder, job = create_run(home, executor, from_preset(small(epochs=3)), "run")
+    entries = advance(executor, folder, job)
     while next(entries)["kind"] != "epoch":
         pass
     while next(entries)["kind"] != "epoch":
         pass
     entries.close()
     (folder.checkpoints / "6" / "replica.safetensors").write_bytes(b"damaged")
-    begun = next(entries := advance(cluster, folder, reopen(home, cluster, folder)))
+    begun = next(entries := advance(executor, folder, reopen_run(home, executor, folder)))
     assert begun["rounds_done"] == 3
     for _ in entries:
         pass
-    assert final_state(folder).state.digest == undisturbed
-    assert set(evaluate_run(home, cluster, "run")) == {0, 1, 2}
+    assert final_checkpoint(folder).state.digest == undisturbed
+    assert set(evaluate_run(home, executor, "run")) == {0, 1, 2}
     (folder.checkpoints / "3" / "cursor.json").unlink()
-    assert set(evaluate_run(home, cluster, "run")) == {1, 2}
+    assert set(evaluate_run(home, executor, "run")) == {1, 2}
 
 
-def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_path: Path, cluster_of):
+def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(1)
-    folder, job = begin(home, cluster, from_preset(small()), "run")
+    executor = executor_of(1)
+    folder, job = create_run(home, executor, from_preset(small()), "run")
     draft = folder.checkpoints / ".3-abcdefgh"
     draft.mkdir()
     (draft / "replica.safetensors").write_bytes(b"half of")
-    for _ in advance(cluster, folder, job):
+    for _ in advance(executor, folder, job):
         pass
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["3", "6"]
 
 
-def test_a_round_that_comes_out_different_from_the_log_is_refused(home: Home, tmp_path: Path, cluster_of):
+def test_a_round_that_comes_out_different_from_the_log_is_refused(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(1)
-    folder, job = begin(home, cluster, from_preset(small()), "run")
+    executor = executor_of(1)
+    folder, job = create_run(home, executor, from_preset(small()), "run")
     with RoundLog(folder.log) as log:
         log.append("round", round=0, epoch=0, digest="f" * 64)
     with pytest.raises(
         RunError, match=r"round 0 came out as \w{12}, but the log has f{12}: the hardware, the libraries"
     ):
-        list(advance(cluster, folder, job))
+        list(advance(executor, folder, job))
     assert folder.status() == "failed"
 
 
-def test_workers_that_do_not_see_the_data_are_told(home: Home, tmp_path: Path, cluster_of):
-    job = small_job(home, tmp_path / "idx")
-    elsewhere = tmp_path / "elsewhere.zarr"
-    with pytest.raises(ClusterError, match=r"worker tcp://\S+ can't see .*elsewhere.zarr: give all workers the same"):
-        settle_engine(cluster_of(1), job.config, job.network, job.step_config, elsewhere)
-
-
-def test_a_scheduler_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 1)
-    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as local:
-        cluster = Cluster(local.scheduler_address)
-    with pytest.raises(ClusterError, match="went away and did not come back within 1 s; `atelier runs resume`"):
-        cluster.reconnect()
-
-
-def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, cluster_of):
+def test_data_that_changed_under_a_run_are_refused(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
-    cluster = cluster_of(1)
-    folder, _ = begin(home, cluster, from_preset(small()), "run")
+    executor = executor_of(1)
+    folder, _ = create_run(home, executor, from_preset(small()), "run")
     home.store("blobs").rename(tmp_path / "away")
     blobs_store(home, tmp_path / "other", seed=5)
     with pytest.raises(RunError, match="was trained on data"):
-        reopen(home, cluster, folder)
+        reopen_run(home, executor, folder)
 
 
-def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path: Path, cluster_of):
+def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx", train=301)
-    cluster = cluster_of(1)
-    folder, job = begin(home, cluster, from_preset(small()), "run")
+    executor = executor_of(1)
+    folder, job = create_run(home, executor, from_preset(small()), "run")
     (home.store("blobs") / "train" / "images" / "c" / "0" / "0" / "0").unlink()
     with pytest.raises(DataError, match="is missing"):
-        list(advance(cluster, folder, job))
+        list(advance(executor, folder, job))
     assert folder.status() == "failed"
 
 
-def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch):
-    with (
-        pytest.raises(ClusterError, match="no Dask scheduler answers"),
-        open_cluster(ClusterConfig(scheduler="tcp://127.0.0.1:9")),
-    ):
-        pass
-    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 1)
-    with (
-        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
-        pytest.raises(ClusterError, match="has no workers"),
-        open_cluster(ClusterConfig(scheduler=empty.scheduler_address)),
-    ):
-        pass
-
-
 def test_a_full_disk_ends_the_run_in_one_line_and_room_lets_it_go_on(
-    home: Home, tmp_path: Path, cluster_of, monkeypatch: pytest.MonkeyPatch
+    home: Home, tmp_path: Path, executor_of, monkeypatch: pytest.MonkeyPatch
 ):
     blobs_store(home, tmp_path / "idx")
     write = checkpoints.write
@@ -245,16 +216,16 @@ def test_a_full_disk_ends_the_run_in_one_line_and_room_lets_it_go_on(
 
     monkeypatch.setattr(checkpoints, "write", full)
     with pytest.raises(RunError, match=r"No space left.*runs resume full"):
-        train_run(home, cluster_of(2), "full", from_preset(small()), lambda entry: None)
+        start_run(home, executor_of(2), "full", from_preset(small()), lambda entry: None)
     monkeypatch.setattr(checkpoints, "write", write)
-    whole = train_run(home, cluster_of(2), "whole", from_preset(small()), lambda entry: None)
-    assert train_run(home, cluster_of(2), "full", None, lambda entry: None).digest == whole.digest
+    whole = start_run(home, executor_of(2), "whole", from_preset(small()), lambda entry: None)
+    assert resume_run(home, executor_of(2), "full", lambda entry: None).digest == whole.digest
 
 
-def test_a_training_that_diverges_ends_in_one_line_and_says_why(home: Home, tmp_path: Path, cluster_of):
+def test_a_training_that_diverges_ends_in_one_line_and_says_why(home: Home, tmp_path: Path, executor_of):
     small_job(home, tmp_path / "idx")
     given = small(optimizer={"lr": 100.0, "weight_decay": 1.0}, epochs=9)  # every step multiplies by -99
-    folder, job = begin(home, cluster_of(2), from_preset(given), "diverges")
+    folder, job = create_run(home, executor_of(2), from_preset(given), "diverges")
     with pytest.raises(RunError, match=r"run diverges diverged: .* lower learning rate than 100"):
-        list(advance(cluster_of(2), folder, job))
+        list(advance(executor_of(2), folder, job))
     assert folder.status() == "failed"

@@ -9,16 +9,18 @@ from service.errors import InvalidInput
 from service.home import Home
 from service.registry import Registry
 from service.registry.search import Query, find
-from service.training.stages import evaluate_run, publish_run, train_run
+from service.training.evaluate import evaluate_run
+from service.training.publish import publish_run
+from service.training.start import start_run
 from tests.jobs import blobs_store, small
 
 
-def test_a_model_is_found_by_the_tags_that_its_training_was_given(home: Home, tmp_path: Path, cluster_of):
+def test_a_model_is_found_by_the_tags_that_its_training_was_given(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
     for name, tags in (("first", "tried,on-cpu"), ("second", "")):
         config = from_preset(small(name=name, tags=tags))
-        trained = train_run(home, cluster_of(2), name, config, lambda _: None)
-        publish_run(home, trained, evaluate_run(home, cluster_of(2), name))
+        trained = start_run(home, executor_of(2), name, config, lambda _: None)
+        publish_run(home, trained, evaluate_run(home, executor_of(2), name))
     registry = Registry(home.models)
     assert [model.name for model in find(registry, Query(tag="on-cpu")).items] == ["first"]
     assert registry.get("first").tags == ("tried", "on-cpu")

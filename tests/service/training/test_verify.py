@@ -12,21 +12,24 @@ from service.config import from_preset
 from service.errors import Cancelled, InvalidInput, NotFound, RunError
 from service.home import Home
 from service.runs import Entry, RunFolder
-from service.training.loop import advance, begin, final_state, recorded_job, reopen
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.resume import recorded_job, reopen_run
+from service.training.start import create_run
 from service.training.verify import examples_once, verify_run
 from service.training.warm_start import WarmStart
 from tests.jobs import blobs_store, serial_results, small
 
 
 @pytest.fixture
-def run(home: Home, tmp_path: Path, cluster_of) -> RunFolder:
+def run(home: Home, tmp_path: Path, executor_of) -> RunFolder:
     blobs_store(home, tmp_path / "idx")
-    return trained(home, cluster_of(2), "run")
+    return trained(home, executor_of(2), "run")
 
 
-def trained(home: Home, cluster, name: str, fork: str = "", init: str = "", **given) -> RunFolder:
-    folder, job = begin(home, cluster, from_preset(small(**given)), name, WarmStart(fork, init))
-    for _ in advance(cluster, folder, job):
+def trained(home: Home, executor, name: str, fork: str = "", init: str = "", **given) -> RunFolder:
+    folder, job = create_run(home, executor, from_preset(small(**given)), name, WarmStart(fork, init))
+    for _ in advance(executor, folder, job):
         pass
     return folder
 
@@ -59,21 +62,21 @@ def test_a_round_of_other_steps_than_the_plan_s_is_told(home: Home, run: RunFold
     assert not examples_once(run, recorded_job(home, run), 1)
 
 
-def test_the_log_of_an_older_version_still_resumes_and_verifies(home: Home, tmp_path: Path, cluster_of):
+def test_the_log_of_an_older_version_still_resumes_and_verifies(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
     given = {"averaging": {"solo_share": 0.2}}
-    folder, job = begin(home, cluster_of(2), from_preset(small(**given)), "old")
-    entries = advance(cluster_of(2), folder, job)
+    folder, job = create_run(home, executor_of(2), from_preset(small(**given)), "old")
+    entries = advance(executor_of(2), folder, job)
     while next(entries)["kind"] != "epoch":
         pass
     entries.close()
     rewrite(folder, lambda entry: {k: v for k, v in entry.items() if k not in ("solo", "dispersion")})
-    for _ in advance(cluster_of(2), folder, reopen(home, cluster_of(2), folder)):
+    for _ in advance(executor_of(2), folder, reopen_run(home, executor_of(2), folder)):
         pass
     assert all(verdict.same for verdict in verify_run(folder, job))
     assert examples_once(folder, job, 0)
-    straight = trained(home, cluster_of(2), "straight", **given)
-    assert final_state(folder).state.digest == final_state(straight).state.digest
+    straight = trained(home, executor_of(2), "straight", **given)
+    assert final_checkpoint(folder).state.digest == final_checkpoint(straight).state.digest
 
 
 def forge(run: RunFolder, number: int, **values) -> None:
@@ -96,38 +99,38 @@ def test_a_round_that_is_not_there_cannot_be_verified(home: Home, run: RunFolder
         list(verify_run(run, recorded_job(home, run), 6))
 
 
-def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, cluster_of):
-    fork = trained(home, cluster_of(2), "fork", "run:3", epochs=1, seed=9)
+def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, executor_of):
+    fork = trained(home, executor_of(2), "fork", "run:3", epochs=1, seed=9)
     job = recorded_job(home, fork)
     start = fork.start()
     assert start is not None
     logged = [entry["digest"] for entry in run.entries() if entry["kind"] == "round"]
     assert start.digest == logged[2]
     *_, last = serial_results(job, start)
-    assert final_state(fork).state.digest == last.digest
+    assert final_checkpoint(fork).state.digest == last.digest
     assert all(verdict.same for verdict in verify_run(fork, job))
     assert fork.facts()["fork"] == "run:3"
 
 
-def test_a_fork_needs_a_checkpoint_that_is_there_and_the_same_network(home: Home, run: RunFolder, cluster_of):
+def test_a_fork_needs_a_checkpoint_that_is_there_and_the_same_network(home: Home, run: RunFolder, executor_of):
     with pytest.raises(NotFound, match="no checkpoint 4 "):
-        trained(home, cluster_of(2), "fork", "run:4")
+        trained(home, executor_of(2), "fork", "run:4")
     with pytest.raises(InvalidInput, match="fork with the same --model"):
-        trained(home, cluster_of(2), "fork", "run", model="lenet", resize=28)
+        trained(home, executor_of(2), "fork", "run", model="lenet", resize=28)
 
 
-def test_a_paused_run_says_so_and_goes_on_to_the_same_bits(home: Home, run: RunFolder, cluster_of):
-    cluster = cluster_of(2)
-    folder, job = begin(home, cluster, from_preset(small()), "paused")
-    entries = advance(cluster, folder, job)
+def test_a_paused_run_says_so_and_goes_on_to_the_same_bits(home: Home, run: RunFolder, executor_of):
+    executor = executor_of(2)
+    folder, job = create_run(home, executor, from_preset(small()), "paused")
+    entries = advance(executor, folder, job)
     while next(entries)["kind"] != "round":
         pass
     folder.request("pause")
     with pytest.raises(Cancelled, match="was paused after round"):
         list(entries)
     assert folder.status() == "paused"
-    for _ in advance(cluster, folder, reopen(home, cluster, folder)):
+    for _ in advance(executor, folder, reopen_run(home, executor, folder)):
         pass
     np.testing.assert_array_equal(
-        final_state(folder).state.replica.theta, final_state(run).state.replica.theta, strict=True
+        final_checkpoint(folder).state.replica.theta, final_checkpoint(run).state.replica.theta, strict=True
     )

@@ -13,7 +13,10 @@ from service.home import Home
 from service.registry.exports.weights import as_tensors
 from service.rounds.job import Job
 from service.rounds.train_state import TrainState
-from service.training.loop import advance, begin, final_state, recorded_job
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.resume import recorded_job
+from service.training.start import create_run
 from service.training.verify import verify_run
 from service.training.warm_start import FRESH, WarmStart
 from tests.jobs import serial_results, small, small_job
@@ -29,18 +32,18 @@ def test_without_an_origin_a_run_starts_from_fresh_parameters(home: Home, job: J
     assert FRESH.checkpoint(home, job) is None
 
 
-def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_path: Path, cluster_of):
+def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_path: Path, executor_of):
     theta = job.network.init_parameters(seed=77)
     save_file(as_tensors(job.network, theta), tmp_path / "weights.safetensors")
     warm_start = WarmStart(init=str(tmp_path / "weights.safetensors"))
-    folder, begun = begin(home, cluster_of(2), from_preset(small()), "from-file", warm_start)
+    folder, begun = create_run(home, executor_of(2), from_preset(small()), "from-file", warm_start)
     (tmp_path / "weights.safetensors").unlink()
-    for _ in advance(cluster_of(2), folder, begun):
+    for _ in advance(executor_of(2), folder, begun):
         pass
     start = job.initial_state()
     start = TrainState(replace(start.replica, theta=theta), start.outer)
     *_, alone = serial_results(job, start)
-    assert final_state(folder).state.digest == alone.digest
+    assert final_checkpoint(folder).state.digest == alone.digest
     assert all(verdict.same for verdict in verify_run(folder, recorded_job(home, folder)))
     assert folder.facts()["start_digest"] == start.digest
     assert folder.facts()["init"] == warm_start.init

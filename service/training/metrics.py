@@ -1,16 +1,12 @@
-"""How good a model is: a function of its parameters and the data, computed where the data is."""
+"""How good a model is: figures from its logits and the true labels."""
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import Floats
 from ops.softmax import log_softmax
-from service.data import Arrays, read
-from service.rounds.job import Job, engine_of
 
 BINS = 10
 """Into how many equal intervals of confidence the calibration is divided."""
@@ -18,7 +14,15 @@ BINS = 10
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class: how many there are, the share of right calls (precision), the share that was found (recall)."""
+    """One class.
+
+    Attributes:
+        name: the class's name.
+        support: how many examples are of it.
+        precision: the share of the examples predicted as it that are of it.
+        recall: the share of its examples that are predicted as it.
+        f1: the harmonic mean of both.
+    """
 
     name: str
     support: int
@@ -29,7 +33,13 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Bin:
-    """Predictions whose confidence lies in one interval: how many, how sure on average, how often right."""
+    """Predictions whose confidence lies in one interval.
+
+    Attributes:
+        count: how many there are.
+        confidence: their mean confidence.
+        accuracy: the share of them that is right.
+    """
 
     count: int
     confidence: float
@@ -38,7 +48,13 @@ class Bin:
 
 @dataclass(frozen=True)
 class Score:
-    """What came out on some examples, in short. loss: mean cross-entropy in nats."""
+    """The two main figures on some examples.
+
+    Attributes:
+        examples: how many there are.
+        loss: mean cross-entropy, in nats.
+        accuracy: the share that is predicted right.
+    """
 
     examples: int
     loss: float
@@ -47,11 +63,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out on the test examples.
+    """All figures on the test examples.
 
-    loss: mean cross-entropy in nats. confusion: [true class][predicted class] counts.
-    calibration_error: the expected calibration error (Guo et al., 2017), over ten bins.
-    validation: what came out on the training examples that were kept out of the training, where there are any.
+    Attributes:
+        examples: how many there are.
+        loss: mean cross-entropy, in nats.
+        accuracy: the share that is predicted right.
+        classes: figures of each class.
+        confusion: counts by [true class][predicted class].
+        calibration_error: the expected calibration error (Guo et al., 2017), over ten bins.
+        calibration: those bins.
+        validation: figures on the training examples that are held out, where there are any.
     """
 
     examples: int
@@ -62,17 +84,6 @@ class Evaluation:
     calibration_error: float
     calibration: tuple[Bin, ...]
     validation: Score | None = None
-
-
-def evaluate(job: Job, theta: Floats) -> Evaluation:
-    """Run the network over the test examples, and over those kept out, and measure what it says. Runs on a worker."""
-    engine = engine_of(job)
-    images, labels = read(job.data.path, "test", job.data.digest)
-    figures = measure(engine.predict(theta, images), labels, job.data.class_names)
-    if not job.config.holdout:
-        return figures
-    images, labels = _kept_out(job.data.path, job.data.digest, job.plan.examples)
-    return replace(figures, validation=score(engine.predict(theta, images), labels))
 
 
 def score(logits: Floats, labels: NDArray[np.uint8]) -> Score:
@@ -99,13 +110,6 @@ def measure(logits: Floats, labels: NDArray[np.uint8], class_names: tuple[str, .
         calibration_error=sum(bin_.count * abs(bin_.confidence - bin_.accuracy) for bin_ in bins) / len(labels),
         calibration=bins,
     )
-
-
-@lru_cache(maxsize=1)
-def _kept_out(path: Path, digest: str, first: int) -> Arrays:
-    """The training examples from number `first` on, read once for all epochs of a run."""
-    images, labels = read(path, "train", digest)
-    return images[first:].copy(), labels[first:].copy()
 
 
 def _figures(name: str, confusion: NDArray[np.int64], index: int) -> ClassFigures:

@@ -1,4 +1,4 @@
-"""The window of rounds in flight: what it keeps when a worker leaves, and where it comes to its end."""
+"""The window of rounds in flight: what it keeps when a worker leaves, and where it ends."""
 
 import os
 import signal
@@ -14,9 +14,13 @@ import pytest
 
 import service.cluster.in_flight
 import service.cluster.submission
-from service.cluster.connection import Cluster, open_cluster
-from service.cluster.dask_executor import coordinate
-from service.cluster.in_flight import AHEAD, Disturbed, Window
+from service.cluster.connection import Cluster
+from service.cluster.dask_executor import DaskExecutor
+from service.cluster.failure_policy import TasksLost
+from service.cluster.in_flight import AHEAD
+from service.cluster.local_cluster import open_cluster
+from service.cluster.quarantine import Quarantine
+from service.cluster.window import RoundWindow
 from service.config import ClusterConfig
 from service.home import Home
 from service.rounds.executor import ClusterEvent
@@ -29,41 +33,45 @@ from tests.jobs import serial_results, small_job
 LONG = {"model": "lenet", "resize": 28, "epochs": 60}
 
 
-def window_on(cluster: Cluster, job: Job) -> Window:
-    start, first = job.initial_state(), job.plan.first_round()
-    return Window(cluster, job, start, first, RoundSchedule(job.plan, {}), avoided=frozenset, warm=set(), patience=60)
+def window_on(cluster: Cluster, job: Job, quarantine: Quarantine | None = None) -> RoundWindow:
+    return RoundWindow(
+        *(cluster, job, job.initial_state(), job.plan.first_round(), RoundSchedule(job.plan)),
+        quarantine=quarantine or Quarantine(),
+        warm=set(),
+        patience_s=60,
+    )
 
 
 def kill(cluster: Cluster, worker: str) -> None:
     os.kill(process_of(cluster, worker), signal.SIGKILL)
 
 
-def digests(told: list[RoundResult | ClusterEvent]) -> list[str]:
-    return [each.digest for each in told if isinstance(each, RoundResult)]
+def digests(seen: list[RoundResult | ClusterEvent]) -> list[str]:
+    return [each.digest for each in seen if isinstance(each, RoundResult)]
 
 
 def alone(job: Job, rounds: int | None = None) -> list[str]:
-    reports = serial_results(job)
-    return [report.digest for report in islice(reports, rounds)]
+    results = serial_results(job)
+    return [report.digest for report in islice(results, rounds)]
 
 
 def test_rounds_go_on_without_a_worker_that_dies_and_its_successor_joins_them(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
-        initial_workers, reports = set(cluster.workers), window_on(cluster, job).reports()
-        told = [next(reports) for _ in range(8)]
+        initial_workers, results = set(cluster.workers), window_on(cluster, job).results()
+        seen = [next(results) for _ in range(8)]
         kill(cluster, cluster.workers[0])
-        for each in reports:
-            told.append(each)
+        for each in results:
+            seen.append(each)
             if isinstance(each, RoundResult) and not {each.quickest.worker, each.slowest.worker} <= initial_workers:
                 break
         else:
-            pytest.fail("the successor was given nothing")
-        reports.close()
-    left = [each for each in told if isinstance(each, ClusterEvent)]
+            pytest.fail("the successor took no task")
+        results.close()
+    left = [each for each in seen if isinstance(each, ClusterEvent)]
     assert [each.why for each in left] == ["a worker left"]
     assert left[0].tasks > 0
-    assert digests(told) == alone(job, len(told) - 1)
+    assert digests(seen) == alone(job, len(seen) - 1)
 
 
 @pytest.mark.parametrize(("shards", "again"), [(3, False), (1, True)])
@@ -75,17 +83,17 @@ def test_results_that_left_with_a_worker_are_made_anew(
     monkeypatch.setattr(service.cluster.in_flight, "AHEAD", 1)
     job = small_job(home, tmp_path / "idx", train=900, **LONG | {"epochs": 1, "averaging": {"shards": shards}})
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
-        reports = window_on(cluster, job).reports()
-        told = [next(reports)]
+        results = window_on(cluster, job).results()
+        seen = [next(results)]
         killer = Thread(target=_kill_when_done, args=(cluster, job, 5))
         killer.start()
-        told += reports
+        seen += results
         killer.join()
-    left = [each for each in told if isinstance(each, ClusterEvent)]
+    left = [each for each in seen if isinstance(each, ClusterEvent)]
     assert [(each.why, each.is_failure) for each in left] == [("a worker left", False)]  # all of its tasks were done
-    # with one shard, the results of the round before are gone too, and it begins with the state that was told
+    # with one shard, the results of the round before are gone too: it starts from the coordinator's state
     assert (left[0].tasks > 0) == again
-    assert digests(told) == alone(job)
+    assert digests(seen) == alone(job)
 
 
 def _kill_when_done(cluster: Cluster, job: Job, number: int) -> None:
@@ -102,45 +110,38 @@ def _is_part(key: str, number: int) -> bool:
     return kind == "round" and place[0] == str(number)
 
 
-def test_a_round_is_given_to_others_where_those_died_that_alone_might_take_it(home: Home, tmp_path: Path):
+def test_others_take_a_round_whose_only_allowed_workers_died(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
-    avoided: set[str] = set()
+    quarantine = Quarantine()
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
         busy, idle = cluster.workers
-        start, first = job.initial_state(), job.plan.first_round()
-        window = Window(
-            *(cluster, job, start, first, RoundSchedule(job.plan, {})),
-            avoided=lambda: frozenset(avoided),
-            warm=set(),
-            patience=60,
-        )
-        reports = window.reports()
-        told = [next(reports) for _ in range(2)]
-        avoided.add(idle)
-        told += [next(reports) for _ in range(6)]
+        results = window_on(cluster, job, quarantine).results()
+        seen = [next(results) for _ in range(2)]
+        quarantine.add([idle])
+        seen += [next(results) for _ in range(6)]
         began = monotonic()
         kill(cluster, busy)
-        told += [next(reports) for _ in range(8)]
+        seen += [next(results) for _ in range(8)]
         assert monotonic() - began < 30  # half of the patience
-        reports.close()
-    assert [each.why for each in told if isinstance(each, ClusterEvent)] == ["a worker left"]
-    assert digests(told) == alone(job, len(told) - 1)
+        results.close()
+    assert [each.why for each in seen if isinstance(each, ClusterEvent)] == ["a worker left"]
+    assert digests(seen) == alone(job, len(seen) - 1)
 
 
 def test_nobody_waits_for_a_worker_that_died_while_it_was_read_from(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG | {"averaging": {"shards": 2}})
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
-        reports = window_on(cluster, job).reports()
-        told = [next(reports) for _ in range(3)]
+        results = window_on(cluster, job).results()
+        seen = [next(results) for _ in range(3)]
         cluster.client.run(_die_when_read, workers=[cluster.workers[0]])
         began = monotonic()
-        while isinstance(told[-1], RoundResult):
-            told.append(next(reports))
-        told += [next(reports) for _ in range(3)]
+        while isinstance(seen[-1], RoundResult):
+            seen.append(next(results))
+        seen += [next(results) for _ in range(3)]
         assert monotonic() - began < 20  # a third of the patience
-        reports.close()
-    assert [each.why for each in told if isinstance(each, ClusterEvent)] == ["a worker left"]
-    assert digests(told) == alone(job, len(told) - 1)
+        results.close()
+    assert [each.why for each in seen if isinstance(each, ClusterEvent)] == ["a worker left"]
+    assert digests(seen) == alone(job, len(seen) - 1)
 
 
 def _die_when_read(dask_worker: Any) -> None:
@@ -159,11 +160,11 @@ def _die_when_read(dask_worker: Any) -> None:
 def test_what_the_last_worker_had_is_lost(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     with open_cluster(ClusterConfig(workers=1, worker_type="processes")) as cluster:
-        reports = window_on(cluster, job).reports()
-        next(reports)
+        results = window_on(cluster, job).results()
+        next(results)
         kill(cluster, cluster.workers[0])
-        with pytest.raises(Disturbed, match="the last worker left"):
-            list(reports)
+        with pytest.raises(TasksLost, match="the last worker left"):
+            list(results)
 
 
 def test_no_chain_of_results_grows_without_end(
@@ -172,15 +173,15 @@ def test_no_chain_of_results_grows_without_end(
     monkeypatch.setattr(service.cluster.in_flight, "CHAIN_TASKS", 12)
     monkeypatch.setattr(service.cluster.in_flight, "CHAIN_ROUNDS", 4)
     job = small_job(home, tmp_path / "idx", epochs=10)
-    cluster, schedule = cluster_of(2), RoundSchedule(job.plan, {})
-    told, known = [], []
-    for each in coordinate(cluster, job, job.initial_state(), job.plan.first_round(), schedule):
-        told.append(each)
+    cluster, schedule = cluster_of(2), RoundSchedule(job.plan)
+    seen, known = [], []
+    for each in DaskExecutor(cluster).run_rounds(job, job.initial_state(), job.plan.first_round(), schedule):
+        seen.append(each)
         known.append(cluster.client.run_on_scheduler(_tasks))
-    assert digests(told) == alone(job)
+    assert digests(seen) == alone(job)
     a_round = job.config.averaging.shards
     assert max(known) <= 12 + (AHEAD + 1) * a_round + len(cluster.workers)
-    assert len(told) > 2 * max(known) / a_round  # it is no matter of a short run
+    assert len(seen) > 2 * max(known) / a_round  # it is no matter of a short run
 
 
 def _tasks(dask_scheduler: Any) -> int:

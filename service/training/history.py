@@ -1,0 +1,137 @@
+"""What a run's log says so far, and what a training adds to it."""
+
+from collections.abc import Iterator
+from time import time
+from typing import Any
+
+from service.errors import RunError
+from service.rounds.job import Job
+from service.rounds.plan import Round
+from service.rounds.tasks import RoundResult
+from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+from service.runs.logged_rounds import logged_dispersions
+
+
+class RunHistory:
+    """The rounds and epochs of a run, as its log has them.
+
+    Attributes:
+        log: the log, open for appending.
+        is_finished: whether the log's last line says that the run came to its end.
+    """
+
+    def __init__(self, folder: RunFolder, log: RoundLog) -> None:
+        """Read what the log says so far. Raises RunError where it is damaged."""
+        self.log = log
+        self.is_finished = False
+        self._folder = folder
+        self._rounds: dict[int, Entry] = {}
+        self._epochs: set[int] = set()
+        for entry in folder.entries():
+            if entry["kind"] == "round":
+                self._rounds[entry["round"]] = entry
+            elif entry["kind"] == "epoch":
+                self._epochs.add(entry["epoch"])
+            self.is_finished = entry["kind"] == "end" and entry["outcome"] == "finished"
+        self._began = time()
+
+    @property
+    def num_rounds(self) -> int:
+        """How many rounds the log has."""
+        return len(self._rounds)
+
+    def newest_checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole and agrees with the log."""
+        for number in checkpoints.numbers(self._folder.checkpoints):
+            try:
+                checkpoint = checkpoints.read(self._folder.checkpoints / str(number))
+            except RunError:
+                continue
+            logged = self._rounds.get(checkpoint.round.number)
+            if logged and logged["digest"] == checkpoint.state.digest:
+                return checkpoint
+        return None
+
+    def dispersions(self) -> dict[int, float]:
+        """The measured dispersion of each round whose shards were apart, by the round's number."""
+        return logged_dispersions(self._rounds.values())
+
+    def add_round(self, result: RoundResult) -> Iterator[Entry]:
+        """Log a round that is new. Raises RunError where one that was logged before has another digest now."""
+        number = result.round.number
+        logged = self._rounds.get(number)
+        if logged is None:
+            self._rounds[number] = self.log.append("round", **_round_values(result))
+            yield self._rounds[number]
+        elif logged["digest"] != result.digest:
+            raise RunError(
+                f"round {number} came out as {result.digest[:12]}, but the log has {logged['digest'][:12]}: "
+                "the hardware, the libraries or the data are not those that the run began with"
+            )
+
+    def add_epoch(self, last: Round) -> Iterator[Entry]:
+        """Log the means of an epoch's rounds, unless that was done before.
+
+        Args:
+            last: the epoch's last round, which is logged already.
+        """
+        if last.epoch in self._epochs:
+            return
+        rounds = [entry for entry in self._rounds.values() if entry["epoch"] == last.epoch]
+        examples = sum(entry["examples"] for entry in rounds)
+        wall_s = self._seconds_of(last.epoch)
+        self._epochs.add(last.epoch)
+        yield self.log.append(
+            "epoch",
+            epoch=last.epoch,
+            examples=examples,
+            train_loss=sum(entry["loss"] * entry["examples"] for entry in rounds) / examples,
+            train_accuracy=sum(entry["accuracy"] * entry["examples"] for entry in rounds) / examples,
+            examples_per_s=examples / wall_s,
+            wall_s=wall_s,
+            rounds_done=last.number + 1,
+        )
+
+    def _seconds_of(self, epoch: int) -> float:
+        """From the last step before an epoch, or the start of this process's work on the run, to its last step."""
+        rounds = self._rounds.values()
+        ended = max(entry["ended"] for entry in rounds if entry["epoch"] == epoch)
+        marks = [self._began, *(entry["ended"] for entry in rounds if entry["epoch"] < epoch)]
+        step_s = sum(entry["step_s"] for entry in rounds if entry["epoch"] == epoch)
+        return float(ended - max((mark for mark in marks if mark < ended), default=ended - step_s))
+
+
+def epochs_of(folder: RunFolder) -> list[Entry]:
+    """The epochs of a run, in order, as its log has them."""
+    return [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+
+
+def final_checkpoint(folder: RunFolder) -> Checkpoint:
+    """The checkpoint that a finished run ended with. Raises RunError where it isn't finished, or it is damaged."""
+    if folder.status() != "finished":
+        raise RunError(f"run {folder.name} is not finished: it is {folder.status()}")
+    return checkpoints.read(folder.checkpoints / str(checkpoints.numbers(folder.checkpoints)[0]))
+
+
+def ends_epoch(job: Job, round_: Round) -> bool:
+    """Whether a round is the last one of its epoch."""
+    return round_.last == job.plan.steps_per_epoch
+
+
+def _round_values(result: RoundResult) -> dict[str, Any]:
+    return {
+        "round": result.round.number,
+        "epoch": result.round.epoch,
+        "first": result.round.first,
+        "last": result.round.last,
+        "shards": result.round.shards,
+        "solo": result.round.solo,
+        "examples": result.examples,
+        "loss": result.loss,
+        "accuracy": result.accuracy,
+        "digest": result.digest,
+        "drift": result.drift,
+        "dispersion": result.dispersion,
+        "step_s": result.seconds,
+        "ended": result.ended,
+    }

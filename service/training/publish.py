@@ -1,0 +1,113 @@
+"""Puts a finished run into the registry, as a new version of its model."""
+
+from dataclasses import asdict, dataclass
+
+from service.data import describe, read
+from service.data.preparation import Preparation
+from service.data.statistics import ImageStatistics
+from service.home import Home
+from service.registry import Draft, Registry
+from service.rounds.job import network_for
+from service.runs import Entry, RunFolder
+from service.training.history import epochs_of, final_checkpoint
+from service.training.loop import Trained
+from service.training.metrics import Evaluation
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model in the registry, as `train --json` reports it. The fields that `Trained` has too mean the same here.
+
+    Attributes:
+        model: the model's name.
+        version: its version.
+        test_accuracy: on the test examples, after the last epoch.
+        validation_accuracy: on the training examples that were held out; None where none were.
+    """
+
+    run: str
+    model: str
+    version: int
+    digest: str
+    train_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    examples_per_s: float
+    wall_s: float
+    workers: int
+    shards: int
+    engine: str
+    validation_accuracy: float | None = None
+
+
+def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
+    """Put a finished run into the registry as a new version of its model; one that is there already stays.
+
+    The version with the best test accuracy is the model's champion.
+
+    Args:
+        home: where run and models are.
+        trained: what the training ended with.
+        evaluations: by epoch; the last one is the model's.
+    """
+    registry = Registry(home.models)
+    folder = RunFolder.open(home.runs, trained.run)
+    name, last = folder.config().published_name, evaluations[max(evaluations)]
+    model = registry.of_run(name, trained.run)
+    if model is None:
+        model = registry.publish(name, _draft(home, folder, trained, evaluations))
+    registry.promote(model.name, "champion", "test_accuracy")
+    return Published(
+        **asdict(trained),
+        model=model.name,
+        version=model.version,
+        test_accuracy=last.accuracy,
+        validation_accuracy=last.validation.accuracy if last.validation else None,
+    )
+
+
+def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
+    config, facts = folder.config(), folder.facts()
+    data = describe(home.store(config.dataset))
+    images, _ = read(data.path, "test", data.digest)
+    test = asdict(evaluations[max(evaluations)])
+    validation = test.pop("validation")
+    return Draft(
+        network=network_for(config, data),
+        theta=final_checkpoint(folder).state.replica.theta,
+        class_names=data.class_names,
+        dataset=data.name,
+        config=config.model_dump(mode="json"),
+        metrics={
+            "train_loss": trained.train_loss,
+            "train_accuracy": trained.train_accuracy,
+            "test": test,
+            **({"validation": validation} if validation else {}),
+        },
+        history=[_epoch_values(entry, evaluations.get(entry["epoch"])) for entry in epochs_of(folder)],
+        lineage={
+            "run": trained.run,
+            "data": facts["data"]["digest"],
+            "parameters": trained.digest,
+            **{name: facts[name] for name in ("fork", "init", "start_digest") if facts.get(name)},
+            "engine": facts["engine"],
+            "versions": facts["versions"],
+        },
+        tags=tuple(filter(None, config.tags.split(","))),
+        preparation=Preparation.of_images(images).to_manifest(),
+        statistics=ImageStatistics.of_images(images).to_manifest(),
+    )
+
+
+def _epoch_values(entry: Entry, evaluation: Evaluation | None) -> dict[str, float | None]:
+    validation = evaluation.validation if evaluation else None
+    return {
+        "epoch": entry["epoch"] + 1,
+        "train_loss": entry["train_loss"],
+        "train_accuracy": entry["train_accuracy"],
+        "test_loss": evaluation.loss if evaluation else None,
+        "test_accuracy": evaluation.accuracy if evaluation else None,
+        **({"validation_loss": validation.loss, "validation_accuracy": validation.accuracy} if validation else {}),
+        "examples_per_s": entry["examples_per_s"],
+        "wall_s": entry["wall_s"],
+    }

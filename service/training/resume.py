@@ -1,0 +1,56 @@
+"""How a run that was begun before goes on, or is looked at: as it was started, on the data it was started with."""
+
+from ops.engines import Choice
+from service.data import describe
+from service.errors import RunError
+from service.home import Home
+from service.rounds.executor import Executor
+from service.rounds.job import Job
+from service.runs import RunFolder
+from service.training.disk import explained_disk_errors
+from service.training.loop import Trained, Watch, run_to_end
+
+
+def resume_run(home: Home, executor: Executor, run: str, watch: Watch) -> Trained:
+    """Take a run to its end from wherever it is.
+
+    Args:
+        home: where its folder is.
+        executor: computes its rounds.
+        run: its name.
+        watch: called with each line that its log gets.
+
+    Raises:
+        NotFound: there is no such run.
+        AtelierError: see `reopen_run` and `service.training.loop.advance`.
+        RunError: the disk is full, or can't be written.
+    """
+    with explained_disk_errors(home, run):
+        folder = RunFolder.open(home.runs, run)
+        return run_to_end(executor, folder, reopen_run(home, executor, folder), watch)
+
+
+def reopen_run(home: Home, executor: Executor, folder: RunFolder) -> Job:
+    """The job of a run, once the workers are known to have what it began with.
+
+    Raises:
+        RunError: the data changed since.
+        InvalidInput: no worker has the engine.
+        ClusterError: the workers can't see the data.
+    """
+    job = recorded_job(home, folder)
+    pinned = job.config.model_copy(update={"engine": job.choice.engine, "device": job.choice.device})
+    executor.choose_engine(pinned, job.network, job.step_config, job.data.path)
+    return job
+
+
+def recorded_job(home: Home, folder: RunFolder) -> Job:
+    """The job of a run, as its folder has it. Raises RunError where the data changed since."""
+    facts, config = folder.facts(), folder.config()
+    data = describe(home.store(config.dataset))
+    if data.digest != facts["data"]["digest"]:
+        raise RunError(
+            f"run {folder.name} was trained on data {facts['data']['digest'][:12]}, "
+            f"but {data.path} now holds {data.digest[:12]}"
+        )
+    return Job(config, data, Choice(**facts["engine"]))

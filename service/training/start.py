@@ -1,0 +1,72 @@
+"""How a run begins: everything that decides its bits is settled, then it is put on disk."""
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+
+from service import __version__
+from service.config import TrainConfig
+from service.data import describe
+from service.home import Home
+from service.rounds.executor import Executor
+from service.rounds.job import Job, network_for, step_config_for
+from service.runs import RunFolder
+from service.training.disk import explained_disk_errors
+from service.training.loop import Trained, Watch, run_to_end
+from service.training.warm_start import FRESH, WarmStart
+
+LIBRARIES = ("numpy", "numba", "dask", "distributed", "zarr")
+
+
+def start_run(
+    home: Home, executor: Executor, run: str, config: TrainConfig, watch: Watch, warm_start: WarmStart = FRESH
+) -> Trained:
+    """Start a run and take it to its end.
+
+    Args:
+        home: where its folder is made.
+        executor: computes its rounds.
+        run: its name.
+        config: what to train.
+        watch: called with each line of its log.
+        warm_start: what it starts from.
+
+    Raises:
+        AtelierError: see `create_run` and `service.training.loop.advance`.
+        RunError: the disk is full, or can't be written.
+    """
+    with explained_disk_errors(home, run):
+        folder, job = create_run(home, executor, config, run, warm_start)
+        return run_to_end(executor, folder, job, watch)
+
+
+def create_run(
+    home: Home, executor: Executor, config: TrainConfig, run: str, warm_start: WarmStart = FRESH
+) -> tuple[RunFolder, Job]:
+    """Put a new run on disk. See `start_run` for the arguments.
+
+    Raises:
+        DataError: there are no such data.
+        ClusterError: the workers can't do the work.
+        InvalidInput: the configuration doesn't fit the data or the engine.
+        OpsError: the network doesn't fit the data.
+        Conflict: a run of that name exists.
+    """
+    data = describe(home.store(config.dataset))
+    network, step_config = network_for(config, data), step_config_for(config)
+    job = Job(config, data, executor.choose_engine(config, network, step_config, data.path))
+    start = warm_start.checkpoint(home, job)
+    job.plan.first_round()
+    folder = RunFolder.create(
+        home.runs,
+        run,
+        config,
+        start,
+        **asdict(warm_start),
+        start_digest=start.state.digest if start else "",
+        data={**asdict(data), "path": str(data.path)},
+        engine=asdict(job.choice),
+        versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},
+        machine={"python": platform.python_version(), "processor": platform.machine()},
+    )
+    return folder, job

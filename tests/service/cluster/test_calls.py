@@ -1,0 +1,124 @@
+"""Pure calls on a cluster: they survive what rounds survive."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from service.cluster.connection import Cluster
+from service.cluster.dask_executor import DaskExecutor
+from service.cluster.local_cluster import connected, open_cluster
+from service.config import ClusterConfig
+from service.errors import ClusterError, DataError
+from tests.clusters import until
+
+TWO = ClusterConfig(workers=2, worker_type="processes")
+
+
+def test_results_come_in_the_order_of_the_arguments(cluster_of):
+    executor = DaskExecutor(cluster_of(2))
+    assert executor.map(pow, [(2, n) for n in range(20)]) == [2**n for n in range(20)]
+    assert executor.map(pow, []) == []
+
+
+def test_what_a_call_raises_comes_through_as_it_is(cluster_of):
+    with pytest.raises(DataError, match="the third is damaged"):
+        DaskExecutor(cluster_of(2)).map(_damaged, [(1,), (2,), (3,)])
+
+
+def _damaged(number: int) -> int:
+    if number == 3:
+        raise DataError("the third is damaged")
+    return number
+
+
+def test_calls_of_a_worker_that_dies_are_made_again(tmp_path: Path):
+    with open_cluster(TWO) as cluster:
+        killer = Thread(target=_signal_first, args=(cluster, tmp_path, signal.SIGKILL))
+        killer.start()
+        assert DaskExecutor(cluster).map(_slow_square, [(tmp_path, n) for n in range(6)]) == [0, 1, 4, 9, 16, 25]
+        killer.join()
+
+
+def test_calls_of_a_worker_that_freezes_are_made_by_another(tmp_path: Path):
+    with open_cluster(TWO) as cluster:
+        freezer = Thread(target=_signal_first, args=(cluster, tmp_path, signal.SIGSTOP))
+        freezer.start()
+        try:
+            assert DaskExecutor(cluster).map(_slow_square, [(tmp_path, n) for n in range(6)]) == [0, 1, 4, 9, 16, 25]
+        finally:
+            freezer.join()
+            for path in tmp_path.glob("began-*"):
+                _send(int(path.name.partition("-")[2]), signal.SIGCONT)
+
+
+def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path):
+    port = _free_port()
+    with _processes(port) as first, connected(f"tcp://127.0.0.1:{port}") as cluster:
+        results: list[list[int]] = []
+        caller = Thread(target=lambda: results.append(DaskExecutor(cluster).map(_slow_square, [(tmp_path, 7)] * 3)))
+        caller.start()
+        until(lambda: any(tmp_path.glob("began-*")))
+        for process in first:
+            process.kill()
+        with _processes(port):
+            (tmp_path / "go").touch()
+            caller.join(120)
+    assert results == [[49, 49, 49]]
+
+
+def test_a_call_that_kills_its_workers_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.cluster.dask_executor.ATTEMPTS", 0)
+    with open_cluster(TWO) as cluster, pytest.raises(ClusterError, match="failed 1 times in a row"):
+        DaskExecutor(cluster).map(os._exit, [(1,)])
+
+
+def _slow_square(folder: Path, number: int) -> int:
+    """Says which process is at work, then waits until the test lets it go on."""
+    (folder / f"began-{os.getpid()}").touch()
+    until((folder / "go").exists)
+    return number * number
+
+
+def _signal_first(cluster: Cluster, folder: Path, number: signal.Signals) -> None:
+    """Send a signal to a worker that is at a call, then let all calls go on."""
+    until(lambda: any(folder.glob("began-*")))
+    _send(int(next(folder.glob("began-*")).name.partition("-")[2]), number)
+    (folder / "go").touch()
+
+
+def _send(process: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it has ended
+        os.kill(process, number)
+
+
+@contextmanager
+def _processes(port: int) -> Iterator[list[subprocess.Popen]]:
+    """A scheduler and a worker as processes of their own."""
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    worker = ("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    processes = [
+        subprocess.Popen([sys.executable, "-m", f"distributed.cli.{module}", *words], stderr=subprocess.DEVNULL)
+        for module, *words in (scheduler, worker)
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

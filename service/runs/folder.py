@@ -1,11 +1,10 @@
 """One run on disk: what was asked, the round log, the checkpoints, and who is working on it."""
 
-import fcntl
 import json
 import secrets
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from service.files import canonical_json, new_folder
 from service.rounds.train_state import TrainState
 from service.runs import checkpoints
 from service.runs.checkpoints import Checkpoint
+from service.runs.lease import Lease, is_held, lease_on
 from service.runs.log import Entry, RoundLog, entries, first_entry
 
 Status = Literal["running", "finished", "paused", "cancelled", "failed", "interrupted"]
@@ -115,7 +115,7 @@ class RunFolder:
         if last and last[0]["kind"] == "end":
             outcome: Status = last[0]["outcome"]
             return outcome
-        return "running" if self._is_held() else "interrupted"
+        return "running" if is_held(self.path) else "interrupted"
 
     def request(self, what: Literal["cancel", "pause"]) -> None:
         """Ask whoever works on the run to stop after the round at hand."""
@@ -137,32 +137,14 @@ class RunFolder:
 
         Raises Conflict where a process works on the run.
         """
-        with self.held(), RoundLog(self.log) as log:
+        with self.held() as lease, RoundLog(self.log, before_write=lease.check) as log:
             last = deque(self.entries(), maxlen=1)
             if last and last[0]["kind"] != "end":
                 log.append("end", outcome=outcome)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Work on the run alone; the system lets go when the process ends, however it ends.
-
-        Raises Conflict where another process works on it.
-        """
-        with (self.path / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Conflict(f"run {self.name} is being worked on by another process") from None
-            yield
-
-    def _is_held(self) -> bool:
-        try:
-            with self.held():
-                return False
-        except Conflict:
-            return True
-        except OSError:
-            return False
+    def held(self) -> AbstractContextManager[Lease]:
+        """Work on the run alone while a block lasts; see `lease_on`. Raises Conflict where another process does."""
+        return lease_on(self.path)
 
 
 def all_runs(runs: Path) -> list[RunFolder]:

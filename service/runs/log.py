@@ -6,7 +6,7 @@ cut off by a crash is dropped when the log is opened for writing; any other dama
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -26,8 +26,18 @@ GENESIS = "0" * 64
 class RoundLog:
     """A log open for appending. A context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or begin a log. Raises RunError where its chain is broken."""
+    def __init__(self, path: Path, before_write: Callable[[], object] = lambda: None) -> None:
+        """Open or begin a log.
+
+        Args:
+            path: its file.
+            before_write: called before each line is written; what it raises keeps the line from being written.
+
+        Raises:
+            RunError: its chain is broken.
+        """
+        before_write()
+        self._before_write = before_write
         self._previous, length = GENESIS, 0
         for line in _whole_lines(path):
             self._previous = _check(path, line, self._previous)
@@ -39,6 +49,7 @@ class RoundLog:
         """Add a line and have it on the disk before returning."""
         entry = {"kind": kind, **values, "at": datetime.now(UTC).isoformat(), "previous": self._previous}
         line = (canonical_json(entry) + "\n").encode()
+        self._before_write()
         self._file.write(line)
         self._file.flush()
         os.fsync(self._file.fileno())

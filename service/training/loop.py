@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from math import isfinite
 from time import monotonic
 
-from service.errors import AtelierError, Cancelled, RunError
+from service.errors import AtelierError, Cancelled, Conflict, RunError
 from service.files import clear_drafts
 from service.rounds.executor import ClusterEvent, Executor
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
 from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+from service.runs.lease import Lease
 from service.training.history import RunHistory, ends_epoch, epochs_of, final_checkpoint
 
 CHECKPOINT_SECONDS = 30
@@ -79,11 +80,11 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
         Each line of the log, as it is written.
 
     Raises:
-        Conflict: another process works on the run.
+        Conflict: another process works on the run, or has taken it over while this one was paused.
         Cancelled: somebody asked for that.
         RunError: a round comes out different from the log, or its loss is not finite.
     """
-    with folder.held(), RoundLog(folder.log) as log:
+    with folder.held() as lease, RoundLog(folder.log, before_write=lease.check) as log:
         folder.clear_requests()
         clear_drafts(folder.checkpoints)
         history = RunHistory(folder, log)
@@ -91,19 +92,26 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
         rounds_done = checkpoint.round.number + 1 if checkpoint else 0
         if history.is_finished and rounds_done == history.num_rounds:
             return
-        yield log.append("begin", rounds_done=rounds_done)
+        yield log.append("begin", rounds_done=rounds_done, lease=lease.number)
         try:
-            yield from _advance(executor, folder, job, history, checkpoint)
+            yield from _advance(executor, folder, job, history, checkpoint, lease)
         except Cancelled as stop:
             yield log.append("end", outcome=stop.outcome)
             raise
+        except Conflict:
+            raise  # the log belongs to another process now
         except AtelierError as error:
             yield log.append("end", outcome="failed", why=str(error))
             raise
 
 
 def _advance(
-    executor: Executor, folder: RunFolder, job: Job, history: RunHistory, checkpoint: Checkpoint | None
+    executor: Executor,
+    folder: RunFolder,
+    job: Job,
+    history: RunHistory,
+    checkpoint: Checkpoint | None,
+    lease: Lease,
 ) -> Iterator[Entry]:
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     schedule = RoundSchedule(job.plan, history.dispersions())
@@ -123,6 +131,7 @@ def _advance(
             is_due = is_epoch or request or monotonic() - saved_at > CHECKPOINT_SECONDS
             if result.state and is_due:
                 examples = job.plan.examples_after(result.round)
+                lease.check()
                 checkpoints.write(folder.checkpoints, Checkpoint(result.round, examples, result.state))
                 saved_at = monotonic()
             if is_epoch:

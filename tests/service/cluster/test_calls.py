@@ -59,7 +59,10 @@ def test_calls_of_a_worker_that_freezes_are_made_by_another(tmp_path: Path):
                 _send(int(path.name.partition("-")[2]), signal.SIGCONT)
 
 
-def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path):
+def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for module in ("connection", "local_cluster"):  # new processes may take long to start
+        monkeypatch.setattr(f"service.cluster.{module}.CONNECT_SECONDS", 60)
+    monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 120)
     port = _free_port()
     with _processes(port) as first, connected(f"tcp://127.0.0.1:{port}") as cluster:
         results: list[list[int]] = []

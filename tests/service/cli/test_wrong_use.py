@@ -15,7 +15,9 @@ def _fail(*args: object) -> None:
     pytest.fail("nothing may be started")
 
 
-NOTHING_RUNS = Pipelines(ingest=_fail, train=_fail, evaluate=_fail, sweep=_fail, study=_fail, deploy=_fail)
+NOTHING_RUNS = Pipelines(
+    ingest=_fail, train=_fail, resume=_fail, evaluate=_fail, sweep=_fail, study=_fail, deploy=_fail
+)
 
 WRONG = {
     "unknown option": (["train", "--epoks", "3"], "No such option", 2),

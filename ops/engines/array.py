@@ -17,7 +17,7 @@ from ops.backends.cuda import rounds as on_device
 from ops.backends.cuda.device import CupyDevice
 from ops.backends.cuda.program import Program
 from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
-from ops.engines.inputs import checked_examples, checked_images
+from ops.engines.inputs import check_parameters, check_steps, checked_examples, checked_images
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
 from ops.layers import Context
@@ -83,10 +83,13 @@ class ArrayEngine(OneByOne):
         return Data(self._xp.asarray(images), self._xp.asarray(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
-        """See `Engine.run`. Sums stay on the device until the last step is done.
+        """See `Engine.run`. Raises ShapeError for what doesn't fit.
+
+        Sums stay on the device until the last step is done.
 
         BLAS is held to one thread: how it splits a product among threads decides how the product is rounded.
         """
+        check_steps(self.network, replica, steps, len(data.labels))
         with self._libraries.limit(limits=1, user_api="blas"):
             return self._run(replica, data, steps)
 
@@ -143,6 +146,7 @@ class ArrayEngine(OneByOne):
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `Engine.predict`."""
+        check_parameters(self.network, theta)
         with self._libraries.limit(limits=1, user_api="blas"):
             return self._predict(theta, images)
 

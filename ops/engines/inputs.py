@@ -3,10 +3,28 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ops.engines.base import Floats, Replica, Steps
 from ops.errors import DtypeError, LabelError, ShapeError
 from ops.network import Network
 
 Bytes = NDArray[np.uint8]
+
+
+def check_parameters(network: Network, vector: Floats) -> None:
+    """Raises ShapeError where a vector is not as long as the network has parameters."""
+    if vector.shape != (network.num_parameters,):
+        raise ShapeError(
+            f"theta must have shape ({network.num_parameters},) for network {network.name!r}, got {vector.shape}"
+        )
+
+
+def check_steps(network: Network, replica: Replica, steps: Steps, count: int) -> None:
+    """Raises ShapeError for vectors of other lengths, or an example that is not among the `count` of the data set."""
+    check_parameters(network, replica.theta)
+    check_parameters(network, replica.velocity)
+    used = steps.examples[steps.offsets[0] : steps.offsets[-1]] if len(steps) else steps.examples[:0]
+    if len(used) and not (used.min() >= 0 and used.max() < count):
+        raise ShapeError(f"examples must be in [0, {count}), got {used.min()} to {used.max()}")
 
 
 def checked_images(network: Network, images: Bytes) -> Bytes:

@@ -9,8 +9,8 @@ from ops.engines.array import ArrayEngine
 from ops.engines.cuda import CudaEngine
 from ops.engines.cuda.device import CupyDevice
 from ops.errors import Unsupported
+from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 from tests.ops.engines.cuda.test_parity import COVERED, assert_close, ran, recipe_of
-from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 
 pytestmark = pytest.mark.gpu
 

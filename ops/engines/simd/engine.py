@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
-from ops.engines.inputs import checked_examples, checked_images
+from ops.engines.inputs import check_parameters, check_steps, checked_examples, checked_images
 from ops.engines.object_cache import object_cache
 from ops.engines.simd.codegen.lane_data import EPOCH, ROWS, SEED_HIGH, SEED_LOW
 from ops.engines.simd.machine_code import LoadedProgram, machine_code
@@ -17,7 +17,7 @@ from ops.engines.simd.program.layout import Layout
 from ops.engines.simd.program.memory import Memory
 from ops.engines.simd.support import check
 from ops.engines.spans import OneByOne
-from ops.errors import ShapeError, Unsupported
+from ops.errors import Unsupported
 from ops.network import Network
 from ops.random import seed_key
 from ops.step_config import StepConfig
@@ -76,12 +76,9 @@ class SimdEngine(OneByOne):
         return Data(np.ascontiguousarray(images), np.ascontiguousarray(labels))
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
-        """See `Engine.run`. Raises ShapeError where an example isn't in the data set."""
-        layout = self._layout
-        examples, offsets = _contiguous(steps.examples), _contiguous(steps.offsets)
-        used = examples[offsets[0] : offsets[-1]] if len(offsets) else examples[:0]
-        if len(used) and not (used.min() >= 0 and used.max() < len(data.images)):
-            raise ShapeError(f"examples must be in [0, {len(data.images)}), got {used.min()} to {used.max()}")
+        """See `Engine.run`. Raises ShapeError for what doesn't fit."""
+        check_steps(self.network, replica, steps, len(data.labels))
+        layout, examples, offsets = self._layout, _contiguous(steps.examples), _contiguous(steps.offsets)
         memory, at = self._acquire(), layout.step
         low, high = seed_key(steps.seed)
         rows = memory.lane_data.reshape(ROWS, layout.lanes).view(np.uint32)
@@ -92,7 +89,8 @@ class SimdEngine(OneByOne):
         rates = np.ascontiguousarray(steps.rates, np.float32)
         self._call(memory, data.images, data.labels, examples, offsets, rates, len(rates), True, memory.floats)
         after = Replica(layout.unpack(memory.floats, at.theta), layout.unpack(memory.floats, at.velocity))
-        result = StepResult(after, len(used), float(memory.result[0]), int(memory.result[1]))
+        used = int(offsets[-1] - offsets[0]) if len(steps) else 0
+        result = StepResult(after, used, float(memory.result[0]), int(memory.result[1]))
         self._free.append(memory)
         return result
 
@@ -101,6 +99,7 @@ class SimdEngine(OneByOne):
 
         A read-only `theta` that owns its numbers is packed once for many calls.
         """
+        check_parameters(self.network, theta)
         images = np.ascontiguousarray(checked_images(self.network, images))
         count, layout = len(images), self._layout
         logits = np.empty((count, self.network.classes), np.float32)

@@ -60,15 +60,6 @@ def test_a_run_is_its_steps_one_after_another(engine, replica):
     assert (result.examples, result.loss, result.correct) == (22, pytest.approx(loss), correct)
 
 
-def test_the_same_arguments_give_the_same_bits(engine, replica):
-    first, again = (
-        ArrayEngine(NETWORK, STEP_CONFIG).run(replica, engine.load(IMAGES, LABELS), steps(16, 16)) for _ in range(2)
-    )
-    np.testing.assert_array_equal(first.replica.theta, again.replica.theta)
-    np.testing.assert_array_equal(first.replica.velocity, again.replica.velocity)
-    assert first.loss == again.loss
-
-
 def test_the_number_of_threads_that_blas_may_take_changes_no_bit():
     network = ops.Network("wide", (1, 28, 28), (ops.Flatten(), ops.Dense(300), ops.ReLU(), ops.Dense(10)))
     engine = ArrayEngine(network, ops.StepConfig())
@@ -83,45 +74,6 @@ def test_the_number_of_threads_that_blas_may_take_changes_no_bit():
             assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {threads}
     np.testing.assert_array_equal(thetas[0], thetas[1])
     np.testing.assert_array_equal(thetas[0], thetas[2])
-
-
-def test_a_run_in_two_parts_ends_with_the_same_bits(engine, replica):
-    data, plan = engine.load(IMAGES, LABELS), steps(8, 4, 6)
-    whole = engine.run(replica, data, plan)
-    first = Steps(plan.examples[:8], plan.offsets[:2], plan.rates[:1], plan.seed, plan.epoch)
-    rest = Steps(plan.examples[8:], plan.offsets[1:] - 8, plan.rates[1:], plan.seed, plan.epoch)
-    parts = engine.run(engine.run(replica, data, first).replica, data, rest)
-    np.testing.assert_array_equal(parts.replica.theta, whole.replica.theta)
-
-
-def test_the_replica_is_left_untouched(engine, replica):
-    theta, velocity = replica.theta.copy(), replica.velocity.copy()
-    engine.run(replica, engine.load(IMAGES, LABELS), steps(8, 8))
-    np.testing.assert_array_equal(replica.theta, theta)
-    np.testing.assert_array_equal(replica.velocity, velocity)
-
-
-def test_steps_without_examples_are_skipped(engine, replica):
-    data, plan = engine.load(IMAGES, LABELS), steps(8, 6)
-    gaps = Steps(
-        plan.examples, np.array([0, 0, 8, 8, 14, 14], np.int32), np.array([9, 0.1, 9, 0.2, 9], np.float32), 1, 2
-    )
-    np.testing.assert_array_equal(
-        engine.run(replica, data, gaps).replica.theta, engine.run(replica, data, plan).replica.theta
-    )
-
-
-def test_no_steps_change_nothing(engine, replica):
-    result = engine.run(replica, engine.load(IMAGES, LABELS), steps())
-    np.testing.assert_array_equal(result.replica.theta, replica.theta)
-    assert (result.examples, result.loss, result.correct) == (0, 0.0, 0)
-
-
-@pytest.mark.parametrize("changed", [{"seed": 2}, {"epoch": 3}])
-def test_seed_and_epoch_change_augmentation_and_dropout(engine, replica, changed):
-    data = engine.load(IMAGES, LABELS)
-    outcomes = [engine.run(replica, data, plan) for plan in (steps(16), steps(16, **changed))]
-    assert outcomes[0].loss != outcomes[1].loss
 
 
 def test_the_loss_is_that_of_the_augmented_images(replica):

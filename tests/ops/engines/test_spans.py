@@ -5,9 +5,8 @@ import pytest
 
 from ops.averaging import average
 from ops.engines.array import ArrayEngine
-from ops.engines.base import AveragingRule, Replica, RoundSteps
-from ops.errors import OpsError, ShapeError
-from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
+from ops.engines.base import AveragingRule, RoundSteps
+from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 
 NETWORK = NETWORKS["plain"]
 
@@ -15,16 +14,6 @@ NETWORK = NETWORKS["plain"]
 @pytest.fixture(scope="module")
 def engine():
     return ArrayEngine(NETWORK, STEP_CONFIGS[1])
-
-
-def test_each_shard_ends_where_it_would_alone(engine):
-    data, plans = engine.load(*pictures(NETWORK)), [steps(5, 3), steps(2), steps()]
-    starts = [replica(NETWORK, seed) for seed in range(3)]
-    together = engine.run_shards(starts, data, plans)
-    for result, start, plan in zip(together, starts, plans, strict=True):
-        alone = engine.run(start, data, plan)
-        np.testing.assert_array_equal(result.replica.theta, alone.replica.theta)
-        assert (result.loss, result.examples) == (alone.loss, alone.examples)
 
 
 def test_rounds_are_steps_then_an_average_and_the_last_tells_the_velocities(engine):
@@ -57,12 +46,3 @@ def test_averaging_after_every_step_is_a_step_of_the_whole_batch():
     (result,) = engine.run_rounds(start, np.zeros_like(start.theta), data, [RoundSteps(parts)])
     # rounding: the same gradients, summed in another order
     np.testing.assert_allclose(result.theta, engine.run(start, data, whole).replica.theta, rtol=0, atol=1e-6)
-
-
-def test_what_has_no_average_is_refused(engine):
-    data, start = engine.load(*pictures(NETWORK)), replica(NETWORK)
-    with pytest.raises(OpsError, match="a round must have examples, got none in 2 shards"):
-        list(engine.run_rounds(start, start.velocity, data, [RoundSteps((steps(0), steps()))]))
-    with pytest.raises(ShapeError, match="as many as there are shards, got 1 and 2"):
-        engine.run_shards([Replica(start.theta, start.velocity)], data, [steps(1), steps(1)])
-    assert list(engine.run_rounds(start, start.velocity, data, [])) == []

@@ -24,7 +24,6 @@ from ops.engines.simd.cpu import cpu
 from ops.engines.simd.kernels import kernels_of
 from ops.engines.simd.kernels.activation import ActivationKernels
 from ops.engines.simd.kernels.buffers import Area, Buffers, Parameter, StepBuffers, padded
-from ops.errors import ShapeError
 from ops.network import Network
 
 PANEL = 4
@@ -105,12 +104,7 @@ class Layout:
         )
 
     def pack(self, vector: Floats, memory: Floats, start: int) -> None:
-        """Copy a flat parameter vector into the memory at `start` (theta or velocity). Raises ShapeError."""
-        if vector.shape != (self.network.num_parameters,):
-            raise ShapeError(
-                f"theta must have shape ({self.network.num_parameters},) for network {self.network.name!r}, "
-                f"got {vector.shape}"
-            )
+        """Copy a flat parameter vector into the memory at `start` (theta or velocity)."""
         for parameter, inner, outer in self._views(memory, start, vector):
             inner[:, : parameter.columns] = outer
 

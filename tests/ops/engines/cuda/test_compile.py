@@ -9,8 +9,8 @@ from ops.engines.cuda.device import KERNELS
 from ops.engines.cuda.layout import BATCH_PARTS, layout
 from ops.engines.cuda.plan import UPDATE_JOBS
 from ops.engines.cuda.source import source
+from ops.testing.cases import STEP_CONFIGS
 from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
-from tests.ops.engines.simd.cases import STEP_CONFIGS
 
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed")
 

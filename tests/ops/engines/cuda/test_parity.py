@@ -12,8 +12,8 @@ from ops.engines.cuda import CudaEngine, check
 from ops.engines.cuda.layout import layout
 from ops.errors import ShapeError, Unsupported
 from ops.network import Network
+from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 from tests.ops.engines.cuda.host import HostDevice
-from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 
 pytestmark = pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 
@@ -99,15 +99,6 @@ def test_large_networks_have_a_block_each_and_filters_where_they_are():
     assert layout(ROOMY["filters beyond shared memory"]).filters == {0: 0}
 
 
-@pytest.mark.parametrize("step_config", STEP_CONFIGS, ids=str)
-def test_every_recipe_is_followed(step_config):
-    network, plan = NETWORKS["dropout"], steps(3, 7)
-    assert_close(
-        ran(CudaEngine(network, step_config, HostDevice()), network, plan),
-        ran(ArrayEngine(network, step_config), network, plan),
-    )
-
-
 def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_again():
     network, step_config = NETWORKS["softmax regression"], STEP_CONFIGS[2]
     device = HostDevice()
@@ -118,13 +109,6 @@ def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_ag
         assert_close(engine.run(start, ours, plan), plain.run(start, theirs, plan))
     # five launches to warm up once, then two a step and one a replay: 32 + 8, 2, and 32 + 1 steps
     assert len(device.launched) == 5 + 2 * (40 + 2 + 33) + 5
-
-
-def test_no_examples_leave_the_replica_as_it_is():
-    network = NETWORKS["softmax regression"]
-    result = ran(CudaEngine(network, STEP_CONFIGS[0], HostDevice()), network, steps(0, 0))
-    np.testing.assert_array_equal(result.replica.theta, replica(network).theta)
-    assert (result.examples, result.loss, result.correct) == (0, 0.0, 0)
 
 
 def test_what_has_no_kernels_is_refused_by_name():

@@ -14,7 +14,7 @@ from ops.engines.cuda.pairwise import leaves
 from ops.engines.cuda.plan import ALIGNED, AVERAGE_THREADS, UPDATE_JOBS, placed, plan, predict_launch, replays
 from ops.errors import Unsupported
 from ops.step_config import StepConfig
-from tests.ops.engines.simd.cases import NETWORKS
+from ops.testing.cases import NETWORKS
 
 KERNELS = "".join((Path(cuda.__file__).parent / name).read_text() for name in ("step.cu", "averaging.cu"))
 LENET = zoo.network("lenet", (1, 28, 28), 10)

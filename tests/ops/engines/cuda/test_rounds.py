@@ -11,8 +11,8 @@ from ops.engines.cuda.plan import MOST_SHARDS
 from ops.engines.cuda.rounds import AHEAD
 from ops.engines.spans import rounds_on_host
 from ops.errors import OpsError, Unsupported
+from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 from tests.ops.engines.cuda.host import HostDevice
-from tests.ops.engines.simd.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 
 pytestmark = pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 

@@ -1,9 +1,8 @@
-"""A cache of compiled programs for this test run alone, and processors other than this one."""
+"""Processors other than this one."""
 
 import llvmlite.binding as llvm
 import pytest
 
-from ops.engines.object_cache import object_cache
 from ops.engines.simd.cpu import cpu
 
 AVX2 = (
@@ -22,17 +21,6 @@ AVX2 = (
     "64bit",
     "cx8",
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def private_object_cache(tmp_path_factory):
-    """Every engine of these tests looks here; nothing is read from or left in the user's cache."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ATELIER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    object_cache.cache_clear()
-    yield
-    patch.undo()
-    object_cache.cache_clear()
 
 
 @pytest.fixture

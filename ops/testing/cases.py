@@ -1,14 +1,16 @@
 """Small networks that between them have every layer with every option, and data for them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 import ops
 from ops.engines.base import Replica, Steps
+from ops.layers import Layer, Shape
 from ops.network import Network
 from ops.step_config import StepConfig
 
 
-def _network(name, shape, *layers):
+def _network(name: str, shape: Shape, *layers: Layer) -> Network:
     return Network(name, shape, (*layers, ops.Flatten(), ops.Dense(4)))
 
 
@@ -91,21 +93,26 @@ STEP_CONFIGS = (
 EXAMPLES = 90
 
 
-def pictures(network, seed=0):
-    """Random images and labels for a network."""
+def step_config_of(network: Network) -> StepConfig:
+    """A step configuration for a network of `NETWORKS`, such that all of them are used."""
+    return STEP_CONFIGS[list(NETWORKS).index(network.name) % len(STEP_CONFIGS)]
+
+
+def pictures(network: Network, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Random images (90, *input_shape) and labels (90,) for a network."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (EXAMPLES, *network.input_shape), dtype=np.uint8)
     return images, rng.integers(0, network.classes, EXAMPLES).astype(np.uint8)
 
 
-def steps(*sizes, seed=2**40 + 5, epoch=3, rate=0.1):
+def steps(*sizes: int, seed: int = 2**40 + 5, epoch: int = 3, rate: float = 0.1) -> Steps:
     """Steps of these sizes through random examples; the seed needs both halves of its key."""
     offsets = np.cumsum([0, *sizes]).astype(np.int32)
     examples = np.random.default_rng(7).integers(0, EXAMPLES, offsets[-1]).astype(np.int32)
     return Steps(examples, offsets, np.linspace(rate, rate / 2, len(sizes), dtype=np.float32), seed, epoch)
 
 
-def replica(network, seed=3):
+def replica(network: Network, seed: int = 3) -> Replica:
     """Fresh parameters with biases that aren't zero, and a velocity that isn't either."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(2, network.num_parameters)).astype(np.float32)

@@ -1,0 +1,120 @@
+"""A network's training by the loops of `ops.reference`, in float64: what an engine's steps are compared with."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops import reference
+from ops.engines.base import Replica, Steps
+from ops.layers import AvgPool2D, Conv2D, Dense, Flatten, Layer, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
+from ops.network import Network
+from ops.step_config import StepConfig
+
+Doubles = NDArray[np.float64]
+Parameters = Mapping[str, Doubles]
+
+SMALL = 1e-6
+"""The step of the difference that stands for an activation's derivative; its error is about 1e-10."""
+
+
+def run_by_loops(
+    network: Network,
+    step_config: StepConfig,
+    start: Replica,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    steps: Steps,
+) -> tuple[Doubles, Doubles, float]:
+    """`(theta, velocity, summed loss)` after the steps, each layer forward and back by loops.
+
+    The network may have convolutions, dense layers, poolings, Flatten and activations; the step configuration may
+    have anything but augmentation.
+    """
+    theta, velocity = start.theta.astype(np.float64), start.velocity.astype(np.float64)
+    total = 0.0
+    for first, stop, rate in zip(steps.offsets, steps.offsets[1:], steps.rates, strict=False):
+        batch = steps.examples[first:stop]
+        if not len(batch):
+            continue
+        loss, gradient = _gradient(network, step_config, theta, images[batch] / 255, labels[batch])
+        total += loss * len(batch)
+        gradient = gradient + step_config.weight_decay * theta
+        if step_config.momentum:
+            velocity = step_config.momentum * velocity + gradient
+            gradient = gradient + step_config.momentum * velocity if step_config.nesterov else velocity
+        theta = theta - float(rate) * gradient
+    return theta, velocity, total
+
+
+def predict_by_loops(network: Network, theta: Doubles, images: NDArray[np.uint8]) -> Doubles:
+    """Logits (n, classes) of images (n, c, h, w), each layer by loops."""
+    x = images / 255
+    for layer, own in zip(network.layers, network.parameters(theta), strict=True):
+        x, _ = _forward(layer, x, own)
+    return x.reshape(len(images), network.classes)
+
+
+def _gradient(
+    network: Network, step_config: StepConfig, theta: Doubles, x: Doubles, labels: NDArray[np.uint8]
+) -> tuple[float, Doubles]:
+    """`(mean loss, gradient)` of one batch."""
+    parameters = network.parameters(theta)
+    ways_back: list[Callable[[Doubles], tuple[Doubles, Parameters]]] = []
+    for layer, own in zip(network.layers, parameters, strict=True):
+        x, back = _forward(layer, x, own)
+        ways_back.append(back)
+    logits = x.reshape(len(labels), network.classes)
+    loss, dlogits = reference.softmax_cross_entropy(logits, labels, label_smoothing=step_config.label_smoothing)
+    gradient = np.zeros_like(theta)
+    into, dy = network.parameters(gradient), dlogits.reshape(x.shape)
+    for position in reversed(range(len(network.layers))):
+        dy, gradients = ways_back[position](dy)
+        for name, value in gradients.items():
+            into[position][name][...] = value
+    return loss, gradient
+
+
+def _forward(layer: Layer, x: Doubles, own: Parameters) -> tuple[Doubles, Callable[[Doubles], Any]]:
+    """A layer's output, and the function from the output's gradient to those of the input and the parameters."""
+    match layer:
+        case Conv2D():
+            window = {name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups")}
+            y = reference.conv2d(x, own["weight"], own.get("bias"), **window)
+            return y, lambda dy: _named(reference.conv2d_grad(dy, x, own["weight"], **window), own)
+        case Dense():
+            y = reference.dense(x, own["weight"], own.get("bias"))
+            return y, lambda dy: _named(reference.dense_grad(dy, x, own["weight"]), own)
+        case MaxPool2D():
+            window = layer.window((x.shape[2], x.shape[3]))
+            y, argmax = reference.max_pool2d(x, window.pop("window"), **window)
+            return y, lambda dy: (reference.max_pool2d_grad(dy, argmax, x.shape), {})
+        case AvgPool2D():
+            window = layer.window((x.shape[2], x.shape[3]))
+            size, window["count_include_pad"] = window.pop("window"), layer.count_include_pad
+            y = reference.avg_pool2d(x, size, **window)
+            return y, lambda dy: (reference.avg_pool2d_grad(dy, x.shape, size, **window), {})
+        case Flatten():
+            return x.reshape(len(x), -1), lambda dy: (dy.reshape(x.shape), {})
+    function = _activation(layer)
+    slope = (function(x + SMALL) - function(x - SMALL)) / (2 * SMALL)
+    return function(x), lambda dy: (dy * slope, {})
+
+
+def _named(gradients: tuple[Any, ...], own: Parameters) -> tuple[Doubles, Parameters]:
+    dx, dw, db = gradients
+    return dx, {"weight": dw, "bias": db} if "bias" in own else {"weight": dw}
+
+
+def _activation(layer: Layer) -> Callable[[Doubles], Doubles]:
+    match layer:
+        case Sigmoid():
+            return reference.sigmoid
+        case Tanh():
+            return reference.tanh
+        case ReLU():
+            return reference.relu
+        case LeakyReLU(slope):
+            return lambda x: reference.leaky_relu(x, slope)
+    raise TypeError(f"no loops for {layer}")

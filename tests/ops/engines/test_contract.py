@@ -1,0 +1,38 @@
+"""Every engine keeps the contract; that of GPUs with its own kernels run on the CPU."""
+
+from shutil import which
+from types import MappingProxyType
+
+import pytest
+
+from ops.engines.array import ArrayEngine
+from ops.engines.cuda import CudaEngine
+from ops.engines.simd import SimdEngine
+from ops.testing.cases import NETWORKS
+from ops.testing.engines import EngineContract
+from tests.ops.engines.cuda.host import HostDevice
+
+
+class TestArrayEngine(EngineContract):
+    @classmethod
+    def build(cls, network, step_config):
+        return ArrayEngine(network, step_config)
+
+
+class TestSimdEngine(EngineContract):
+    @classmethod
+    def build(cls, network, step_config):
+        return SimdEngine(network, step_config)
+
+
+@pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
+class TestCudaEngine(EngineContract):
+    networks = MappingProxyType({name: NETWORKS[name] for name in ("no biases", "plain", "max pools", "dropout")})
+    sizes = (5, 0, 1, 8)  # every thread is a fiber
+
+    @classmethod
+    def build(cls, network, step_config):
+        return CudaEngine(network, step_config, HostDevice(5))
+
+    def test_it_supports_what_it_is_tried_on(self):
+        pytest.skip("asks a GPU how much shared memory it has")

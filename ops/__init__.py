@@ -17,7 +17,7 @@ from ops.activation import (
 from ops.conv import conv2d, conv2d_grad
 from ops.dense import dense, dense_grad
 from ops.dropout import dropout_mask
-from ops.errors import DtypeError, GeometryError, LabelError, OpsError, ShapeError, Unsupported
+from ops.errors import DtypeError, GeometryError, LabelError, OpsError, RangeError, ShapeError, Unsupported
 from ops.layers import (
     AvgPool2D,
     Conv2D,
@@ -54,6 +54,7 @@ __all__ = [
     "MaxPool2D",
     "Network",
     "OpsError",
+    "RangeError",
     "ReLU",
     "Resize",
     "ShapeError",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ops.arrays import Array, array_module
-from ops.errors import DtypeError, OpsError, ShapeError
+from ops.errors import DtypeError, RangeError, ShapeError
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -53,7 +53,7 @@ def check_filled(name: str, array: Array) -> None:
 def check_in(name: str, value: float, low: float, high: float) -> None:
     """low <= value < high."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value < high:
-        raise OpsError(f"{name} must be in [{low}, {high}), got {value!r}")
+        raise RangeError(f"{name} must be in [{low}, {high}), got {value!r}")
 
 
 def _check_array(name: str, array: Array) -> None:

@@ -4,6 +4,7 @@ OpsError (a ValueError)
 ├── ShapeError      an array has the wrong number of axes or sizes that don't fit together
 ├── DtypeError      an array is of a type that the operator doesn't compute in
 ├── GeometryError   a kernel size, stride, padding, dilation or group count that can't be
+├── RangeError      a number outside the range it must lie in, such as a dropout rate
 ├── LabelError      a class number outside the network's classes
 └── Unsupported     an engine that can't run this network or step configuration; the message says why
 
@@ -25,6 +26,10 @@ class DtypeError(OpsError):
 
 class GeometryError(OpsError):
     """A window (size, stride, padding, dilation, groups) that can't be."""
+
+
+class RangeError(OpsError):
+    """A number outside the range it must lie in."""
 
 
 class LabelError(OpsError):

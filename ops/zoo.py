@@ -1,9 +1,9 @@
 """Networks ready to train, each a name and a tuple of layers.
 
-A network is added by writing a function like these and naming it in `ZOO`; no engine needs to know.
+A network is added by one function like these, under `@register("its-name")`; no engine needs to know.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ops.errors import OpsError
@@ -22,7 +22,31 @@ from ops.layers import (
 )
 from ops.network import Network
 
+NetworkFunction = Callable[[Shape, int], Network]
+"""From the shape of an example (c, h, w) and the number of classes to a network."""
 
+_NETWORKS: dict[str, NetworkFunction] = {}
+
+ZOO: Mapping[str, NetworkFunction] = MappingProxyType(_NETWORKS)
+"""The networks by name."""
+
+
+def register(name: str) -> Callable[[NetworkFunction], NetworkFunction]:
+    """A decorator: the function makes the network of that name.
+
+    Raises OpsError where another module has a network of that name. The same module may define its own anew.
+    """
+
+    def add(function: NetworkFunction) -> NetworkFunction:
+        if name in _NETWORKS and _NETWORKS[name].__module__ != function.__module__:
+            raise OpsError(f"network {name!r} is there already: {_NETWORKS[name].__module__}")
+        _NETWORKS[name] = function
+        return function
+
+    return add
+
+
+@register("lenet")
 def lenet(input_shape: Shape, classes: int) -> Network:
     """LeNet as the textbook has it: sigmoids and average pooling, 61,706 parameters on 28x28."""
     layers = (
@@ -42,6 +66,7 @@ def lenet(input_shape: Shape, classes: int) -> Network:
     return Network("lenet", input_shape, layers)
 
 
+@register("lenet-relu")
 def lenet_relu(input_shape: Shape, classes: int) -> Network:
     """The same parameters put to better use: ReLU and max pooling."""
     layers = (
@@ -61,11 +86,13 @@ def lenet_relu(input_shape: Shape, classes: int) -> Network:
     return Network("lenet-relu", input_shape, layers, initializer="he")
 
 
+@register("mlp")
 def mlp(input_shape: Shape, classes: int) -> Network:
     """One hidden layer of 256: what convolution has to beat."""
     return Network("mlp", input_shape, (Flatten(), Dense(256), ReLU(), Dense(classes)), initializer="he")
 
 
+@register("alexnet")
 def alexnet(input_shape: Shape, classes: int) -> Network:
     """AlexNet (Krizhevsky et al., 2012) as the textbook trains it on 224x224 images of one channel."""
     layers = (
@@ -92,11 +119,6 @@ def alexnet(input_shape: Shape, classes: int) -> Network:
         Dense(classes),
     )
     return Network("alexnet", input_shape, layers, initializer="he")
-
-
-ZOO: MappingProxyType[str, Callable[[Shape, int], Network]] = MappingProxyType(
-    {"lenet": lenet, "lenet-relu": lenet_relu, "mlp": mlp, "alexnet": alexnet}
-)
 
 
 def network(name: str, input_shape: Shape, classes: int, *, resize: int = 0) -> Network:

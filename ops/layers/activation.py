@@ -16,7 +16,7 @@ from ops.activation import (
     tanh_grad,
 )
 from ops.arrays import Array
-from ops.layers.base import Context, Layer
+from ops.layers.base import Context, Layer, register
 
 
 class Activation(Layer):
@@ -43,6 +43,7 @@ class Activation(Layer):
         return self.slope(dy, saved) if input_gradient else None, {}
 
 
+@register
 @dataclass(frozen=True)
 class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
@@ -54,6 +55,7 @@ class Sigmoid(Activation):
         return sigmoid_grad(dy, y)
 
 
+@register
 @dataclass(frozen=True)
 class Tanh(Activation):
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
@@ -65,6 +67,7 @@ class Tanh(Activation):
         return tanh_grad(dy, y)
 
 
+@register
 @dataclass(frozen=True)
 class ReLU(Activation):
     """max(x, 0)."""
@@ -76,6 +79,7 @@ class ReLU(Activation):
         return relu_grad(dy, y)
 
 
+@register
 @dataclass(frozen=True)
 class LeakyReLU(Activation):
     """x where x > 0, else `negative_slope` * x."""

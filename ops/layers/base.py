@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ops.arrays import Array
-from ops.errors import ShapeError
+from ops.errors import OpsError, ShapeError
 from ops.geometry import Pair
 
 Shape = tuple[int, ...]
@@ -17,11 +17,15 @@ Shape = tuple[int, ...]
 class Context:
     """What a pass knows beside its input.
 
-    training: whether dropout drops.
-    seed, epoch, examples: with the layer's position they key every random draw, so that an
-        example meets the same mask wherever and in whatever company it is computed;
-        `examples` is (n,) integers, the examples' numbers in the data set.
-    position: the layer's index in the network.
+    Seed, epoch, example and position key every random draw, so that an example meets the same mask wherever, and with
+    whatever other examples, it is computed.
+
+    Attributes:
+        training: Whether dropout drops.
+        seed: The training's seed.
+        epoch: The epoch's number.
+        examples: (n,) integers, the examples' numbers in the data set.
+        position: The layer's index in the network.
     """
 
     training: bool = False
@@ -32,9 +36,10 @@ class Context:
 
 
 class Layer(ABC):
-    """One step of a network. Subclasses are frozen dataclasses; `str()` reads like the textbook's.
+    """One step of a network.
 
-    Parameters are handed in by name (`weight`, `bias`), never held.
+    Subclasses are frozen dataclasses under `@register`; `str()` reads like the textbook's. Parameters are handed in by
+    name (`weight`, `bias`), never held.
     """
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -81,3 +86,34 @@ class Layer(ABC):
 
         `dx` is None where `input_gradient` is False: the first layer's is never needed.
         """
+
+
+Kind = TypeVar("Kind", bound=type[Layer])
+
+_KINDS: dict[str, type[Layer]] = {}
+
+
+def register(layer: Kind) -> Kind:
+    """A decorator: the class can be found by its name in lower case, such as `conv2d`.
+
+    Raises OpsError where another module has a layer of that name. The same module may define its own anew, as a
+    notebook does when a cell runs again.
+    """
+    name = layer.__name__.lower()
+    present = _KINDS.get(name)
+    if present is not None and present.__module__ != layer.__module__:
+        raise OpsError(f"layer {name!r} is there already: {present.__module__}.{present.__qualname__}")
+    _KINDS[name] = layer
+    return layer
+
+
+def names() -> list[str]:
+    """The names of all layers."""
+    return sorted(_KINDS)
+
+
+def find(name: str) -> type[Layer]:
+    """The layer of that name. Raises OpsError with those there are."""
+    if name not in _KINDS:
+        raise OpsError(f"layer must be one of {', '.join(names())}, got {name!r}")
+    return _KINDS[name]

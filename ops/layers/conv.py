@@ -9,9 +9,10 @@ from ops.arrays import Array
 from ops.conv import conv2d, conv2d_grad
 from ops.errors import GeometryError, ShapeError
 from ops.geometry import IntOrPair, Pair, conv_output_size, count, pair
-from ops.layers.base import Context, Layer, Shape
+from ops.layers.base import Context, Layer, Shape, register
 
 
+@register
 @dataclass(frozen=True)
 class Conv2D(Layer):
     """`channels` filters slid over the input, with a bias for each unless `bias` is False.

@@ -8,9 +8,10 @@ from ops.arrays import Array
 from ops.dense import dense, dense_grad
 from ops.errors import ShapeError
 from ops.geometry import count
-from ops.layers.base import Context, Layer, Shape
+from ops.layers.base import Context, Layer, Shape, register
 
 
+@register
 @dataclass(frozen=True)
 class Dense(Layer):
     """Every output is a weighted sum of all inputs: y = x wᵀ + b.

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.arrays import Array
+from ops.checks import check_in
 from ops.dropout import dropout_mask
-from ops.errors import GeometryError
-from ops.layers.base import Context, Layer
+from ops.layers.base import Context, Layer, register
 
 
+@register
 @dataclass(frozen=True)
 class Dropout(Layer):
     """In training, each number is zeroed with probability `rate` and the others scaled by 1 / (1 - rate)."""
@@ -17,8 +18,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise GeometryError(f"rate must be in [0, 1), got {self.rate}")
+        check_in("rate", self.rate, 0, 1)
 
     def __str__(self) -> str:
         return f"Dropout({self.rate})"

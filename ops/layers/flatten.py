@@ -6,9 +6,10 @@ from math import prod
 from typing import Any
 
 from ops.arrays import Array
-from ops.layers.base import Context, Layer, Shape
+from ops.layers.base import Context, Layer, Shape, register
 
 
+@register
 @dataclass(frozen=True)
 class Flatten(Layer):
     """(n, c, h, w) becomes (n, c * h * w), channel by channel and row by row."""

@@ -7,13 +7,21 @@ from typing import Any
 from ops.arrays import Array
 from ops.errors import ShapeError
 from ops.geometry import IntOrPair, Pair, pair, pool_output_size
-from ops.layers.base import Context, Layer, Shape
+from ops.layers.base import Context, Layer, Shape, register
 from ops.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
 
 
 @dataclass(frozen=True)
 class _Pool2D(Layer):
-    """What both kinds share. `stride` defaults to the window; `global_pool` makes the whole plane the window."""
+    """What both kinds share. They print as the textbook prints them, with `pool_type` and `layout=NCHW`.
+
+    Attributes:
+        size: The window, an int or a pair.
+        stride: How far apart windows are; the window's size unless it is given.
+        padding: Rows and columns around the plane.
+        ceil_mode: Whether a last window may hang over the edge.
+        global_pool: Whether the whole plane is the window.
+    """
 
     size: IntOrPair = 1
     stride: IntOrPair | None = None
@@ -63,6 +71,7 @@ class _Pool2D(Layer):
         return window.pop("window"), window
 
 
+@register
 @dataclass(frozen=True)
 class MaxPool2D(_Pool2D):
     """The largest number of each window; padding counts as minus infinity."""
@@ -80,6 +89,7 @@ class MaxPool2D(_Pool2D):
         return max_pool2d_grad(dy, argmax, x_shape, size, **rest) if input_gradient else None, {}
 
 
+@register
 @dataclass(frozen=True)
 class AvgPool2D(_Pool2D):
     """The mean of each window; `count_include_pad` says whether padding's zeros count."""

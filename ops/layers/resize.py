@@ -7,10 +7,11 @@ from typing import Any
 from ops.arrays import Array
 from ops.errors import ShapeError
 from ops.geometry import IntOrPair, pair
-from ops.layers.base import Context, Layer, Shape
+from ops.layers.base import Context, Layer, Shape, register
 from ops.resize import resize2d, resize2d_grad
 
 
+@register
 @dataclass(frozen=True)
 class Resize(Layer):
     """Bilinear interpolation to `size`, pixel centres at halves (PyTorch's align_corners=False)."""

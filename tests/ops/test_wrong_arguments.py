@@ -12,7 +12,7 @@ import ops
 from ops import augment, reference
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica, Steps
-from ops.errors import DtypeError, GeometryError, LabelError, OpsError, ShapeError, Unsupported
+from ops.errors import DtypeError, GeometryError, LabelError, OpsError, RangeError, ShapeError, Unsupported
 from ops.schedule import Constant, Cosine, OneCycle, Step, WarmUp
 from ops.training import accuracy
 
@@ -87,10 +87,10 @@ CASES = [
     case(DtypeError, "labels must be an array of integers, got list", lambda: ops.softmax_cross_entropy(A, [0, 1, 2, 3, 4])),
     case(ShapeError, "labels must have shape (5,), got (4,)", lambda: ops.softmax_cross_entropy(A, LABELS[:4])),
     case(ShapeError, "logits must have 2 axes (n, classes), got 4", lambda: ops.softmax_cross_entropy(X, LABELS)),
-    case(OpsError, "label_smoothing must be in [0, 1), got 1.0", lambda: ops.softmax_cross_entropy(A, LABELS, label_smoothing=1.0)),
+    case(RangeError, "label_smoothing must be in [0, 1), got 1.0", lambda: ops.softmax_cross_entropy(A, LABELS, label_smoothing=1.0)),
     case(ShapeError, "target must have shape (5, 6), got (4, 6)", lambda: ops.squared_error(A, M)),
     # dropout, augmentation, resizing
-    case(OpsError, "rate must be in [0, 1), got 1", lambda: ops.dropout_mask(A, 1, LABELS, 0, 0, 0)),
+    case(RangeError, "rate must be in [0, 1), got 1", lambda: ops.dropout_mask(A, 1, LABELS, 0, 0, 0)),
     case(ShapeError, "examples must have shape (5,), a number for each example of x, got (4,)", lambda: ops.dropout_mask(A, 0.5, LABELS[:4], 0, 0, 0)),
     case(ShapeError, "examples must have shape (5,), a number for each example of x, got None", lambda: ops.dropout_mask(A, 0.5, None, 0, 0, 0)),
     case(GeometryError, "shift must be >= 0, got -1", lambda: augment.draw(LABELS, flip=True, shift=-1, seed=0, epoch=0)),
@@ -102,7 +102,7 @@ CASES = [
     case(GeometryError, "channels must be an int >= 1, got 0", lambda: ops.Conv2D(0, 1)),
     case(GeometryError, "kernel_size must be >= 1 in both dimensions, got (0, 3)", lambda: ops.Conv2D(1, (0, 3))),
     case(GeometryError, "units must be an int >= 1, got 2.5", lambda: ops.Dense(2.5)),
-    case(OpsError, "rate must be in [0, 1), got -0.1", lambda: ops.Dropout(-0.1)),
+    case(RangeError, "rate must be in [0, 1), got -0.1", lambda: ops.Dropout(-0.1)),
     case(ShapeError, "Dense needs a flat input, got (1, 4, 4): put Flatten() before it", lambda: ops.Network("n", (1, 4, 4), (ops.Dense(3),))),
     case(ShapeError, "Conv2D needs an input of shape (c, h, w), got (16,)", lambda: ops.Network("n", (1, 4, 4), (ops.Flatten(), ops.Conv2D(1, 3)))),
     case(ShapeError, "takes the parameters ['weight', 'bias'], got ['weight']", lambda: ops.Conv2D(4, (3, 2))(X, weight=W)),
@@ -152,7 +152,7 @@ def test_cupy_without_a_gpu_is_refused(monkeypatch):
 
 
 def test_every_exception_is_a_value_error():
-    for error in (OpsError, ShapeError, DtypeError, GeometryError, LabelError, Unsupported):
+    for error in (OpsError, ShapeError, DtypeError, GeometryError, RangeError, LabelError, Unsupported):
         assert issubclass(error, ValueError)
 
 

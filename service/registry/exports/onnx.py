@@ -33,31 +33,70 @@ OPSET, IR_VERSION = 17, 8
 
 
 @dataclass
-class _Graph:
-    """Nodes so far; `last` is the name of the newest value."""
+class Graph:
+    """An ONNX graph while it is being written.
+
+    Attributes:
+        last: The name of the newest value, which is the next node's first input.
+        nodes: The nodes so far.
+        constants: The constants so far.
+    """
 
     last: str = "pixels"
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
 
     def add(self, operator: str, name: str, *more: str, **attributes: Any) -> None:
+        """Add a node that computes the value `name` from the newest value and `more`."""
         self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
         self.last = name
 
     def constant(self, name: str, value: Any) -> str:
+        """Add a constant, and return its name."""
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
 
+@dataclass(frozen=True)
+class At:
+    """Where a layer stands in its network.
+
+    Attributes:
+        name: What it is called, and so the value that it computes.
+        parameters: The names of its own weight and bias, as far as it has them.
+        x_shape: Its input without the batch axis.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    x_shape: Shape
+
+
+Mapping = Callable[[Graph, Any, At], None]
+
+MAPPINGS: dict[type[Layer], Mapping] = {}
+"""Which function writes which layer."""
+
+
+def mapping(*layers: type[Layer]) -> Callable[[Mapping], Mapping]:
+    """A decorator: the function adds the nodes of these layers to a graph."""
+
+    def register(function: Mapping) -> Mapping:
+        MAPPINGS.update(dict.fromkeys(layers, function))
+        return function
+
+    return register
+
+
 def onnx_model(network: Network, theta: Floats) -> bytes:
     """The serialised graph, checked. Raises InvalidInput for a layer that has no counterpart."""
-    graph = _Graph()
+    graph = Graph()
     names = {name: graph.constant(name, view) for name, view in network.named(theta)}
     for layer, name, shape in zip(network.layers, network.layer_names, network.shapes, strict=False):
-        if type(layer) not in WRITERS:
+        if type(layer) not in MAPPINGS:
             raise InvalidInput(f"layer {layer} of network {network.name!r} can't be written as ONNX")
-        own = [names[key] for key in (f"{name}.weight", f"{name}.bias") if key in names]
-        WRITERS[type(layer)](graph, layer, name, own, shape)
+        own = tuple(names[key] for key in (f"{name}.weight", f"{name}.bias") if key in names)
+        MAPPINGS[type(layer)](graph, layer, At(name, own, shape))
     graph.nodes[-1].output[0] = "logits"
     made = helper.make_graph(
         graph.nodes,
@@ -73,7 +112,8 @@ def onnx_model(network: Network, theta: Floats) -> bytes:
     return content
 
 
-def _conv(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
+@mapping(Conv2D)
+def conv(graph: Graph, layer: Conv2D, at: At) -> None:
     padding = pair("padding", layer.padding)
     attributes = {
         "kernel_shape": pair("kernel_size", layer.kernel_size),
@@ -81,70 +121,70 @@ def _conv(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) ->
         "pads": (*padding, *padding),
         "dilations": pair("dilation", layer.dilation),
     }
-    graph.add("Conv", name, *own, group=layer.groups, **attributes)
+    graph.add("Conv", at.name, *at.parameters, group=layer.groups, **attributes)
 
 
-def _pool(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
-    window = layer.window((shape[1], shape[2]))
-    padding = pair("padding", window["padding"])
-    attributes = {
-        "kernel_shape": window["window"],
-        "strides": window["stride"],
-        "pads": (*padding, *padding),
-        "ceil_mode": int(window["ceil_mode"]),
-    }
-    if isinstance(layer, AvgPool2D):
-        graph.add("AveragePool", name, count_include_pad=int(layer.count_include_pad), **attributes)
-    else:
-        graph.add("MaxPool", name, **attributes)
+@mapping(MaxPool2D)
+def max_pool(graph: Graph, layer: MaxPool2D, at: At) -> None:
+    graph.add("MaxPool", at.name, **_window(layer, at))
 
 
-def _dense(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
-    graph.add("Gemm", name, *own, transB=1)
+@mapping(AvgPool2D)
+def avg_pool(graph: Graph, layer: AvgPool2D, at: At) -> None:
+    graph.add("AveragePool", at.name, count_include_pad=int(layer.count_include_pad), **_window(layer, at))
 
 
-def _resize(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
+@mapping(Dense)
+def dense(graph: Graph, layer: Dense, at: At) -> None:
+    graph.add("Gemm", at.name, *at.parameters, transB=1)
+
+
+@mapping(Resize)
+def resize(graph: Graph, layer: Resize, at: At) -> None:
     height, width = pair("size", layer.size)
-    scales = np.array([1, 1, height / shape[1], width / shape[2]], np.float32)
-    empty = graph.constant(f"{name}.region", np.zeros(0, np.float32))
+    scales = np.array([1, 1, height / at.x_shape[1], width / at.x_shape[2]], np.float32)
+    empty = graph.constant(f"{at.name}.region", np.zeros(0, np.float32))
     graph.add(
         "Resize",
-        name,
+        at.name,
         empty,
-        graph.constant(f"{name}.scales", scales),
+        graph.constant(f"{at.name}.scales", scales),
         mode="linear",
         coordinate_transformation_mode="half_pixel",
     )
 
 
-def _plain(operator: str) -> "_Writer":
-    def write(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
-        graph.add(operator, name)
-
-    return write
+@mapping(Flatten)
+def flatten(graph: Graph, layer: Flatten, at: At) -> None:
+    graph.add("Flatten", at.name)
 
 
-def _leaky(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
-    graph.add("LeakyRelu", name, alpha=layer.negative_slope)
+@mapping(Sigmoid, Tanh)
+def same_name(graph: Graph, layer: Layer, at: At) -> None:
+    graph.add(type(layer).__name__, at.name)
 
 
-def _nothing(graph: _Graph, layer: Any, name: str, own: list[str], shape: Shape) -> None:
-    """Dropout passes everything on when predicting."""
+@mapping(ReLU)
+def relu(graph: Graph, layer: ReLU, at: At) -> None:
+    graph.add("Relu", at.name)
 
 
-_Writer = Callable[[_Graph, Any, str, list[str], Shape], None]
+@mapping(LeakyReLU)
+def leaky_relu(graph: Graph, layer: LeakyReLU, at: At) -> None:
+    graph.add("LeakyRelu", at.name, alpha=layer.negative_slope)
 
-WRITERS: dict[type[Layer], _Writer] = {
-    Conv2D: _conv,
-    AvgPool2D: _pool,
-    MaxPool2D: _pool,
-    Dense: _dense,
-    Resize: _resize,
-    Flatten: _plain("Flatten"),
-    Sigmoid: _plain("Sigmoid"),
-    Tanh: _plain("Tanh"),
-    ReLU: _plain("Relu"),
-    LeakyReLU: _leaky,
-    Dropout: _nothing,
-}
-"""Which function writes which layer."""
+
+@mapping(Dropout)
+def dropout(graph: Graph, layer: Dropout, at: At) -> None:
+    """Nothing: it passes everything on when predicting."""
+
+
+def _window(layer: MaxPool2D | AvgPool2D, at: At) -> dict[str, Any]:
+    window = layer.window((at.x_shape[1], at.x_shape[2]))
+    padding = pair("padding", window["padding"])
+    return {
+        "kernel_shape": window["window"],
+        "strides": window["stride"],
+        "pads": (*padding, *padding),
+        "ceil_mode": int(window["ceil_mode"]),
+    }

@@ -8,6 +8,7 @@ import pytest
 import ops
 from ops.engines import Choice, build, choose, find, names, table
 from ops.engines.base import Engine
+from tests.packages import install
 
 NETWORK = ops.network("mlp", (1, 8, 8), 3)
 
@@ -28,14 +29,9 @@ class Quick(ArrayEngine):
 
 @pytest.fixture
 def other_package(tmp_path, monkeypatch):
-    """An installed package with two engines, one of which can't be imported, and one named like ours."""
-    metadata = tmp_path / "other-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    engines = ["quick = other_engine:Quick", "broken = other_engine_that_is_not:X", "simd = sys:path"]
-    (metadata / "entry_points.txt").write_text("\n".join(["[atelier.engines]", *engines]))
-    (tmp_path / "other_engine.py").write_text(PLUGIN)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    """An installed package with an engine, one that can't be imported, and one named like ours."""
+    engines = {"quick": "other_engine:Quick", "broken": "other_engine_that_is_not:X", "simd": "sys:path"}
+    install(tmp_path, monkeypatch, "other_engine", PLUGIN, {table.GROUP: engines})
     table._entries.cache_clear()
     yield
     sys.modules.pop("other_engine", None)

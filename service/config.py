@@ -49,7 +49,10 @@ class AveragingConfig(_Frozen):
     """How the replicas part ways and come together; `service.rounds.strategies` makes a strategy of it."""
 
     strategy: Name = _field(
-        "composed", 0, "How replicas become one again; composed: as the other options say. See docs/averaging.md."
+        "composed",
+        0,
+        "How replicas become one again: composed, as the other options say, or one as its paper has it: adacomm, diloco, "
+        "fedavg, growing-interval, post-local-sgd, slowmo.",
     )
     shards: int = _field(4, 1, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
     average_every: int = _field(118, 2, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)

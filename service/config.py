@@ -51,7 +51,7 @@ class AveragingConfig(_Frozen):
     strategy: Name = _field(
         "composed",
         0,
-        "How replicas become one again: composed, as the other options say, or one as its paper has it: adacomm, diloco, "
+        "How replicas become one again: composed, as the other options say, or as a paper has it: adacomm, diloco, "
         "fedavg, growing-interval, post-local-sgd, slowmo.",
     )
     shards: int = _field(4, 1, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ops.engines import Choice
 from ops.network import Network
@@ -22,6 +22,8 @@ from service.cluster.engine_choice import agree_on_engine
 from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, FailurePolicy, TasksLost
 from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.quarantine import Quarantine
+from service.cluster.span_window import SpanWindow
+from service.cluster.submission import FETCH_BYTES
 from service.cluster.window import RoundWindow
 from service.config import ClusterConfig, TrainConfig
 from service.errors import ClusterError
@@ -32,6 +34,7 @@ from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
 
+Grain = Literal["auto", "shard", "span"]
 Result = TypeVar("Result")
 
 
@@ -40,10 +43,13 @@ class DaskExecutor:
 
     Attributes:
         cluster: the connection to its scheduler.
+        grain: what a task is: the steps of one shard in one round, or a span, all shards of several rounds. `auto`
+            takes spans while there is one worker.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, grain: Grain = "auto") -> None:
         self.cluster = cluster
+        self.grain = grain
         self._quarantine = Quarantine()
 
     @property
@@ -62,8 +68,9 @@ class DaskExecutor:
         policy, warm = FailurePolicy(), set[str]()
         next_round = first
         while next_round is not None:
-            cold = not warm.issuperset(self._present())
-            window = RoundWindow(
+            workers = self._present()
+            cold = not warm.issuperset(workers)
+            window = self._window_type(job, len(workers))(
                 *(self.cluster, job, state, next_round, schedule),
                 quarantine=self._quarantine,
                 warm=warm,
@@ -106,7 +113,7 @@ class DaskExecutor:
         return [calls.returned[number] for number in range(len(arguments))]
 
     def _watched(
-        self, window: RoundWindow, policy: FailurePolicy, since: float | None
+        self, window: RoundWindow | SpanWindow, policy: FailurePolicy, since: float | None
     ) -> Generator[RoundResult | ClusterEvent]:
         """A window's results and events, with what follows from them for patience and quarantine.
 
@@ -133,6 +140,13 @@ class DaskExecutor:
                     yield ClusterEvent("a worker lags behind", result.round.number + 1, 0, is_failure=False)
                 since = monotonic()
                 window.patience_s = policy.patience_s()
+
+    def _window_type(self, job: Job, num_workers: int) -> type[RoundWindow] | type[SpanWindow]:
+        """What grain the next tasks have. A large network's state is too much to hand over with every span."""
+        vectors = 3  # parameters, velocity, outer velocity
+        is_small = vectors * 4 * job.network.num_parameters <= FETCH_BYTES
+        takes_spans = self.grain == "span" or (self.grain == "auto" and num_workers == 1 and is_small)
+        return SpanWindow if takes_spans else RoundWindow
 
     def _present(self) -> list[str]:
         """The workers there are; none where the scheduler went away this moment, which the window will notice."""

@@ -123,14 +123,19 @@ class TaskSubmitter:
         tasks.groups.append(group)
         return list(group)
 
-    def fetch(self, tasks: SubmittedTasks) -> None:
-        """Begin to fetch the awaited results as soon as they are there and the workers that need them have them."""
+    def fetch(self, tasks: SubmittedTasks, yield_s: float = YIELD_SECONDS) -> None:
+        """Begin to fetch the awaited results as soon as they are there and the workers that need them have them.
+
+        Args:
+            tasks: whose results.
+            yield_s: how long to leave these results to other workers first.
+        """
         client, awaited = self._cluster.client, list(tasks.awaited)
 
         async def fetch() -> list[Any]:
             for task in awaited:
                 await task.exception()
-            await sleep(YIELD_SECONDS)
+            await sleep(yield_s)
             return list(await client.gather(awaited, asynchronous=True))
 
         # Never cancelled: it ends by itself when the tasks are, and a cancelled `Client._gather` may wait for ever.

@@ -45,14 +45,22 @@ class RoundLog:
         self._file = path.open("ab")
         self._file.truncate(length)
 
-    def append(self, kind: str, **values: Any) -> Entry:
-        """Add a line and have it on the disk before returning."""
+    def append(self, kind: str, *, sync: bool = True, **values: Any) -> Entry:
+        """Add a line.
+
+        Args:
+            kind: what it is.
+            sync: whether to have it on the disk before returning, with those before it. Of rounds that arrive many at
+                a time the last one is enough: after a power failure they are computed again.
+            values: the rest of it.
+        """
         entry = {"kind": kind, **values, "at": datetime.now(UTC).isoformat(), "previous": self._previous}
         line = (canonical_json(entry) + "\n").encode()
         self._before_write()
         self._file.write(line)
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if sync:
+            os.fsync(self._file.fileno())
         self._previous = sha256(line).hexdigest()
         return entry
 

@@ -61,7 +61,7 @@ class RunHistory:
         number = result.round.number
         logged = self._rounds.get(number)
         if logged is None:
-            self._rounds[number] = self.log.append("round", **_round_values(result))
+            self._rounds[number] = self.log.append("round", sync=result.state is not None, **_round_values(result))
             yield self._rounds[number]
         elif logged["digest"] != result.digest:
             raise RunError(
@@ -69,11 +69,12 @@ class RunHistory:
                 "the hardware, the libraries or the data are not those that the run began with"
             )
 
-    def add_epoch(self, last: Round) -> Iterator[Entry]:
+    def add_epoch(self, last: Round, *, sync: bool = True) -> Iterator[Entry]:
         """Log the means of an epoch's rounds, unless that was done before.
 
         Args:
             last: the epoch's last round, which is logged already.
+            sync: see `RoundLog.append`.
         """
         if last.epoch in self._epochs:
             return
@@ -83,6 +84,7 @@ class RunHistory:
         self._epochs.add(last.epoch)
         yield self.log.append(
             "epoch",
+            sync=sync,
             epoch=last.epoch,
             examples=examples,
             train_loss=sum(entry["loss"] * entry["examples"] for entry in rounds) / examples,

@@ -135,7 +135,7 @@ def _advance(
                 checkpoints.write(folder.checkpoints, Checkpoint(result.round, examples, result.state))
                 saved_at = monotonic()
             if is_epoch:
-                yield from history.add_epoch(result.round)
+                yield from history.add_epoch(result.round, sync=result.state is not None)
             if request and schedule.after(result.round):
                 raise Cancelled(folder.name, request, result.round.number)
     yield history.log.append("end", outcome="finished", digest=digest, examples=job.plan.epochs * job.plan.examples)

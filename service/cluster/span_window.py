@@ -1,0 +1,182 @@
+"""The window over a run's spans: two tasks in flight, each of which computes several rounds on one worker."""
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import wait
+from dataclasses import dataclass, field
+from secrets import token_hex
+from time import monotonic
+
+from distributed import Future, KilledWorker, get_worker
+
+from service.cluster.connection import LOST, Cluster
+from service.cluster.failure_policy import TasksLost
+from service.cluster.liveness import blocking_workers, waits_for_other_runs
+from service.cluster.quarantine import Quarantine
+from service.cluster.submission import SubmittedTasks, TaskSubmitter
+from service.cluster.window import POLL_SECONDS
+from service.cluster.worker_pool import WorkerPool
+from service.cluster.workers import why_paused
+from service.rounds.executor import ClusterEvent
+from service.rounds.job import Job
+from service.rounds.plan import Round
+from service.rounds.schedule import RoundSchedule
+from service.rounds.spans import SpanResult, SpanStart, run_span
+from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState
+
+AHEAD = 2
+"""How many spans are with the scheduler at a time: one is computed, the next one waits on the worker."""
+
+SPAN_SECONDS = 0.5
+"""About how long a span takes: much longer than the scheduler's few milliseconds, and short enough to cancel."""
+
+MAX_ROUNDS = 64
+"""The most rounds of a span, however short they are."""
+
+CHAIN_SPANS = 500
+"""After so many spans a new chain begins from the state: Dask's scheduler remembers how each result was made."""
+
+
+@dataclass
+class SubmittedSpan(SubmittedTasks):
+    """The task of one span.
+
+    Attributes:
+        rounds: how many rounds it was asked for.
+        task: the task, whose result the next span takes.
+    """
+
+    rounds: int = field(kw_only=True)
+    task: Future | None = None
+
+
+class SpanWindow:
+    """Computes rounds from one state on, all shards of several rounds as one task.
+
+    It suits a cluster with one worker. It ends when another worker has joined, and where anything is lost: a span is
+    short enough to be computed again.
+
+    Attributes:
+        patience_s: how many seconds an answer may take before the window is given up.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        job: Job,
+        state: TrainState,
+        first: Round,
+        schedule: RoundSchedule,
+        *,
+        quarantine: Quarantine,
+        warm: set[str],
+        patience_s: float,
+    ) -> None:
+        """See `service.cluster.window.RoundWindow`."""
+        self.patience_s = patience_s
+        self._cluster = cluster
+        self._job = job
+        self._schedule = schedule
+        self._start = SpanStart(state, first, schedule.copy())
+        run_tag = self._run_tag = token_hex(4)
+        self._pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
+        self._submitter = TaskSubmitter(cluster, self._pool, run_tag)
+        self._spans: deque[SubmittedSpan] = deque()
+        self._last: Future | None = None
+        self._submitted = 0
+        self._rounds = 1
+
+    def results(self) -> Generator[RoundResult | ClusterEvent]:
+        """The results of all rounds, in order. Closing the generator cancels what is still in flight.
+
+        Raises:
+            TasksLost: a worker left, the scheduler or an answer is lost, or an answer is overdue.
+        """
+        self._cluster.departures()  # earlier ones don't matter
+        try:
+            while self._fill():
+                began = monotonic()
+                span = self._wait_for_span()
+                if span is None:
+                    return
+                for result in span.results:
+                    self._schedule.note(result.round, result.dispersion)
+                    yield result
+                self._adapt(len(span.results), monotonic() - began)
+        finally:
+            self._cancel()
+            self._cluster.cancel([self._pool.warm_ups])
+
+    def _fill(self) -> bool:
+        """Submit spans up to the limit. False when nothing is in flight."""
+        try:
+            self._pool.refresh()
+            is_alone = len(self._cluster.workers) <= 1
+            while len(self._spans) < AHEAD and self._submitted < CHAIN_SPANS and (is_alone or not self._submitted):
+                self._submit()
+        except LOST:
+            raise self._lost("the scheduler was lost", reconnect=True) from None
+        return bool(self._spans)
+
+    def _submit(self) -> None:
+        tag = f"{self._submitter.next_tag()}-{self._submitted}"
+        span = SubmittedSpan(self._run_tag, self._pool.restricted_to, rounds=self._rounds)
+        arguments = (self._job, self._last or self._start, self._rounds)
+        (span.task,) = self._submitter.submit(span, _span, [arguments], f"span-{tag}")
+        span.awaited = [span.task]
+        self._submitter.fetch(span, yield_s=0)
+        self._last = span.task
+        self._submitted += 1
+        self._spans.append(span)
+
+    def _wait_for_span(self) -> SpanResult | None:
+        """The result of the oldest span; None where the run had ended before it."""
+        tasks, deadline = self._spans[0], monotonic() + self.patience_s
+        while not wait([tasks.results], POLL_SECONDS).done:
+            if not self._cluster.is_connected:
+                raise self._lost("the scheduler was lost")
+            if self._cluster.worker_left.is_set():
+                raise self._lost("a worker left")
+            if monotonic() > deadline:
+                deadline = self._overdue(tasks)
+        try:
+            (result,) = tasks.results.result()
+        except KilledWorker:
+            raise self._lost("a task ended with its worker") from None
+        except LOST:
+            if any(task.status == "error" for task in tasks.awaited):
+                raise
+            raise self._lost("an answer was lost", reconnect=True) from None
+        self._spans.popleft()
+        found: SpanResult | None = result
+        return found
+
+    def _overdue(self, tasks: SubmittedSpan) -> float:
+        """A new deadline, where the worker is busy with other runs; else raises TasksLost."""
+        try:
+            blocking = blocking_workers(self._cluster, tasks)
+            if not blocking and waits_for_other_runs(self._cluster, tasks):
+                return monotonic() + self.patience_s
+            why = why_paused(self._cluster.worker_info()) or "an answer is overdue"
+        except LOST:
+            raise self._lost("the scheduler was lost", reconnect=True) from None
+        raise self._lost(why, blocking, reconnect=True)
+
+    def _adapt(self, rounds: int, seconds: float) -> None:
+        """Ask for as many rounds at a time as take `SPAN_SECONDS`, given how long so many took."""
+        wanted = round(rounds * SPAN_SECONDS / max(seconds, 1e-3))
+        self._rounds = min(max(wanted, 1), 4 * self._rounds, MAX_ROUNDS)
+
+    def _cancel(self) -> None:
+        spans = list(self._spans)
+        self._spans.clear()
+        self._cluster.cancel(group for span in spans for group in span.groups)
+
+    def _lost(self, why: str, blocking: frozenset[str] = frozenset(), *, reconnect: bool = False) -> TasksLost:
+        return TasksLost(why, len(self._spans), blocking, reconnect=reconnect)
+
+
+def _span(job: Job, before: SpanStart | SpanResult | None, rounds: int) -> SpanResult | None:
+    """The rounds of one span, on the worker that this runs on. A span behind the run's end has none."""
+    return None if before is None else run_span(job, before, rounds, worker=get_worker().address)

@@ -1,5 +1,6 @@
 """The gallery: pages rendered here, that need no other host and work without scripts but for drawing and live runs."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -43,8 +44,13 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
     @router.get("/models/{name}")
     @router.get("/models/{name}/{version}")
     async def model(request: Request, name: ModelName, version: str = "champion") -> HTMLResponse:
-        predictor = await predictors.predictor(name, version)
-        context = await batcher.in_thread(_model_context, registry, samples, predictor, request.scope["root_path"])
+        found = await asyncio.to_thread(registry.get, name, version)
+        has_samples = await asyncio.to_thread(samples.count, found.dataset) > 0
+        # An engine takes a while to build, and is needed for the mistakes only.
+        predictor = await predictors.predictor(name, version) if has_samples else None
+        context = await batcher.in_thread(
+            _model_context, registry, samples, found, predictor, request.scope["root_path"]
+        )
         return pages.response(request, "model.html", here="models", **context)
 
     @router.get("/compare")
@@ -88,10 +94,10 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
     return router
 
 
-def _model_context(registry: Registry, samples: Samples, predictor: Predictor, prefix: str) -> dict[str, Any]:
-    """All that the page of a model shows."""
-    model = predictor.model
-    has_samples = samples.count(model.dataset) > 0
+def _model_context(
+    registry: Registry, samples: Samples, model: ModelVersion, predictor: Predictor | None, prefix: str
+) -> dict[str, Any]:
+    """All that the page of a model shows. predictor: None where there are no test images."""
     return {
         "model": serialize_model(registry, model, prefix),
         "versions": registry.versions(model.name),
@@ -100,8 +106,8 @@ def _model_context(registry: Registry, samples: Samples, predictor: Predictor, p
         "curve": accuracy_curve(model.read_json("history")),
         "config": model.read_json("config"),
         "kernels": kernel_grids(model),
-        "feature_maps": feature_maps(model, samples.test_images(model.dataset)[0][0]) if has_samples else [],
-        "mistakes": samples.mistakes(predictor),
+        "feature_maps": feature_maps(model, samples.test_images(model.dataset)[0][0]) if predictor else [],
+        "mistakes": samples.mistakes(predictor) if predictor else (),
     }
 
 

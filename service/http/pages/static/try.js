@@ -10,12 +10,15 @@ if (panel) {
   const guesses = document.getElementById("guesses");
   const source = document.getElementById("source");
   const height = Number(panel.dataset.height), width = Number(panel.dataset.width);
+  const warnings = document.getElementById("warnings");
   let drawing = false, waiting = false, again = false, blank = true;
+  let upload = null;  // the file on the board: the server prepares it as it prepares all pictures
 
   function clear() {
     pen.fillStyle = "#000";
     pen.fillRect(0, 0, board.width, board.height);
     blank = true;
+    upload = null;
   }
 
   function pixels() {
@@ -36,7 +39,8 @@ if (panel) {
     return rows;
   }
 
-  function show(found) {
+  function show(found, texts) {
+    warnings.textContent = texts.join(" ");
     answer.textContent = found[0].label;
     guesses.replaceChildren(...found.map(({ label, probability }) => {
       const item = document.createElement("li");
@@ -62,15 +66,16 @@ if (panel) {
   async function predict() {
     // One request at a time; while one is out, remember that the drawing went on.
     if (waiting) { again = true; return; }
-    if (blank) { answer.textContent = "Nothing drawn yet."; guesses.replaceChildren(); return; }
+    if (blank) { answer.textContent = "Nothing drawn yet."; guesses.replaceChildren(); warnings.textContent = ""; return; }
     waiting = true;
     const [name, version] = model.value.split(":");
     try {
-      const reply = await fetch(`${prefix}/api/models/${name}/predict?version=${version}&top=5`, {
-        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ pixels: pixels() }),
-      });
-      const body = await reply.json();
-      if (reply.ok) show(body.predictions[0]); else answer.textContent = body.detail;
+      // What is drawn is bytes, however dark: so the scale is given.
+      const [type, body] = upload ? [upload.type || "image/png", upload] : ["application/json", JSON.stringify({ pixels: pixels(), scale: 255 })];
+      const reply = await fetch(`${prefix}/api/models/${name}/predict?version=${version}&top=5`, { method: "POST", headers: { "Content-Type": type }, body });
+      const said = await reply.json();
+      if (reply.ok) show(said.predictions[0], said.warnings[0]);
+      else { answer.textContent = said.detail; guesses.replaceChildren(); warnings.textContent = ""; }
     } catch {
       answer.textContent = "The server doesn’t answer.";
     }
@@ -87,6 +92,7 @@ if (panel) {
     board.setPointerCapture(event.pointerId);
     drawing = true;
     blank = false;
+    upload = null;
     source.textContent = "Your drawing.";
     pen.strokeStyle = "#fff";
     pen.lineWidth = 34;
@@ -105,7 +111,7 @@ if (panel) {
   });
   for (const end of ["pointerup", "pointercancel"]) board.addEventListener(end, () => { drawing = false; });
 
-  async function put(address, text) {
+  async function put(address, text, file = null) {
     const picture = new Image();
     picture.src = address;
     await picture.decode();
@@ -115,19 +121,9 @@ if (panel) {
     const [w, h] = [picture.width * scale, picture.height * scale];
     pen.drawImage(picture, (board.width - w) / 2, (board.height - h) / 2, w, h);
     blank = false;
+    upload = file;
     source.textContent = text;
     predict();
-  }
-
-  function invertIfBright() {
-    const data = pen.getImageData(0, 0, board.width, board.height);
-    const corners = [0, board.width - 1, board.width * (board.height - 1), board.width * board.height - 1];
-    const bright = corners.filter((index) => data.data[4 * index] + data.data[4 * index + 1] + data.data[4 * index + 2] > 382).length > 2;
-    for (let i = 0; i < data.data.length; i += 4) {
-      const grey = 0.299 * data.data[i] + 0.587 * data.data[i + 1] + 0.114 * data.data[i + 2];
-      data.data[i] = data.data[i + 1] = data.data[i + 2] = bright ? 255 - grey : grey;
-    }
-    pen.putImageData(data, 0, 0);
   }
 
   function sample() {
@@ -147,11 +143,14 @@ if (panel) {
     if (!file) return;
     const address = URL.createObjectURL(file);
     try {
-      await put(address, file.name);
-      invertIfBright();
-      predict();
+      await put(address, file.name, file);
     } catch {
-      source.textContent = "That picture can’t be read.";
+      // The browser can't show it; the server may be able to read it, and says so if not.
+      clear();
+      blank = false;
+      upload = file;
+      source.textContent = file.name;
+      predict();
     }
     URL.revokeObjectURL(address);
     event.target.value = "";

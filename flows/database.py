@@ -24,7 +24,7 @@ def begin_database(path: Path) -> None:
     A later Prefect takes it on from the template's revision when it starts. An earlier one, which has no such
     revision, is left to make its own; so is any where this can't be done here.
     """
-    script = TEMPLATE.read_text()
+    script = TEMPLATE.read_text(encoding="utf-8")
     if path.exists() or not _is_known(revision(script)):
         return
     with suppress(OSError, sqlite3.Error), tempfile.TemporaryDirectory(prefix=".prefect-", dir=path.parent) as folder:
@@ -68,4 +68,4 @@ def _is_known(wanted: str) -> bool:
 
 
 if __name__ == "__main__":
-    TEMPLATE.write_text(migrated())
+    TEMPLATE.write_text(migrated(), encoding="utf-8")

@@ -72,9 +72,9 @@ def _nightly_is_on() -> bool:
 
 
 def _training(
-    name: str, given: dict[str, Any], cluster: dict[str, Any], trainings: int, **more: Any
+    name: str, preset: dict[str, Any], cluster: dict[str, Any], trainings: int, **more: Any
 ) -> RunnerDeployment:
-    config = from_preset(given)
+    config = from_preset(preset)
     return _deployment(
         train_flow,
         name,

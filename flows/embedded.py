@@ -94,7 +94,7 @@ class EmbeddedServer:
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with listening, self.log.open("w") as log:
+            with listening, self.log.open("w", encoding="utf-8") as log:
                 self._process = subprocess.Popen(  # noqa: S603 -- our own module
                     [sys.executable, "-m", "flows.server", str(listening.fileno()), str(folder)],
                     stdin=subprocess.PIPE,

@@ -15,9 +15,9 @@ STARTS = 10
 """How often one flow run may be started: a training that crashes each time must not do so for ever."""
 
 
-def run_name(given: str) -> str:
-    """The name of the run of the flow run that this is called in: the one that is given, or one made of its id."""
-    return given or _made_up(_here())
+def run_name(name: str) -> str:
+    """The name of the run of the flow run that this is called in: the one that is chosen, or one made of its id."""
+    return name or _made_up(_here())
 
 
 def continues(runs: Path, run: str, config: TrainConfig) -> bool:

@@ -44,12 +44,12 @@ def sweep_flow(
 
     done, stop, one = folder.results(), Event(), task(run_trial)
     with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened, _runner(parallel) as runner:
-        given = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
-        asked: list[PrefectFuture[Result]] = [
-            runner.submit(one, {**given, "trial": trial}) for trial in trials if trial.number not in done
+        shared = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
+        submitted: list[PrefectFuture[Result]] = [
+            runner.submit(one, {**shared, "trial": trial}) for trial in trials if trial.number not in done
         ]
         try:
-            outcomes = [_shown(folder, future) for future in as_completed(asked)]
+            outcomes = [_shown(folder, future) for future in as_completed(submitted)]
         finally:
             stop.set()
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

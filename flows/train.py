@@ -55,16 +55,16 @@ def train_flow(
     home = Home.from_environment()
     home.prepare()
     run = run_name(run)
-    asked = RunFolder.open(home.runs, run).config() if resume else config
-    begun = resume or continues(home.runs, run, asked)
-    data = task(ingest)(home, dataset=asked.dataset, progress=get_run_logger().info)
+    chosen = RunFolder.open(home.runs, run).config() if resume else config
+    begun = resume or continues(home.runs, run, chosen)
+    data = task(ingest)(home, dataset=chosen.dataset, progress=get_run_logger().info)
     before = epochs_of(RunFolder.open(home.runs, run)) if begun else []
-    view = TrainingView(run, plan_for(asked, data.train), before)
-    with worker_logs(), open_executor(cluster, prefers_threads=partial(releases_gil, asked, data)) as executor:
+    view = TrainingView(run, plan_for(chosen, data.train), before)
+    with worker_logs(), open_executor(cluster, prefers_threads=partial(releases_gil, chosen, data)) as executor:
         if begun:
             trained = task(resume_run)(home, executor, run, view)
         else:
-            trained = task(start_run)(home, executor, run, asked, view, WarmStart(fork, init))
+            trained = task(start_run)(home, executor, run, chosen, view, WarmStart(fork, init))
         evaluations = task(evaluate_run)(home, executor, run)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))

@@ -163,7 +163,9 @@ class ClusterConfig(_Frozen):
     scheduler: str = _field(
         "", 0, "Address of a running Dask scheduler; empty starts a local cluster.", pattern=r"^$|^(tcp|tls)://\S+:\d+$"
     )
-    workers: int = _field(0, 1, "Workers of a local cluster; 0 is one for each core.", ge=0, le=256)
+    workers: int = _field(
+        0, 1, "Workers of a local cluster; 0 is one for each processor that may be used.", ge=0, le=256
+    )
     worker_type: Literal["auto", "threads", "processes"] = _field(
         "auto",
         2,

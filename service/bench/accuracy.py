@@ -1,7 +1,6 @@
 """How long a network takes to a given test accuracy, in the whole service and in PyTorch, with the same settings."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, median
@@ -12,6 +11,7 @@ from service.cluster.dask_executor import DaskExecutor, open_executor
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import describe
 from service.home import Home
+from service.processors import usable_processors
 from service.rounds.job import releases_gil
 from service.training.evaluate import evaluate_run
 
@@ -62,7 +62,7 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     taken: dict[str, list[Progress]] = {way: [] for way in WAYS}
     words = (str(data.path), network, str(epochs))
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
-    local, threads = ClusterConfig(workers=os.cpu_count() or 1), partial(releases_gil, config, data)
+    local, threads = ClusterConfig(workers=usable_processors()), partial(releases_gil, config, data)
     with peer("service.bench.torch_race", *words) as ask, open_executor(local, prefers_threads=threads) as executor:
         timed_run(home, executor, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):

@@ -1,15 +1,14 @@
 """Requests a second of the service beside a minimal FastAPI and PyTorch application, both under load of wrk.
 
-    python -m service.bench.serving
+    python -m tests.benchmarks.serving
 
-Both serve LeNet in one process each, answer the same JSON body, and take turns on the same machine.
+runs it. Both serve LeNet in one process each, answer the same JSON body, and take turns on the same machine.
 """
 
 import json
 import re
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -106,8 +105,8 @@ def _await(url: str, process: "subprocess.Popen[bytes]") -> None:
 def _script(folder: Path, images: int) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (images, 28, 28)).tolist()
     body, script = folder / f"{images}.json", folder / f"{images}.lua"
-    body.write_text(json.dumps({"pixels": pixels}))
-    script.write_text(LUA.format(body=body))
+    body.write_text(json.dumps({"pixels": pixels}), encoding="utf-8")
+    script.write_text(LUA.format(body=body), encoding="utf-8")
     return script
 
 
@@ -126,10 +125,3 @@ def _row(images: int, connections: int, ours: list[Load], theirs: list[Load]) ->
         f"{median(x.p50_ms for x in loads):.2f} / {median(x.p99_ms for x in loads):.2f}" for loads in (ours, theirs)
     ]
     return f"| {images} | {connections} | {mine:,.0f} | {spans[0]} | {other:,.0f} | {spans[1]} | {mine / other:.1f} |"
-
-
-if __name__ == "__main__":
-    for line in compare(
-        [sys.executable, "-m", "tests.benchmarks.serving_ours"], [sys.executable, "-m", "tests.benchmarks.serving_peer"]
-    ):
-        print(line, flush=True)

@@ -7,7 +7,6 @@ took. PyTorch is imported by this program only. It is given what costs it least:
 before the clock starts; no augmentation; all cores.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPoo
 from ops.network import Network
 from service.config import from_preset
 from service.data import describe, read
+from service.processors import usable_processors
 
 
 def module(network: Network) -> nn.Sequential:
@@ -56,7 +56,7 @@ def _layer(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
 def main(store: str, name: str, batch: str, epochs: str) -> None:
     """Answer each line of standard input with seconds."""
     torch.manual_seed(0)
-    torch.set_num_threads(os.cpu_count() or 1)  # whatever the environment says, it gets every core
+    torch.set_num_threads(usable_processors())  # whatever the environment says, it gets every core
     data = describe(Path(store))
     images, labels = read(data.path, "train", data.digest)
     x = torch.from_numpy(images).unsqueeze(1).float().div_(255)
@@ -66,7 +66,7 @@ def main(store: str, name: str, batch: str, epochs: str) -> None:
     variants = {"eager": network, "compiled": torch.compile(network)}
     optimizer = torch.optim.SGD(
         network.parameters(),
-        lr=optimizer_config.lr / 10,
+        lr=optimizer_config.lr,
         momentum=optimizer_config.momentum,
         nesterov=optimizer_config.nesterov,
         weight_decay=optimizer_config.weight_decay,

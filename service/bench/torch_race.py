@@ -9,7 +9,6 @@ as float32 in memory. A batch is flipped and shifted as a whole batch at a time,
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from ops.schedule import SCHEDULES
 from service.bench.torch_peer import module
 from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
+from service.processors import usable_processors
 
 
 class Race:
@@ -99,7 +99,7 @@ def _tensors(data: DatasetInfo, split: Literal["train", "test"]) -> tuple[torch.
 
 def main(store: str, name: str, epochs: str) -> None:
     """Answer each line of standard input with the course of a training."""
-    torch.set_num_threads(os.cpu_count() or 1)  # whatever the environment says, it gets every core
+    torch.set_num_threads(usable_processors())  # whatever the environment says, it gets every core
     race = Race(describe(Path(store)), from_preset({"model": name, "epochs": int(epochs)}))
     for line in sys.stdin:
         way, seed = line.split()

@@ -1,6 +1,5 @@
 """How fast the whole service trains, beside PyTorch on the same cores in the same run."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -15,6 +14,7 @@ from service.cluster.dask_executor import DaskExecutor, open_executor
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe
 from service.home import Home
+from service.processors import usable_processors
 from service.rounds.job import network_for, releases_gil
 from service.runs import RunFolder, new_run_id
 from service.training.loop import advance
@@ -51,7 +51,7 @@ def measure_training(
     Raises AtelierError where PyTorch is not installed.
     """
     data = describe(home.store(dataset))
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     config = from_preset(
         {
             "model": network,

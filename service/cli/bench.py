@@ -1,6 +1,5 @@
 """`atelier bench`"""
 
-import os
 from dataclasses import asdict
 from typing import Any
 
@@ -8,9 +7,10 @@ import click
 
 from ops import zoo
 from service.cli.main import Context
-from service.cli.options import given, options_of, validated
+from service.cli.options import nested_options, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, from_preset
+from service.processors import usable_processors
 from service.runs import RunFolder, new_run_id
 from service.training.warm_start import FRESH
 
@@ -122,7 +122,7 @@ def scaling(
     from service.bench.scaling import measure_scaling, render
 
     context.pipelines.ingest(context.home, "fashion-mnist", None)
-    counts = sorted(workers or range(1, (os.cpu_count() or 1) + 1))
+    counts = sorted(workers or range(1, usable_processors() + 1))
     averaging = {"shards": counts[-1], "solo_share": solo_share}
     config = from_preset({"model": model, "epochs": epochs, "averaging": averaging})
     points = measure_scaling(context.home, config, counts, repetitions)
@@ -140,7 +140,7 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
 
     cluster = validated(ClusterConfig, options)
     published = context.pipelines.train(
-        context.home, from_preset(given(TrainConfig, options)), cluster, new_run_id(), FRESH
+        context.home, from_preset(nested_options(TrainConfig, options)), cluster, new_run_id(), FRESH
     )
     costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
     show(asdict(costs), render(costs), as_json)
@@ -182,5 +182,5 @@ def fleet(
     context.pipelines.ingest(context.home, "fashion-mnist", None)
     costs = measure_costs(context.home, from_preset({"model": model}), examples_a_step)
     fleets = [Fleet(count, average_every, examples_a_step, gbit * 1e9 / 8, shards=shards) for count in workers]
-    told = [answer for asked in fleets for answer in (forecast(costs, asked), sparsest_within(costs, asked))]
-    show({"costs": asdict(costs), "forecasts": [asdict(one) for one in told]}, render(costs, told), as_json)
+    forecasts = [answer for one in fleets for answer in (forecast(costs, one), sparsest_within(costs, one))]
+    show({"costs": asdict(costs), "forecasts": [asdict(one) for one in forecasts]}, render(costs, forecasts), as_json)

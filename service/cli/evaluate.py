@@ -22,7 +22,7 @@ def evaluate(context: Context, run: str, as_json: bool, **options: Any) -> None:
     cluster = validated(ClusterConfig, options)
     epochs = context.pipelines.evaluate(context.home, run, cluster)
     last = epochs[max(epochs)]
-    lines = [f"epoch {epoch + 1:>3}   {_told(evaluation)}" for epoch, evaluation in epochs.items()]
+    lines = [f"epoch {epoch + 1:>3}   {figures(evaluation)}" for epoch, evaluation in epochs.items()]
     lines += [
         "",
         f"{'class':<16}{'precision':>10}{'recall':>10}{'f1':>10}",
@@ -32,7 +32,7 @@ def evaluate(context: Context, run: str, as_json: bool, **options: Any) -> None:
     show({"run": run, "epochs": {str(n + 1): asdict(e) for n, e in epochs.items()}}, "\n".join(lines), as_json)
 
 
-def _told(evaluation: Evaluation) -> str:
+def figures(evaluation: Evaluation) -> str:
     test = f"loss {evaluation.loss:.4f}   accuracy {evaluation.accuracy:.4f}"
     held = evaluation.validation
     return f"{test}   validation loss {held.loss:.4f}   accuracy {held.accuracy:.4f}" if held else test

@@ -37,6 +37,7 @@ class Interruption:
     def __init__(self) -> None:
         self.resume: Callable[[], str] = str
         self._received = 0
+        self._raised = False
         self._reader = self._writer = -1
         self._saying = Lock()
         self._said = False
@@ -93,8 +94,9 @@ class Interruption:
             print(f"{shown}atelier: {line}", file=sys.stderr, flush=True)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._received:
-            self._received = number
+        self._received = self._received or number  # unless the watcher was faster
+        if not self._raised:
+            self._raised = True
             raise KeyboardInterrupt
 
     def _watch(self) -> None:

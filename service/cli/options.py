@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.config import explain
@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def options_of(model: type[BaseModel], *, presets: bool = False) -> Callable[[Command], Command]:
     """A decorator that adds one option for each field of a model, nested ones flat: `optimizer.lr` is `--lr`.
 
-    An option that isn't given arrives as None. presets: the help text tells that defaults depend on the network.
+    An option that is left out arrives as None. presets: the help text says that defaults depend on the network.
     """
 
     def decorate(command: Command) -> Command:
@@ -28,8 +28,8 @@ def options_of(model: type[BaseModel], *, presets: bool = False) -> Callable[[Co
     return decorate
 
 
-def given(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
-    """What was given on the command line, nested as the model is."""
+def nested_options(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """The options that stood on the command line, nested as the model is."""
     nested: dict[str, Any] = {}
     for path, _ in _leaves(model):
         if values.get(path[-1]) is not None:
@@ -41,11 +41,19 @@ def given(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def validated(model: type[Model], values: dict[str, Any]) -> Model:
-    """The model with what was given on the command line. Raises InvalidInput, in one line."""
+    """The model with the options that stood on the command line. Raises InvalidInput, in one line."""
     try:
-        return model.model_validate(given(model, values))
+        return model.model_validate(nested_options(model, values))
     except ValidationError as error:
         raise in_options(explain(error)) from None
+
+
+def checked_id(kind: Any, name: str) -> str:
+    """The name, if it is one of that kind, an annotated `str`. Raises InvalidInput, in one line."""
+    try:
+        return str(TypeAdapter(kind).validate_python(name))
+    except ValidationError:
+        raise InvalidInput(f"--id must be lower-case letters, digits and dashes, and short, got {name!r}") from None
 
 
 def in_options(error: InvalidInput) -> InvalidInput:

@@ -3,10 +3,10 @@
 import click
 
 from service.cli.main import Context
-from service.cli.options import options_of, validated
+from service.cli.options import checked_id, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, from_preset
-from service.search.study import Study
+from service.search.study import Study, StudyName
 from service.training.preflight import check_training
 
 
@@ -39,6 +39,8 @@ def study(
     """Compare ways of averaging over several seeds; stop it at any time, and start it again to go on."""
     base = {"model": "lenet", "dataset": dataset, "epochs": epochs, "holdout": holdout}
     cluster = validated(ClusterConfig, options)
+    checked_id(StudyName, name)
     check_training(context.home, from_preset(base), cluster)
+    context.interruption.resume = lambda: f"atelier study … --id {name}"
     folder = context.pipelines.study(context.home, Study(base, seeds, plateau_seeds), name, cluster)
-    show({"study": name, "folder": str(folder)}, (folder / "tables.md").read_text(), as_json)
+    show({"study": name, "folder": str(folder)}, (folder / "tables.md").read_text(encoding="utf-8"), as_json)

@@ -9,12 +9,12 @@ from threading import Event, Thread
 from typing import Any
 
 import click
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from service.cli.main import Context
-from service.cli.options import field_names, given, options_of, validated
+from service.cli.options import checked_id, field_names, nested_options, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, explain
 from service.errors import InvalidInput
@@ -53,9 +53,9 @@ def sweep(
     **options: Any,
 ) -> None:
     """Train with every combination of some settings, or with random draws, and compare what comes out."""
-    wanted = _sweep(over, given(TrainConfig, options), trials, draw_seed)
+    wanted = _sweep(over, nested_options(TrainConfig, options), trials, draw_seed)
     cluster = validated(ClusterConfig, options)
-    name = _checked(sweep_id) or new_run_id()
+    name = checked_id(SweepName, sweep_id) or new_run_id()
     plan = wanted.plan()
     for trial in plan:
         check_training(context.home, trial.config, cluster)
@@ -77,13 +77,6 @@ def _sweep(over: tuple[str, ...], base: dict[str, Any], trials: int, seed: int) 
         return Sweep(base=base, over=dict(map(_parsed, over)), trials=trials, seed=seed)
     except ValidationError as error:
         raise explain(error) from None
-
-
-def _checked(sweep_id: str) -> str:
-    try:
-        return TypeAdapter(SweepName).validate_python(sweep_id)
-    except ValidationError:
-        raise InvalidInput(f"--id must be lower-case letters, digits and dashes, got {sweep_id!r}") from None
 
 
 def _parsed(text: str) -> tuple[str, Any]:
@@ -123,7 +116,7 @@ def _progress(home: Home, name: str, trials: int) -> Iterator[None]:
 
 
 def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
-    console, folder, told = Console(stderr=True), SweepFolder(home.sweeps / name), set[int]()
+    console, folder, shown = Console(stderr=True), SweepFolder(home.sweeps / name), set[int]()
     columns = (TextColumn("trials"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=console, disable=not sys.stderr.isatty(), transient=True
@@ -133,8 +126,8 @@ def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
         while not finishing:
             finishing = stop.wait(POLL_SECONDS)
             for number, result in folder.results().items():
-                if number not in told:
-                    told.add(number)
+                if number not in shown:
+                    shown.add(number)
                     changes = "  ".join(f"{field} {value}" for field, value in result.changes.items())
                     console.print(
                         f"trial {number:>3}   loss {result.train_loss:.4f}   test accuracy {result.test_accuracy:.4f}"
@@ -142,4 +135,4 @@ def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
                         highlight=False,
                         soft_wrap=True,
                     )
-            bar.update(task, completed=len(told))
+            bar.update(task, completed=len(shown))

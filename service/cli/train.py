@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
-from service.cli.options import given, in_options, options_of, validated
+from service.cli.options import in_options, nested_options, options_of, validated
 from service.cli.output import show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, from_preset
@@ -33,20 +33,20 @@ def train(
     context: Context, resume: str | None, fork: str | None, init: str | None, as_json: bool, **options: Any
 ) -> None:
     """Train a network, measure it, and publish it as a model."""
-    asked = given(TrainConfig, options)
+    chosen = nested_options(TrainConfig, options)
     warm_start = WarmStart(fork or "", init or "")
-    if resume and (asked or warm_start != FRESH):
-        given_too = [*_flags(asked), *(f"--{name}" for name, value in asdict(warm_start).items() if value)]
-        raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(given_too)}")
+    if resume and (chosen or warm_start != FRESH):
+        excluded = [*_flags(chosen), *(f"--{name}" for name, value in asdict(warm_start).items() if value)]
+        raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(excluded)}")
     cluster = validated(ClusterConfig, options)
     if resume:
         resume_and_report(context, resume, cluster, as_json)
         return
     try:
-        config = from_preset(asked)
+        config = from_preset(chosen)
     except InvalidInput as error:
         raise in_options(error) from None
-    _check_strategy(config, asked)
+    _check_strategy(config, chosen)
     run = new_run_id()
     check_training(context.home, config, cluster)
     context.interruption.resume = _resuming(context, run)
@@ -74,18 +74,18 @@ def _report(published: Published, as_json: bool) -> None:
     show(values, _as_text(published), as_json)
 
 
-def _check_strategy(config: TrainConfig, asked: dict[str, Any]) -> None:
+def _check_strategy(config: TrainConfig, chosen: dict[str, Any]) -> None:
     """Raise InvalidInput where an option was given that the strategy doesn't read."""
-    unread = unread_options(config.averaging, asked.get("averaging", {}))
+    unread = unread_options(config.averaging, chosen.get("averaging", {}))
     if unread:
         flags = ", ".join(_flags(dict.fromkeys(unread)))
         raise InvalidInput(f"--strategy {config.averaging.strategy} has no use for {flags}: leave out {flags}")
 
 
-def _flags(asked: dict[str, Any]) -> list[str]:
-    nested = [name for value in asked.values() if isinstance(value, dict) for name in value]
+def _flags(chosen: dict[str, Any]) -> list[str]:
+    nested = [name for value in chosen.values() if isinstance(value, dict) for name in value]
     return [
-        f"--{name.replace('_', '-')}" for name in (*(k for k, v in asked.items() if not isinstance(v, dict)), *nested)
+        f"--{name.replace('_', '-')}" for name in (*(k for k, v in chosen.items() if not isinstance(v, dict)), *nested)
     ]
 
 

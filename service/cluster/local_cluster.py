@@ -1,7 +1,6 @@
 """The cluster that a command works on: one that runs already, or a local one that ends with the command."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from service.cluster.connection import CONNECT_SECONDS, LOST, Cluster
 from service.config import ClusterConfig
 from service.errors import ClusterError
+from service.processors import usable_processors
 
 DASK_SETTINGS = {
     "distributed.worker.memory.terminate": False,
@@ -51,7 +51,7 @@ def open_cluster(config: ClusterConfig, *, prefers_threads: Callable[[], bool] =
             threadpool_limits(1 if uses_threads else None, user_api="blas"),
             LocalCluster(
                 processes=not uses_threads,
-                n_workers=config.workers or os.cpu_count() or 1,
+                n_workers=config.workers or usable_processors(),
                 threads_per_worker=1,
                 memory_limit=0 if uses_threads else "auto",  # a thread's share would be compared with what all hold
                 dashboard_address="127.0.0.1:0",

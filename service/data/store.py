@@ -198,7 +198,7 @@ def _chunk_file(path: Path, block: tuple[int, ...]) -> Path:
 
 
 def _metadata(path: Path) -> Any:
-    return json.loads((path / "zarr.json").read_text())
+    return json.loads((path / "zarr.json").read_text(encoding="utf-8"))
 
 
 def _shape(path: Path) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Predictions of requests that come at the same time, computed together; what takes long runs beside the event loop."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +12,7 @@ from ops.engines.base import Floats
 from service.http.errors import HttpError
 from service.inference.pixels import to_whole_bytes
 from service.inference.predictor import Predictor
+from service.processors import usable_processors
 
 QUICK_FLOPS = 2e8
 """Floating-point operations that are done at once instead of in a thread: about two milliseconds."""
@@ -27,7 +27,7 @@ class Batcher:
     def __init__(self, timeout_s: float) -> None:
         """timeout_s: seconds after which a prediction is given up."""
         self._timeout_s = timeout_s
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="predict")
+        self._threads = ThreadPoolExecutor(usable_processors(), thread_name_prefix="predict")
         self._waiting: dict[int, list[tuple[NDArray[np.uint8], asyncio.Future[Floats]]]] = {}
 
     async def logits(self, predictor: Predictor, images: NDArray[np.uint8]) -> Floats:

@@ -45,14 +45,14 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     cursor["cursor_sha256"] = sha256(canonical_json(cursor).encode()).hexdigest()
     with new_folder(target) as draft:
         (draft / "replica.safetensors").write_bytes(tensors)
-        (draft / "cursor.json").write_text(canonical_json(cursor) + "\n")
+        (draft / "cursor.json").write_text(canonical_json(cursor) + "\n", encoding="utf-8")
     return target
 
 
 def read(path: Path) -> Checkpoint:
     """Read one checkpoint. Raises RunError where it is missing, cut short or altered."""
     try:
-        cursor = json.loads((path / "cursor.json").read_text())
+        cursor = json.loads((path / "cursor.json").read_text(encoding="utf-8"))
         if cursor.pop("cursor_sha256") != sha256(canonical_json(cursor).encode()).hexdigest():
             raise RunError(f"{path / 'cursor.json'} is damaged: its SHA-256 is not the one that it states")
         tensors = (path / "replica.safetensors").read_bytes()

@@ -46,7 +46,7 @@ class RunFolder:
         try:
             with new_folder(runs / run) as draft:
                 asked = {"run": run, "config": config.model_dump(mode="json"), **facts}
-                (draft / "config.json").write_text(canonical_json(asked) + "\n")
+                (draft / "config.json").write_text(canonical_json(asked) + "\n", encoding="utf-8")
                 (draft / "checkpoints").mkdir()
                 if start is not None:
                     checkpoints.write(draft / "start", start)
@@ -83,7 +83,7 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """What config.json says: the configuration and what was found when the run began."""
         try:
-            facts: dict[str, Any] = json.loads((self.path / "config.json").read_text())
+            facts: dict[str, Any] = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
             if not isinstance(facts, dict):
                 raise ValueError("it is no JSON object")
         except ValueError as error:

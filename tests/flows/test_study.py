@@ -56,3 +56,11 @@ def test_a_study_that_is_killed_goes_on_to_the_whole_report(home: Home, tmp_path
     folder = home.root / "studies" / "tiny"
     assert Path(out.splitlines()[-1]) == folder
     assert (folder / "tables.md").read_text().count("| 2 |\n") == len(CELLS)
+    report = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for path in folder.iterdir():
+        path.unlink()
+    third = started(home)  # as after a stop between the last training and the report
+    assert third.wait(240) == 0
+    third.communicate()
+    assert {path.name for path in folder.iterdir()} == set(report)
+    assert (folder / "outcomes.json").read_bytes() == report["outcomes.json"]

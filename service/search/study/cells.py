@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from service.config import AveragingConfig
 from service.search.sweep import Sweep
 
 DEFAULT = AveragingConfig()
+
+StudyName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+"""What a study may be called: its sweeps are called so too, with their seeds behind."""
 
 STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {

@@ -24,10 +24,10 @@ def write_report(outcomes: Sequence[Outcome], study: Study, classes: int, folder
     from service.plots.study import study_picture
 
     folder.mkdir(parents=True, exist_ok=True)
-    told = json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n"
-    replace_file(folder / "outcomes.json", lambda path: path.write_text(told))
+    content = json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n"
+    replace_file(folder / "outcomes.json", lambda path: path.write_text(content, encoding="utf-8"))
     tables = f"{cells_table(outcomes, study)}\n{plateau_table(outcomes, study, classes)}"
-    replace_file(folder / "tables.md", lambda path: path.write_text(tables))
+    replace_file(folder / "tables.md", lambda path: path.write_text(tables, encoding="utf-8"))
     groups = by_cell(outcomes, study.cells)
     for figure, title in (
         ("train_loss", "train loss"),
@@ -64,8 +64,10 @@ def cells_table(outcomes: Sequence[Outcome], study: Study) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for cell, members in by_cell([one for one in outcomes if one.seed < study.seeds], study.cells).items():
-        told = [_told(summary(members, figure), 1 if figure == "seconds_to_target" else 3) for figure in FIGURES]
-        lines.append(f"| {cell.strategy} | {cell.shards} | {cell.every} | {' | '.join(told)} | {len(members)} |")
+        figures = [
+            _with_deviation(summary(members, figure), 1 if figure == "seconds_to_target" else 3) for figure in FIGURES
+        ]
+        lines.append(f"| {cell.strategy} | {cell.shards} | {cell.every} | {' | '.join(figures)} | {len(members)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -79,5 +81,5 @@ def plateau_table(outcomes: Sequence[Outcome], study: Study, classes: int) -> st
     return "\n".join(lines) + "\n"
 
 
-def _told(found: tuple[float, float] | None, digits: int) -> str:
+def _with_deviation(found: tuple[float, float] | None, digits: int) -> str:
     return f"{found[0]:.{digits}f} ± {found[1]:.{digits}f}" if found else "not by all"

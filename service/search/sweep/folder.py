@@ -22,13 +22,13 @@ class SweepFolder:
 
         Raises Conflict where that one tries something else.
         """
-        asked = canonical_json(sweep.model_dump(mode="json")) + "\n"
+        content = canonical_json(sweep.model_dump(mode="json")) + "\n"
         try:
             with new_folder(path) as draft:
-                (draft / "sweep.json").write_text(asked)
+                (draft / "sweep.json").write_text(content, encoding="utf-8")
                 (draft / "trials").mkdir()
         except FileExistsError:
-            if (path / "sweep.json").read_text() != asked:
+            if (path / "sweep.json").read_text(encoding="utf-8") != content:
                 raise Conflict(
                     f"sweep {path.name} exists already and tries something else: choose another id"
                 ) from None
@@ -44,7 +44,10 @@ class SweepFolder:
 
     def keep(self, result: Result) -> None:
         """Write down what came out of a trial."""
-        replace_file(self._file(result.trial), lambda draft: draft.write_text(canonical_json(asdict(result)) + "\n"))
+        replace_file(
+            self._file(result.trial),
+            lambda draft: draft.write_text(canonical_json(asdict(result)) + "\n", encoding="utf-8"),
+        )
 
     def results(self) -> dict[int, Result]:
         """What came out so far, by trial. Raises SweepError for a file that isn't a result."""
@@ -58,6 +61,6 @@ class SweepFolder:
 
 def _read(path: Path) -> Result:
     try:
-        return Result(**json.loads(path.read_text()))
+        return Result(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise SweepError(f"{path} is damaged ({error}): delete it to have the trial measured again") from None

@@ -75,10 +75,10 @@ class Sweep(BaseModel):
             yield {name: _draw(draws, name, values) for name, values in self.over.items()}
 
     def _config(self, changes: dict[str, Any]) -> TrainConfig:
-        asked: dict[str, Any] = dict(self.base)
+        merged: dict[str, Any] = dict(self.base)
         for name, value in changes.items():
-            asked = overlaid(asked, _nested(name, value))
-        return from_preset(asked)
+            merged = overlaid(merged, _nested(name, value))
+        return from_preset(merged)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def results_table(results: Iterable[Result]) -> list[dict[str, Any]]:
     return [
         {
             "trial": result.trial,
-            **{name: _told(value) for name, value in result.changes.items()},
+            **{name: _shown(value) for name, value in result.changes.items()},
             "train loss": round(result.train_loss, 4),
             "train accuracy": round(result.train_accuracy, 4),
             **({"validation accuracy": _rounded(result.validation_accuracy)} if held_out else {}),
@@ -41,7 +41,7 @@ def _rounded(accuracy: float | None) -> float | str:
     return "" if accuracy is None else round(accuracy, 4)
 
 
-def _told(value: Any) -> Any:
+def _shown(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):

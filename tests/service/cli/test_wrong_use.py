@@ -24,6 +24,8 @@ WRONG = {
     "unknown command": (["trian"], "No such command", 2),
     "a study of no seed": (["study", "--seeds", "0"], "--seeds", 2),
     "a study of data with no name": (["study", "--dataset", "../x"], "dataset", 2),
+    "a study with a bad id": (["study", "--id", "../x"], "--id must be lower-case letters, digits and dashes", 2),
+    "a study with a long id": (["study", "--id", "x" * 33], "--id must be lower-case letters, digits and dashes", 2),
     "zero epochs": (["train", "--epochs", "0"], "--epochs must be greater than or equal to 1, got 0", 2),
     "epochs no number": (["train", "--epochs", "many"], "not a valid integer", 2),
     "negative rate": (["train", "--lr", "-0.5"], "--lr must be greater than or equal to", 2),

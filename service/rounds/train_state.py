@@ -1,4 +1,4 @@
-"""What a training hands from one round to the next."""
+"""The state that a training has between two rounds."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,7 +12,7 @@ from service.rounds.serialization import Packed, pack, unpack
 
 @dataclass(frozen=True)
 class TrainState:
-    """Everything that one round hands to the next. With the job it decides all that follows.
+    """Everything that a round begins with. With the job it decides all that follows.
 
     Attributes:
         replica: what every shard starts from.

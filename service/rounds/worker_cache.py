@@ -85,10 +85,10 @@ _process_cache: list[WorkerCache] = []
 
 
 def process_cache() -> WorkerCache:
-    """This process's cache, which is made when it is first asked for.
+    """This process's cache, which is made when it is first needed.
 
-    It is found through its module, and not handed to tasks, because Dask sends a task's arguments: what one process
-    keeps can't be among them. Workers that are threads share it.
+    Tasks find it through this function, and not among their arguments: those are sent, and what a process keeps can't
+    be. Workers that are threads share it.
     """
     with _creation:
         if not _process_cache:

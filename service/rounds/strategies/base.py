@@ -13,8 +13,8 @@ class Progress(NamedTuple):
     """Where in a run the next round begins.
 
     Attributes:
-        step: how many steps are done, of those that the strategy is asked about.
-        steps: how many there are.
+        step: how many steps are done.
+        steps: how many there are. Where one strategy follows on another, both count its own steps only.
         dispersion: how fast the replicas disperse (`service.rounds.averaging.Divergence`), as measured in the round
             that began `plan.ROUNDS_AHEAD` rounds before; None where there is none, or it was taken alone.
     """

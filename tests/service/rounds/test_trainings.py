@@ -133,7 +133,7 @@ def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Pa
     np.testing.assert_allclose(last.state.replica.theta, expected, rtol=0, atol=1e-4 * moved + 2e-6)
 
 
-@pytest.mark.parametrize("name", ["growing H", "H that follows the dispersion", "all"])
+@pytest.mark.parametrize("name", ["growing H", "H that follows the dispersion", "SlowMo", "all"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
     home: Home, tmp_path: Path, executor_of, name: str
 ):

@@ -94,8 +94,9 @@ EXAMPLES = 90
 
 
 def step_config_of(network: Network) -> StepConfig:
-    """A step configuration for a network of `NETWORKS`, such that all of them are used."""
-    return STEP_CONFIGS[list(NETWORKS).index(network.name) % len(STEP_CONFIGS)]
+    """A step configuration for a network: another for each of `NETWORKS`, such that all of them are used."""
+    names = list(NETWORKS)
+    return STEP_CONFIGS[names.index(network.name) % len(STEP_CONFIGS) if network.name in names else 1]
 
 
 def pictures(network: Network, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

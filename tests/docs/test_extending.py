@@ -1,12 +1,19 @@
 """Every example of docs/extending.md does what the page says."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ops
+from ops import zoo
+from ops.engines import choose, table
 from service.home import Home
 from service.rounds.strategies import names
 from service.rounds.tasks import shard_updates
@@ -49,3 +56,100 @@ def test_a_strategy_takes_one_file(home: Home, tmp_path: Path, monkeypatch: pyte
     checkpoints.write(tmp_path / "checkpoints", Checkpoint(results[-1].round, 300, state))
     number = str(results[-1].round.number + 1)
     np.testing.assert_array_equal(checkpoints.read(tmp_path / "checkpoints" / number).state.outer, state.outer)
+
+
+TRAINING = """
+import numpy as np, ops
+from ops.engines import build, choose
+from ops.engines.base import Replica, Steps
+
+network = ops.Network("mine", (1, 6, 6), (ops.Flatten(), ops.Dense(5), ops.layers.Softsign(), ops.Dense(3)))
+images = np.random.default_rng(0).integers(0, 256, (9, 6, 6)).astype(np.uint8)
+start = Replica(network.init_parameters(0), np.zeros(network.num_parameters, np.float32))
+plan = Steps(np.arange(9, dtype=np.int32), np.array([0, 4, 9], np.int32), np.full(2, 0.5, np.float32))
+for name in ("array", "auto"):
+    choice = choose(network, ops.StepConfig(), engine=name, device="cpu")
+    engine = build(choice, network, ops.StepConfig())
+    result = engine.run(start, engine.load(images, images[:, 0, 0] % 3), plan)
+    print(engine.name, choice.why, result.loss, *result.replica.theta[:40])
+"""
+
+
+def trained_with(folder: Path) -> list[list[str]]:
+    """What the training above prints, line by line, with the copy of the package in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "ATELIER_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-c", TRAINING]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [line.rsplit(maxsplit=41) for line in done.stdout.splitlines()]
+
+
+def test_a_layer_takes_one_file_and_one_more_for_its_kernels(tmp_path: Path):
+    layer, kernels, _ = examples("A layer", "python")
+    package = tmp_path / "ops"
+    shutil.copytree(Path(ops.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    (package / "layers" / "softsign.py").write_text(layer)
+    expected, fallback = trained_with(tmp_path)
+    assert expected[0] == "array"
+    assert fallback == ["array engine 'simd' has no kernels for softsign1 (Softsign)", *expected[1:]]
+
+    (package / "engines" / "simd" / "kernels" / "softsign.py").write_text(kernels)
+    again, vectors = trained_with(tmp_path)
+    assert again == expected
+    assert vectors[0] == "simd"
+    # rounding: two steps of sums of some ten numbers in another order
+    np.testing.assert_allclose(np.float64(vectors[1:]), np.float64(expected[1:]), rtol=0, atol=1e-5)
+
+
+def test_its_mapping_to_onnx_takes_one_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from ops.layers import base
+    from service.registry.exports import onnx
+
+    monkeypatch.setattr(base, "_KINDS", dict(base._KINDS))
+    monkeypatch.setattr(onnx, "MAPPINGS", dict(onnx.MAPPINGS))
+    layer, _, mapping = examples("A layer", "python")
+    install(tmp_path, monkeypatch, "softsign", layer, {})
+    exec(mapping.replace("ops.layers.softsign", "softsign"), {})  # as part of onnx.py
+
+    network = ops.Network("mine", (1, 6, 6), (ops.Flatten(), ops.Dense(5), base.find("softsign")(), ops.Dense(3)))
+    theta = network.init_parameters(0)
+    session = onnxruntime.InferenceSession(onnx.onnx_model(network, theta), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).uniform(size=(4, 1, 6, 6)).astype(np.float32)
+    (w1, b1), (w2, b2) = ((own["weight"], own["bias"]) for own in network.parameters(theta) if own)
+    hidden = ops.dense(x.reshape(4, 36), w1, b1)
+    logits = ops.dense(hidden / (1 + abs(hidden)), w2, b2)
+    np.testing.assert_allclose(session.run(["logits"], {"pixels": x})[0], logits, rtol=1e-5, atol=1e-6)
+    sys.modules.pop("softsign")
+
+
+def test_a_network_takes_one_function(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(zoo, "_NETWORKS", dict(zoo._NETWORKS))
+    monkeypatch.setattr(zoo, "ZOO", zoo._NETWORKS)
+    (source,) = examples("A network", "python")
+    exec(source, {"__name__": "mine"})
+    network = ops.network("small", (1, 28, 28), 10)
+    assert network.shapes[1:] == ((8, 28, 28), (8, 28, 28), (8, 7, 7), (392,), (10,))
+    assert choose(network, ops.StepConfig(), device="cpu").engine == "simd"
+
+
+def test_an_engine_takes_one_file_and_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (engine, contract), (project,) = (examples("An engine", language) for language in ("python", "toml"))
+    (group,) = tomllib.loads(project)["project"]["entry-points"]
+    install(tmp_path, monkeypatch, "timed", engine, {group: {"timed": "timed:TimedEngine"}})
+    (tmp_path / "test_timed.py").write_text(contract.replace("my_package.", ""))
+    table._entries.cache_clear()
+    try:
+        assert choose(zoo.network("mlp", (1, 28, 28), 10), ops.StepConfig(), device="cpu").engine == "simd"
+        alexnet = zoo.network("alexnet", (1, 224, 224), 10)
+        assert choose(alexnet, ops.StepConfig(), device="cpu").engine == "timed"
+    finally:
+        table._entries.cache_clear()
+        sys.modules.pop("timed", None)
+
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_timed.py")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path(ops.__file__).parents[1])))}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"(\d+) passed", done.stdout)

@@ -1,4 +1,4 @@
-"""PyTorch to compare with, in a process of its own, so that nothing of it is in ours."""
+"""Somebody to compare with, in a process of its own, so that nothing of it is in ours."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from service.errors import AtelierError
 def peer(program: str, *words: str) -> Iterator[Callable[[str], str]]:
     """Start a module of ours as a program; the function sends it a line and gives its answer.
 
-    Raises AtelierError, with the program's last words, where it doesn't answer: most likely PyTorch is not installed.
+    Raises AtelierError, with the program's last words, where it doesn't answer: its library may be missing.
     """
     process = subprocess.Popen(  # noqa: S603  # our own module
         [sys.executable, "-m", program, *words],
@@ -35,7 +35,8 @@ def peer(program: str, *words: str) -> Iterator[Callable[[str], str]]:
         if not answer:
             _, said = process.communicate()
             last = (said.strip().splitlines() or ["it said nothing"])[-1]
-            raise AtelierError(f"PyTorch, the peer to compare with, did not run (pip install torch): {last}")
+            library = "jax" if program.endswith("jax") else "torch"
+            raise AtelierError(f"{program}, the peer to compare with, did not run (pip install {library}): {last}")
         return answer
 
     try:

@@ -34,29 +34,46 @@ def bench() -> None:
 
 
 @bench.command()
-@networks
+@click.option("--model", type=click.Choice(list(zoo.ZOO)), default="lenet", show_default=True, help="The network.")
 @click.option("--batch-size", type=click.IntRange(1, 65_536), default=256, show_default=True, help="Examples a step.")
 @epochs
 @repetitions
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
+@click.option(
+    "--precision", type=click.Choice(["float32", "tf32"]), default="float32", show_default=True, help="On a GPU."
+)
 @as_json_option
 @click.pass_obj
 def train(
-    context: Context, model: str, batch_size: int, epochs: int, repetitions: int, device: str, as_json: bool
+    context: Context,
+    model: str,
+    batch_size: int,
+    epochs: int,
+    repetitions: int,
+    device: str,
+    precision: str,
+    as_json: bool,
 ) -> None:
     """The whole service beside PyTorch, eager and compiled, on the same cores in the same run.
 
-    With --device cuda: LeNet's steps on the GPU, beside PyTorch eager, compiled and as a CUDA graph.
+    With --device cuda beside its engine alone, PyTorch eager, compiled and as a CUDA graph, and JAX, on the same GPU.
     """
+    context.pipelines.ingest(context.home, "fashion-mnist", None)
     if device == "cuda":
-        from service.bench.gpu import gpu_bench, rendered
+        from service.bench import gpu_training
 
-        on_gpu = gpu_bench(batch=batch_size, repeats=repetitions)
-        show(asdict(on_gpu), rendered(on_gpu), as_json)
+        on_gpu = gpu_training.measure_gpu_training(
+            context.home,
+            network=model,
+            batch_size=batch_size,
+            epochs=epochs,
+            repetitions=repetitions,
+            precision=precision,
+        )
+        show(asdict(on_gpu), gpu_training.render(on_gpu), as_json)
         return
     from service.bench.training import measure_training, render
 
-    context.pipelines.ingest(context.home, "fashion-mnist", None)
     report = measure_training(
         context.home, network=model, batch_size=batch_size, epochs=epochs, repetitions=repetitions
     )

@@ -1,7 +1,7 @@
 """A server that speaks S3, as a process of its own: `python -m tests.object_storage` tells its port, then serves.
 
 It is moto's, with one lock around every request: moto first looks whether a condition holds and then writes, which two
-requests at a time would both come through.
+requests at a time would both come through. `IGNORED_HEADERS="HTTP_IF_MATCH"` makes it a server that doesn't know them.
 """
 
 import os
@@ -48,8 +48,11 @@ def main() -> None:
     from werkzeug.serving import make_server
 
     application, one_at_a_time = DomainDispatcherApplication(create_backend_app), threading.Lock()
+    ignored = os.environ.get("IGNORED_HEADERS", "").split()
 
     def answer(environ, start_response):
+        for header in ignored:
+            environ.pop(header, None)
         with one_at_a_time:
             return application(environ, start_response)
 

@@ -21,6 +21,7 @@ from service.registry.card import model_card
 from service.registry.draft import Draft
 from service.registry.version import ModelVersion
 from service.storage import MANIFEST, open_storage
+from service.storage.conditions import check_conditional_writes
 
 ATTEMPTS = 100
 """How often a number or an alias is tried for while others get in before. Each failure is somebody else's success."""
@@ -41,6 +42,10 @@ class Registry:
         version = self._publish_next(self._checked(name), draft)
         self._change_aliases(name, lambda aliases: {CHAMPION: min(self.versions(name), default=version), **aliases})
         return self.get(name, str(version))
+
+    def check_publishing(self) -> None:
+        """Raise StorageError where a version couldn't be published: looked at before a training, not hours later."""
+        check_conditional_writes(self._storage)
 
     def get(self, name: str, version: str = CHAMPION) -> ModelVersion:
         """One version, by number or alias. Raises NotFound."""

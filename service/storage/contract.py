@@ -43,6 +43,9 @@ class Storage(Protocol):
         Raises Conflict where something else is there.
         """
 
+    def remove(self, key: str) -> None:
+        """Remove a file of its own; one that isn't there is no error."""
+
     def publish(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Make a folder of these files, one of them the manifest.
 

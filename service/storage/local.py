@@ -33,6 +33,11 @@ class LocalStorage:
                 raise Conflict(f"{key} was changed by somebody else")
             replace_file(path, lambda draft: draft.write_bytes(content))
 
+    def remove(self, key: str) -> None:
+        path = self._folder / key
+        with _storage_errors(key):
+            path.unlink(missing_ok=True)
+
     def publish(self, folder: str, files: Mapping[str, bytes]) -> None:
         target = self._folder / folder
         with _storage_errors(folder), _locked(target.parent):

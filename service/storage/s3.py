@@ -9,13 +9,15 @@
 A publisher that dies leaves a claim and files without a manifest, which nobody sees.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.errors import Conflict, NotFound, StorageError
+from service.storage.aws_profile import profile_settings
 from service.storage.contract import DELETED, MANIFEST, Stored
 
 if TYPE_CHECKING:
@@ -34,9 +36,11 @@ RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=1
 
 
 class S3Storage:
-    """A `Storage` below a prefix of a bucket. Credentials, region and endpoint are the environment's `AWS_*`.
+    """A `Storage` below a prefix of a bucket.
 
-    Raises StorageError where the extra `s3` isn't installed, or those variables can't be.
+    Credentials, region and endpoint are the environment's `AWS_*`, or those of a profile; without a key the role of the
+    instance or container is asked for. Raises StorageError where the extra `s3` isn't installed, or those variables
+    can't be.
     """
 
     def __init__(self, bucket: str, prefix: str = "") -> None:
@@ -48,7 +52,10 @@ class S3Storage:
             raise StorageError(f"models at {self.root} need the extra s3: pip install 'atelier-train[s3]'") from None
         self._errors = exceptions
         with self._storage_errors():
-            self._store = S3Store(bucket, prefix=prefix or None, client_options=CLIENT, retry_config=RETRIES)
+            settings: Any = profile_settings(os.environ)
+            self._store = S3Store(
+                bucket, prefix=prefix or None, config=settings, client_options=CLIENT, retry_config=RETRIES
+            )
 
     def read(self, key: str) -> Stored:
         with self._storage_errors(key):
@@ -57,6 +64,9 @@ class S3Storage:
 
     def write(self, key: str, content: bytes, replaces: str | None) -> None:
         self._put(key, content, "create" if replaces is None else {"e_tag": replaces})
+
+    def remove(self, key: str) -> None:
+        self._delete(key)
 
     def publish(self, folder: str, files: Mapping[str, bytes]) -> None:
         self._put(f"{folder}/{CLAIM}", b"", "create")
@@ -147,7 +157,7 @@ def _reason(message: str, code: str) -> str:
     if " 401 " in message or " 403 " in message:
         return f"refuses ({code or 'access denied'}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
     if "Missing" in message or "/latest/" in message:  # one half of a key, or a question to Amazon's machines
-        return "needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return "needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     if "HTTP error" in message:
         address = re.search(r"https?://[^/\s]+", message)
         return f"can't be reached{f' at {address[0]}' if address else ''}: check AWS_ENDPOINT_URL"

@@ -22,7 +22,7 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
     strategy_for(config.averaging)
     if cluster.scheduler:
         check_scheduler(cluster.scheduler)
-    Registry(home.models).versions(config.published_name)  # publishing comes last, and hours later
+    Registry(home.models).check_publishing()  # that comes last, and hours later
     try:
         data = describe(home.store(config.dataset))
     except DataError:

@@ -19,7 +19,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+        self._environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "figure": figure}
 
     def response(self, request: Request, template: str, **context: Any) -> HTMLResponse:
         """A page. Its links begin with `prefix`, the sub-path under which a proxy publishes the service."""
@@ -27,6 +27,11 @@ class Pages:
         origin = f"{request.url.scheme}://{request.url.netloc}"
         page = self._environment.get_template(template).render(prefix=prefix, address=f"{origin}{prefix}", **context)
         return HTMLResponse(page)
+
+
+def figure(value: float, digits: int = 4) -> str:
+    """A number with so many decimals; a loss that has diverged in a form that doesn't burst its table."""
+    return f"{value:.{digits}f}" if abs(value) < 10_000 else f"{value:.2g}"
 
 
 def flatten(config: dict[str, Any], above: str = "") -> dict[str, Any]:

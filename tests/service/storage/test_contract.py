@@ -12,6 +12,7 @@ import pytest
 
 from service.errors import Conflict, NotFound, StorageError
 from service.storage import MANIFEST, Storage, open_storage
+from service.storage.conditions import check_conditional_writes
 
 FILES = {"a.bin": bytes(range(256)), "b.txt": b"words", MANIFEST: b"{}"}
 
@@ -70,6 +71,20 @@ def test_a_folder_is_published_once(storage: Storage) -> None:
     assert storage.read(f"lenet/1/{MANIFEST}").content == b"{}"
     with pytest.raises(NotFound):
         storage.read("lenet/1/c.bin")
+
+
+def test_a_file_is_removed_and_may_be_put_again(storage: Storage) -> None:
+    storage.write("lenet/aliases.json", b"one", None)
+    storage.remove("lenet/aliases.json")
+    with pytest.raises(NotFound):
+        storage.read("lenet/aliases.json")
+    storage.remove("lenet/aliases.json")
+    storage.write("lenet/aliases.json", b"two", None)
+
+
+def test_every_storage_keeps_the_conditions_of_a_write(storage: Storage) -> None:
+    check_conditional_writes(storage)
+    assert (storage.published(), storage.used("")) == ([], [])
 
 
 def test_a_place_that_is_no_folder_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""Whether a storage keeps the conditions of a write, on which numbers of versions and aliases rest."""
+
+from contextlib import suppress
+from uuid import uuid4
+
+from service.errors import Conflict, StorageError
+from service.storage.contract import Storage
+
+
+def check_conditional_writes(storage: Storage) -> None:
+    """Write a file of no meaning, and look whether a second writer is refused.
+
+    Raises StorageError where it isn't, or where nothing can be written: there two trainings could publish the same
+    version.
+    """
+    key = f".probe-{uuid4().hex}"
+    storage.write(key, b"first", None)
+    try:
+        for replaces in (None, '"0"'):
+            with suppress(Conflict):
+                storage.write(key, b"second", replaces)
+                raise StorageError(
+                    f"{storage.root} doesn't keep the conditions of a write (If-None-Match, If-Match): two trainings "
+                    "could publish the same version there; use a storage that does"
+                )
+    finally:
+        storage.remove(key)

@@ -1,0 +1,26 @@
+"""Storages that say yes to every write are told before a training, not when two have published one version."""
+
+from pathlib import Path
+
+import pytest
+
+from service.errors import StorageError
+from service.storage import open_storage
+from service.storage.conditions import check_conditional_writes
+from tests.object_storage import KEYS, new_bucket, serving_objects
+
+
+@pytest.mark.parametrize("ignored", ["HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"])
+def test_a_storage_that_ignores_a_condition_is_refused(ignored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_objects(IGNORED_HEADERS=ignored) as endpoint:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
+            monkeypatch.setenv(name, value)
+        storage = open_storage(new_bucket(endpoint, "careless"))
+        with pytest.raises(StorageError, match="doesn't keep the conditions of a write"):
+            check_conditional_writes(storage)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file is in the way")
+    with pytest.raises(StorageError, match="can't be read or written"):
+        check_conditional_writes(open_storage(tmp_path / "models"))

@@ -121,7 +121,9 @@ class TrainConfig(_Frozen):
     averaging: AveragingConfig = _field(AveragingConfig(), 7, "How the replicas part ways and come together.")
     augment: AugmentConfig = _field(AugmentConfig(), 8, "How images are varied while training.")
     resize: int = _field(0, 9, "Enlarge images to this size first; 0 leaves them as they are.", ge=0, le=512)
-    engine: Literal["auto", "array", "simd", "cuda"] = _field("auto", 10, "What executes the steps.")
+    engine: Name = _field(
+        "auto", 10, "What executes the steps: auto, array, simd, cuda, or an engine of another package."
+    )
     device: Literal["auto", "cpu", "cuda"] = _field("auto", 11, "Where the steps run.")
     holdout: int = _field(
         0, 12, "Training examples kept out, from the end, to choose settings by; 0 keeps none.", ge=0, le=1_000_000_000

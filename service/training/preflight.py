@@ -1,6 +1,6 @@
 """What can be found wrong with a training before anything is started for it."""
 
-from ops.engines import choose
+from ops.engines import choose, find
 from service.cluster.local_cluster import check_scheduler
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
@@ -20,6 +20,8 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
     Data that are yet to be ingested, or a store that will be built anew, are not looked into.
     """
     strategy_for(config.averaging)
+    if config.engine != "auto":
+        find(config.engine)
     if cluster.scheduler:
         check_scheduler(cluster.scheduler)
     Registry(home.models).check_publishing()  # that comes last, and hours later

@@ -84,6 +84,7 @@ LATER = {
     "images too small": (["--model", "alexnet", "--resize", "0"], "must fit in the padded input", 2),
     "unreachable scheduler": (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers", 1),
     "engine without a GPU": (["--device", "cuda"], "no GPU can be used here", 2),
+    "unknown engine": (["--engine", "fast"], "engine must be one of array, cuda, simd, got 'fast'", 2),
     "engine and device at odds": (["--engine", "simd", "--device", "cuda"], "runs on the CPU", 2),
     "data set not there": (["--dataset", "kmnist"], "bring it in with `atelier ingest", 2),
     "unknown run": (["--resume", "nope"], "there is no run 'nope'", 1),

@@ -1,19 +1,18 @@
 """The `atelier` command: the service's command line, with its pipelines run as Prefect flows.
 
-Prefect and what the flows need are imported by the commands that use them.
+What serves Prefect, Prefect itself and what the flows need are imported by the commands that use them.
 """
 
 import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flows.embedded import SERVING, PrefectServer, settle
 from service.cli import Pipelines, command
-from service.proxies import http_client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flows.embedded import PrefectServer
     from service.config import ClusterConfig, TrainConfig
     from service.data import DatasetInfo
     from service.home import Home
@@ -35,20 +34,30 @@ def main() -> None:
         sweep=flows.sweep,
         study=flows.study,
         deploy=deploy,
-        end=flows.server.end,
+        end=flows.end,
     )
     command(pipelines)
 
 
 class Flows:
-    """The pipelines as flows, on a server that the first of them starts.
-
-    Attributes:
-        server: The server.
-    """
+    """The pipelines as flows, on a server that the first of them starts."""
 
     def __init__(self) -> None:
-        self.server = PrefectServer()
+        self._server: PrefectServer | None = None
+
+    @property
+    def server(self) -> "PrefectServer":
+        """The server, from the first use on."""
+        if self._server is None:
+            from flows.embedded import PrefectServer
+
+            self._server = PrefectServer()
+        return self._server
+
+    def end(self) -> None:
+        """End the server, if there is one and it is our own."""
+        if self._server is not None:
+            self._server.end()
 
     def ingest(self, home: "Home", dataset: str, source: "Path | None") -> "DatasetInfo":
         """Bring a data set into the store."""
@@ -91,6 +100,9 @@ class Flows:
 
 def deploy(home: "Home", scheduler: str, trainings: int) -> None:
     """Serve the flows to the Prefect server that is configured, until stopped."""
+    from flows.embedded import SERVING, settle
+    from service.proxies import http_client
+
     http_client().close()
     home.prepare()
     settle(os.environ, home.root)

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.errors import InvalidInput
+from service.model_ref import NAME
 
-NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
 NetworkName = Literal["lenet", "lenet-relu", "mlp", "alexnet"]
 Name = Annotated[str, Field(pattern=NAME)]
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from service.errors import InvalidInput
 
+NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
+"""What a model, a run or a data set may be called."""
+
 CHAMPION = "champion"
 """The alias that a name alone means."""
 

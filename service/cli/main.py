@@ -3,35 +3,36 @@
 import os
 import sys
 from dataclasses import dataclass
-from importlib import import_module
-from types import MappingProxyType
 from typing import NoReturn
 
 import click
 
 from service import __version__
 from service.cli.interruption import Interruption
+from service.cli.lazy_group import LazyCommand, LazyGroup
 from service.cli.pipelines import Pipelines
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
 from service.proxies import bypass_loopback
 
-COMMANDS = MappingProxyType(
-    {
+COMMANDS = {
+    name: LazyCommand(f"service.cli.{name}", name, short_help)
+    for name, short_help in {
         "ingest": "Bring a data set into the store.",
         "train": "Train a network, measure it, and publish it as a model.",
         "evaluate": "Measure a run on the test examples, after each epoch whose checkpoint was kept.",
-        "sweep": "Train with every combination of some settings, or with random draws, and compare.",
-        "study": "Compare ways of averaging over several seeds.",
-        "predict": "Ask MODEL what IMAGE shows.",
+        "sweep": "Train with every combination of some settings, or with random draws, and compare what comes out.",
+        "study": "Compare ways of averaging over several seeds; stop it at any time, and start it again to go on.",
+        "predict": "Ask MODEL (a name, or name:version, or name:alias) what IMAGE shows.",
         "runs": "Look at runs, and steer them.",
         "models": "Look at trained models.",
         "serve": "Answer questions about the models, in the browser and over HTTP.",
-        "deploy": "Offer the flows to a Prefect server, and run them when asked, until stopped.",
+        "deploy": "Offer the flows to the Prefect server that PREFECT_API_URL names, and run them when asked, "
+        "until stopped.",
         "bench": "Measure how fast things are on this machine.",
-    }
-)
-"""Each is the click command of that name in the module of that name beside this one, with a line about it."""
+    }.items()
+}
+"""Each is the click command of that name in the module of that name beside this one, with its help's first line."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,9 @@ class Context:
     interruption: Interruption
 
 
-class _Commands(click.Group):
-    """Imports a command's module only when that command is used: together they take a second."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        found: click.Command = getattr(import_module(f"service.cli.{name}"), name)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="atelier")
 def atelier() -> None:
     """Train networks on Dask, average their replicas, and ask the models that come out.

@@ -19,7 +19,10 @@ from service.registry import ModelRef, Registry
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
 def predict(context: Context, model: str, image: Path, top: int, as_json: bool) -> None:
-    """Ask MODEL (a name, or name:version, or name:alias) what IMAGE (PNG, JPEG, GIF, WebP, BMP or TIFF) shows."""
+    """Ask MODEL (a name, or name:version, or name:alias) what IMAGE shows.
+
+    IMAGE is a PNG, JPEG, GIF, WebP, BMP or TIFF.
+    """
     ref = ModelRef.parse(model)
     predictor = Predictor(Registry(context.home.models).find(ref))
     try:

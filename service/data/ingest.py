@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.config import NAME
 from service.data.catalog import FILES, KNOWN, check_digest
 from service.data.formats.idx import read_images, read_labels
 from service.data.sources import Say, find_files
 from service.data.store import Arrays, DatasetInfo, build, identity, verify
 from service.errors import Conflict, DataError, InvalidInput
 from service.home import Home
+from service.model_ref import NAME
 
 
 def ingest(

@@ -12,7 +12,6 @@ from safetensors.numpy import save
 from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import InvalidInput
-from service.registry.exports.onnx import onnx_model
 from service.registry.exports.weights import as_tensors
 
 
@@ -49,10 +48,11 @@ class Draft:
 
     def files(self) -> dict[str, bytes]:
         """Every file of the version but the manifest and the model card, by name."""
-        # Here, because Matplotlib takes longer to import than the rest together, and a run needs it last.
+        # Here, because Matplotlib and ONNX take longer to import than the rest together, and a run needs them last.
         from service.plots.confusion import confusion_picture
         from service.plots.curve import curve_picture
         from service.plots.kernels import kernels_picture
+        from service.registry.exports.onnx import onnx_model
 
         files = {"weights.safetensors": save(as_tensors(self.network, self.theta))}
         # A network with a layer that ONNX lacks is published all the same, without that one file.

@@ -13,10 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from service.config import NAME
 from service.errors import Conflict, InvalidInput, NotFound
 from service.files import canonical_json
-from service.model_ref import CHAMPION, ModelRef
+from service.model_ref import CHAMPION, NAME, ModelRef
 from service.registry.card import model_card
 from service.registry.draft import Draft
 from service.registry.version import ModelVersion

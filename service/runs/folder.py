@@ -8,18 +8,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
 from service.config import TrainConfig, explain
 from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
-from service.rounds.train_state import TrainState
-from service.runs import checkpoints
-from service.runs.checkpoints import Checkpoint
 from service.runs.lease import Lease, is_held, lease_on
 from service.runs.log import Entry, RoundLog, entries, first_entry
+
+if TYPE_CHECKING:
+    from service.rounds.train_state import TrainState
+    from service.runs.checkpoints import Checkpoint
 
 Status = Literal["running", "finished", "paused", "cancelled", "failed", "interrupted"]
 
@@ -36,7 +37,7 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, runs: Path, run: str, config: TrainConfig, start: Checkpoint | None, **facts: Any) -> "RunFolder":
+    def create(cls, runs: Path, run: str, config: TrainConfig, start: "Checkpoint | None", **facts: Any) -> "RunFolder":
         """Begin a run on disk. `facts` (data, engine, versions) are written beside the configuration.
 
         start: what it starts from if not from fresh parameters.
@@ -49,6 +50,8 @@ class RunFolder:
                 (draft / "config.json").write_text(canonical_json(asked) + "\n", encoding="utf-8")
                 (draft / "checkpoints").mkdir()
                 if start is not None:
+                    from service.runs import checkpoints  # here and below: whoever lists runs needs no arrays
+
                     checkpoints.write(draft / "start", start)
         except FileExistsError:
             raise Conflict(f"run {run} exists already") from None
@@ -74,8 +77,10 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
-    def start(self) -> TrainState | None:
+    def start(self) -> "TrainState | None":
         """The state that the run started from, if not from fresh parameters. Raises RunError where it is damaged."""
+        from service.runs import checkpoints
+
         forked = self.path / "start"
         numbers = checkpoints.numbers(forked)
         return checkpoints.read(forked / str(numbers[0])).state if numbers else None

@@ -8,7 +8,8 @@ from service.errors import RunError
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.tasks import RoundResult
-from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+from service.runs import Entry, RoundLog, RunFolder, checkpoints
+from service.runs.checkpoints import Checkpoint
 from service.runs.logged_rounds import logged_dispersions
 
 

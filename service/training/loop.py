@@ -12,7 +12,8 @@ from service.rounds.executor import ClusterEvent, Executor
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
-from service.runs import Checkpoint, Entry, RoundLog, RunFolder, checkpoints
+from service.runs import Entry, RoundLog, RunFolder, checkpoints
+from service.runs.checkpoints import Checkpoint
 from service.runs.lease import Lease
 from service.training.history import RunHistory, ends_epoch, epochs_of, final_checkpoint
 

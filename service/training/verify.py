@@ -9,7 +9,8 @@ from service.errors import NotFound, RunError
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import SerialExecutor
-from service.runs import Checkpoint, RunFolder, checkpoints
+from service.runs import RunFolder, checkpoints
+from service.runs.checkpoints import Checkpoint
 from service.runs.logged_rounds import logged_dispersions, logged_round
 
 

@@ -13,7 +13,8 @@ from service.registry.exports.weights import from_tensors, read_weights
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.train_state import TrainState
-from service.runs import Checkpoint, RunFolder, checkpoints
+from service.runs import RunFolder, checkpoints
+from service.runs.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)

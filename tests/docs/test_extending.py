@@ -17,7 +17,8 @@ from ops.engines import choose, table
 from service.home import Home
 from service.rounds.strategies import names
 from service.rounds.tasks import shard_updates
-from service.runs import Checkpoint, checkpoints
+from service.runs import checkpoints
+from service.runs.checkpoints import Checkpoint
 from tests.jobs import serial_results, small_job
 from tests.packages import install
 

@@ -22,7 +22,7 @@ from service.home import Home
 from tests.flows.test_study import STUDY
 flows = Flows()
 print(flows.study(Home.from_environment(), STUDY, "tiny", ClusterConfig(workers=2)))
-flows.server.end()
+flows.end()
 """
 
 

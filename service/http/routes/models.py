@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from service.config import NAME
 from service.http.errors import HttpError
 from service.http.range_responses import range_response
 from service.http.schemas import models as schemas
 from service.http.serializers import serialize_model_details, serialize_models
+from service.model_ref import NAME
 from service.registry import ModelRef, Registry, search
 
 TYPES = {".json": "application/json", ".png": "image/png", ".md": "text/markdown; charset=utf-8"}

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from service.errors import InvalidInput
 from service.files import replace_file
 from service.registry import ModelVersion
-from service.registry.exports.onnx import onnx_model
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """A zip's first possible date: the same version always gives the same bytes."""
@@ -22,6 +21,8 @@ def _onnx(model: ModelVersion, path: Path) -> None:
     if "model.onnx" in model.files:
         path.write_bytes(model.read_file("model.onnx"))
     else:
+        from service.registry.exports.onnx import onnx_model  # ONNX takes long to import, and few need it
+
         path.write_bytes(onnx_model(model.build_network(), model.parameters()))
 
 

@@ -8,7 +8,8 @@ from ops.engines.base import Replica
 from service.errors import RunError
 from service.rounds.plan import Round
 from service.rounds.train_state import TrainState
-from service.runs import Checkpoint, checkpoints
+from service.runs import checkpoints
+from service.runs.checkpoints import Checkpoint
 
 
 @pytest.fixture

@@ -1,0 +1,75 @@
+"""`atelier runs list` and `atelier runs show`"""
+
+from typing import Any
+
+import click
+
+from service.cli.main import Context
+from service.cli.output import show, table
+from service.errors import RunError
+from service.runs import RunFolder, all_runs
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON array.")
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """All runs, the one that started last first."""
+    found = [_listed(folder) for folder in all_runs(context.home.runs)]
+    rows = [
+        (
+            *(run["run"], run["status"], run["model"], f"{run['epochs_done']} of {run['epochs']}"),
+            *(_number(run["train_loss"]), _number(run["train_accuracy"]), run["started"][:16].replace("T", " ")),
+        )
+        for run in found
+    ]
+    head = ("run", "status", "model", "epochs", "loss", "accuracy", "started (UTC)")
+    text = table(head, rows, right=("epochs", "loss", "accuracy"))
+    show(found, text if found else "no runs yet: start one with `atelier train`", as_json)
+
+
+@click.command("show")
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def show_(context: Context, run: str, as_json: bool) -> None:
+    """One run: what was asked, and how each epoch went."""
+    folder = RunFolder.open(context.home.runs, run)
+    summary = _summary(folder)
+    epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+    lines = [f"{name}: {value}" for name, value in summary.items()]
+    lines += [
+        f"epoch {e['epoch'] + 1:>3}   loss {e['train_loss']:.4f}   accuracy {e['train_accuracy']:.4f}"
+        f"   {e['examples_per_s']:,.0f} examples/s"
+        for e in epochs
+    ]
+    show({**summary, "asked": folder.facts(), "history": epochs}, "\n".join(lines), as_json)
+
+
+def _listed(folder: RunFolder) -> dict[str, Any]:
+    """The summary of a run, or that its files are damaged, which shall not hide the others."""
+    try:
+        return _summary(folder)
+    except RunError:
+        nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
+        return {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
+
+
+def _summary(folder: RunFolder) -> dict[str, Any]:
+    config = folder.config()
+    epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+    last = epochs[-1] if epochs else {}
+    return {
+        "run": folder.name,
+        "started": folder.started(),
+        "status": folder.status(),
+        "model": config.model,
+        "epochs_done": len(epochs),
+        "epochs": config.epochs,
+        "train_loss": last.get("train_loss"),
+        "train_accuracy": last.get("train_accuracy"),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

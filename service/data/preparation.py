@@ -141,14 +141,17 @@ def border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _cut(pixels: Grey, across: int, length: int, background: int) -> tuple[int, int]:
-    """Where to start and to stop so that the object stays, in the middle if possible, in no less than `length`."""
+    """Where to start and to stop so that the object stays, in no less than `length`.
+
+    It is the middle of the picture, as in a training image, if the object lies in there, and else that of the object.
+    """
     differs = np.maximum(pixels.max(axis=across), background) - np.minimum(pixels.min(axis=across), background)
     there = np.flatnonzero(differs > NEAR)
     size = pixels.shape[1 - across]
-    if not len(there):
-        start = (size - length) // 2
-        return start, start + length
-    first, last = int(there[0]), int(there[-1]) + 1
+    middle = (size - length) // 2
+    first, last = (int(there[0]), int(there[-1]) + 1) if len(there) else (middle, middle + length)
+    if middle <= first and last <= middle + length:
+        return middle, middle + length
     length = max(length, last - first)
     start = min(max((first + last - length) // 2, 0), size - length)
     return start, start + length

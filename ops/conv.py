@@ -37,11 +37,21 @@ def conv2d(
 ) -> Array:
     """Slide the filters `w` over `x` and add the bias `b`.
 
-    x: (n, c, h, w). w: (o, c / groups, r, s). b: (o,) or None. All float32 or all float64, all
-    on the host or all on the GPU. stride, padding, dilation: an int or a (vertical, horizontal) pair.
-    Returns y (n, o, p, q) with p = floor((h + 2 padding - dilation (r - 1) - 1) / stride) + 1, q likewise.
+    Args:
+        x: (n, c, h, w), float32 or float64, on the host or on the GPU.
+        w: (o, c / groups, r, s), of the same dtype in the same place.
+        b: (o,) or None.
+        stride: An int or a (vertical, horizontal) pair.
+        padding: Likewise.
+        dilation: Likewise.
+        groups: How many groups the channels are in.
 
-    Raises ShapeError, DtypeError or GeometryError where the arguments don't fit together.
+    Returns:
+        y (n, o, p, q) with p = floor((h + 2 padding - dilation (r - 1) - 1) / stride) + 1, and q likewise.
+
+    Raises:
+        ShapeError, DtypeError, GeometryError: The arguments don't fit together.
+
     Source: Dive into Deep Learning, "Convolutional Neural Networks", sections 2 to 4.
     """
     window = _window(x, w, stride, padding, dilation, groups)
@@ -70,10 +80,14 @@ def conv2d_grad(
     groups: int = 1,
     input_gradient: bool = True,
 ) -> tuple[Array | None, Array, Array]:
-    """The gradients of `conv2d`: `(dx, dw, db)` with the shapes of x, w and b (o,).
+    """The gradients of `conv2d`; all other arguments are those of `conv2d`.
 
-    dy: (n, o, p, q), the loss's gradient for y; the other arguments as they were given to `conv2d`.
-    `input_gradient=False` spares dx, which is then None: nobody needs the first layer's.
+    Args:
+        dy: (n, o, p, q), the gradient of the loss for y.
+        input_gradient: Whether dx is wanted: nobody needs the first layer's.
+
+    Returns:
+        `(dx, dw, db)` with the shapes of x, w and b (o,). dx is None without `input_gradient`.
     """
     window = _window(x, w, stride, padding, dilation, groups)
     check_like("dy", dy, "x", x)

@@ -8,8 +8,16 @@ from ops.errors import ShapeError
 def dense(x: Array, w: Array, b: Array | None = None) -> Array:
     """y = x wᵀ + b.
 
-    x: (n, inputs). w: (units, inputs). b: (units,) or None. All float32 or all float64.
-    Returns y (n, units). Raises ShapeError or DtypeError where the arguments don't fit together.
+    Args:
+        x: (n, inputs), float32 or float64.
+        w: (units, inputs), of the same dtype.
+        b: (units,) or None.
+
+    Returns:
+        y (n, units).
+
+    Raises:
+        ShapeError, DtypeError: The arguments don't fit together.
     """
     _check(x, w)
     y = x @ w.T
@@ -21,9 +29,16 @@ def dense(x: Array, w: Array, b: Array | None = None) -> Array:
 
 
 def dense_grad(dy: Array, x: Array, w: Array, *, input_gradient: bool = True) -> tuple[Array | None, Array, Array]:
-    """The gradients of `dense`: `(dx, dw, db)` with the shapes of x, w and b (units,).
+    """The gradients of `dense`.
 
-    dy: (n, units), the loss's gradient for y. `input_gradient=False` spares dx, which is then None.
+    Args:
+        dy: (n, units), the gradient of the loss for y.
+        x: As given to `dense`.
+        w: As given to `dense`.
+        input_gradient: Whether dx is wanted.
+
+    Returns:
+        `(dx, dw, db)` with the shapes of x, w and b (units,). dx is None without `input_gradient`.
     """
     _check(x, w)
     check_like("dy", dy, "x", x)

@@ -9,18 +9,29 @@ from ops.random import philox4x32, seed_key
 
 
 def dropout_mask(x: Array, rate: float, examples: Array, seed: int, epoch: int, position: int) -> Array:
-    """What to multiply `x` by: 0 with probability `rate`, else 1 / (1 - rate); shape and dtype of x.
-
-    x: (n, ...), of which only shape, dtype and device matter. examples: (n,) integers, the
-    examples' numbers in the data set. position: the layer's index in its network.
+    """What to multiply `x` by: 0 with probability `rate`, else 1 / (1 - rate).
 
     Element e of an example (counted row by row) gets word e % 4 of
 
         philox4x32(counter=(example, epoch, e // 4, 2 + position), key=(seed's low 32 bits, high 32 bits))
 
-    and is kept when that word is >= round(rate * 2**32): the mask belongs to the example, so it is
-    the same in whatever batch, on whatever worker or engine it is computed.
-    Raises ShapeError if `examples` doesn't name each example of x.
+    and is kept when that word is >= round(rate * 2**32). So the mask belongs to the example: it is the same in any
+    batch, on any worker and in any engine.
+
+    Args:
+        x: (n, ...), of which only shape, dtype and device matter.
+        rate: The probability of zero, in [0, 1).
+        examples: (n,) integers, the examples' numbers in the data set.
+        seed: The training's seed.
+        epoch: The epoch's number.
+        position: The layer's index in its network.
+
+    Returns:
+        The mask, with shape and dtype of x.
+
+    Raises:
+        RangeError: `rate` is outside its range.
+        ShapeError: `examples` doesn't name each example of x.
     """
     check_in("rate", rate, 0, 1)
     if examples is None or examples.shape != x.shape[:1]:

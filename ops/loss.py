@@ -10,14 +10,19 @@ from ops.errors import DtypeError, LabelError
 def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> tuple[Array, Array]:
     """The mean cross-entropy of softmax(logits) against the labels, in nats, and its gradient.
 
-    logits: (n, classes) float32 or float64, any size: the largest is subtracted before exponentials
-    are taken. labels: (n,) integers in [0, classes). label_smoothing: the share of each target
-    spread evenly over all classes (Szegedy et al., Rethinking the Inception architecture, 2016).
-    Returns `(loss, dlogits)`: a number of the logits' dtype (an array without axes on a GPU) and
-    (n, classes). The mean over no examples is 0.
+    Args:
+        logits: (n, classes) float32 or float64, of any size: the largest is subtracted before exp is taken.
+        labels: (n,) integers in [0, classes).
+        label_smoothing: The share of each target spread evenly over all classes (Szegedy et al., Rethinking the Inception
+            architecture, 2016).
 
-    Raises LabelError for a host label outside the classes. Labels on a GPU are not read, which would
-    make the host wait; there a label outside turns the loss into NaN.
+    Returns:
+        `(loss, dlogits)`: a number of the logits' dtype (an array without axes on a GPU), and (n, classes). The mean
+        over no examples is 0.
+
+    Raises:
+        LabelError: A label on the host is outside the classes. Labels on a GPU are not read, which would make the host
+            wait; there a label outside the classes turns the loss into NaN.
     """
     check_floats("logits", logits, ("n", "classes"))
     check_filled("logits", logits)
@@ -42,9 +47,14 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
 
 
 def squared_error(y: Array, target: Array) -> tuple[Array, Array]:
-    """The sum of (y - target)² over all numbers, and its gradient 2 (y - target) with the shape of y.
+    """The sum of (y - target)² over all numbers, and its gradient.
 
-    y, target: equal shapes, both float32 or both float64.
+    Args:
+        y: Any shape, float32 or float64.
+        target: The same shape and dtype.
+
+    Returns:
+        `(loss, dy)`, where dy = 2 (y - target).
     """
     check_floats("y", y, [f"axis {axis}" for axis in range(y.ndim)] if hasattr(y, "ndim") else ())
     check_like("target", target, "y", y)

@@ -38,11 +38,14 @@ class Slice:
 class Network:
     """Layers and their shapes, as plain data; it holds no parameters.
 
-    name: what people call it. input_shape: `(c, h, w)` of one example.
-    layers: what happens to it, in order; what their input decides (input channels) is filled in here.
-    initializer: how the weights start, a key of `ops.initializers.INITIALIZERS`.
+    Attributes:
+        name: What people call it.
+        input_shape: `(c, h, w)` of one example.
+        layers: What happens to it, in order. What their input decides (input channels) is filled in here.
+        initializer: How the weights start, a key of `ops.initializers.INITIALIZERS`.
 
-    Raises ShapeError or GeometryError where a layer doesn't fit the one before it.
+    Raises:
+        ShapeError, GeometryError: A layer doesn't fit the one before it.
     """
 
     name: str

@@ -100,7 +100,11 @@ class Curve:
 def images(pictures: np.ndarray, titles: tuple[str, ...] = (), *, columns: int = 0, diverging: bool = True) -> "Figure":
     """Small images (n, h, w) side by side, all on one scale: a layer's kernels, or its outputs.
 
-    diverging: red for negative, white for zero, blue for positive; else white to black, from smallest to largest.
+    Args:
+        pictures: (n, h, w), n >= 1.
+        titles: What stands over each.
+        columns: How many go in a row; 0 for all of up to eight, and a square of more.
+        diverging: Red for negative, white for zero, blue for positive; else white to black, from smallest to largest.
     """
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure

@@ -30,10 +30,16 @@ def max_pool2d(
 ) -> tuple[Array, Array]:
     """The largest number of each window of `x` (n, c, h, w); padding counts as minus infinity.
 
-    size, stride, padding: an int or a (vertical, horizontal) pair; stride defaults to size.
-    ceil_mode: whether a last window that hangs over the far edge counts.
-    Returns `(y, argmax)`, both (n, c, p, q): argmax is for `max_pool2d_grad` alone. Of equal
-    numbers the first (row by row) is taken; NaN counts as the largest, as in PyTorch.
+    Args:
+        x: (n, c, h, w), float32 or float64.
+        size: The window, an int or a (vertical, horizontal) pair.
+        stride: Likewise; `size` by default.
+        padding: Likewise.
+        ceil_mode: Whether a last window that hangs over the far edge counts.
+
+    Returns:
+        `(y, argmax)`, both (n, c, p, q). argmax is for `max_pool2d_grad` alone. Of equal numbers the first (row by row)
+        is taken; NaN counts as the largest, as in PyTorch.
     """
     window = _window(x, size, stride, padding, ceil_mode)
     xp = array_module(x)
@@ -58,9 +64,15 @@ def max_pool2d_grad(
     padding: IntOrPair = 0,
     ceil_mode: bool = False,
 ) -> Array:
-    """The gradient of `max_pool2d` for an x of shape `x_shape`: each dy goes to the place its maximum came from.
+    """The gradient of `max_pool2d`: each dy goes to the number that was the largest.
 
-    dy: (n, c, p, q); argmax: what `max_pool2d` returned; the other arguments as they were given to it.
+    Args:
+        dy: (n, c, p, q), the gradient of the loss for y.
+        argmax: What `max_pool2d` returned.
+        x_shape: The shape of x; the other arguments are those of `max_pool2d`.
+
+    Returns:
+        dx, with the shape of x.
     """
     window = _grad_window(dy, x_shape, size, stride, padding, ceil_mode)
     check_shape("argmax", argmax, dy.shape)
@@ -79,10 +91,11 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Array:
-    """The mean of each window of `x` (n, c, h, w): y (n, c, p, q).
+    """The mean of each window of `x` (n, c, h, w): y (n, c, p, q). The other arguments are those of `max_pool2d`.
 
-    count_include_pad: whether the padding's zeros are counted in the mean. What hangs over the
-    padded edge in ceil_mode never is. The other arguments are those of `max_pool2d`.
+    Args:
+        count_include_pad: Whether the padding's zeros count in the mean. What hangs over the padded edge in ceil_mode
+            never does.
     """
     window = _window(x, size, stride, padding, ceil_mode)
     padded = pad_planes(x, window.padding, window.overhang)

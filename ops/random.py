@@ -21,8 +21,12 @@ def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
 def philox4x32(counter: tuple[Array, Array, Array, Array], key: tuple[int, int]) -> tuple[Array, Array, Array, Array]:
     """Philox-4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3; SC 2011).
 
-    counter: four uint32 arrays that broadcast; key: two 32-bit numbers.
-    Returns four uint32 arrays of the broadcast shape, each uniform over all 32-bit values.
+    Args:
+        counter: Four uint32 arrays that broadcast.
+        key: Two 32-bit numbers.
+
+    Returns:
+        Four uint32 arrays of the broadcast shape, each uniform over all 32-bit values.
     """
     xp = array_module(*counter)
     c0, c1, c2, c3 = (c.astype(xp.uint64) for c in xp.broadcast_arrays(*map(xp.asarray, counter)))

@@ -16,13 +16,17 @@ class StepConfig:
         v <- momentum * v + g
         theta <- theta - rate * (g + momentum * v   if nesterov else   v)
 
-    label_smoothing: the share of each target spread evenly over all classes, in [0, 1).
-    precision: `float32`, or `tf32` where a GPU's tensor cores may take the factors of products rounded to 10 bits of
-        fraction, with sums, parameters and all else in float32.
-    flip: mirror each image left to right with probability one half.
-    shift: move each image by up to so many pixels in either direction, zeros moving in.
-
     Augmentation is drawn by example and epoch (see ops.augment), never by position in a batch.
+
+    Attributes:
+        momentum: Of the steps; 0 for plain SGD.
+        nesterov: Whether a step looks ahead along the velocity.
+        weight_decay: The L2 penalty on all parameters.
+        label_smoothing: The share of each target spread evenly over all classes, in [0, 1).
+        flip: Mirror each image left to right with probability one half.
+        shift: Move each image by up to so many pixels in either direction, zeros moving in.
+        precision: `float32`, or `tf32` where a GPU's tensor cores may take the factors of products rounded to 10 bits
+            of fraction, with sums, parameters and all else in float32.
     """
 
     momentum: float = 0.0

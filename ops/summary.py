@@ -11,10 +11,14 @@ from ops.network import Network
 class Row:
     """One layer.
 
-    name, layer: what it is called, and what it prints as. shape: its output for one example.
-    parameters: how many numbers it learns. flops: floating-point operations of its matrix products, going
-    forward with one example. field: how many rows and columns of the image one of its outputs depends on,
-    the padding around the image included; None where it is the whole image.
+    Attributes:
+        name: What it is called.
+        layer: What it prints as.
+        shape: Its output for one example.
+        parameters: How many numbers it learns.
+        flops: Floating-point operations of its matrix products, going forward with one example.
+        field: How many rows and columns of the image one of its outputs depends on, the padding around the image
+            included; None where it is the whole image.
     """
 
     name: str

@@ -23,10 +23,15 @@ Examples = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Epoch:
-    """How training stands after an epoch.
+    """The state of a training after an epoch.
 
-    loss, train_accuracy: over the epoch's examples, each as it was met, before its step. test_accuracy: of theta, on
-    the test set. examples_per_s: training alone, without the test. theta: (parameters,) float32.
+    Attributes:
+        number: The epoch's number, from 1.
+        loss: The mean over the epoch's examples, each before its step.
+        train_accuracy: Likewise.
+        test_accuracy: Of theta, on the test set.
+        examples_per_s: The training's speed, without the test.
+        theta: (parameters,) float32.
     """
 
     number: int
@@ -90,10 +95,20 @@ def train(
     schedule: Schedule,
     seed: int = 0,
 ) -> Iterator[Epoch]:
-    """Train a network from fresh parameters, and say how it stands after each epoch.
+    """Train a network from fresh parameters, and give its state after each epoch.
 
-    engine: one that was built for the network. schedule: the learning rate over all steps.
-    Raises OpsError for a batch size below 1 or no examples at all.
+    Args:
+        network: What is trained.
+        engine: An engine that was built for the network.
+        training: Images and labels to train on.
+        test: Images and labels to test on after each epoch.
+        epochs: How often every example is seen.
+        batch_size: Examples a step; the last of an epoch may have fewer.
+        schedule: The learning rate over all steps.
+        seed: Decides the first parameters and every shuffle.
+
+    Raises:
+        OpsError: `batch_size` is below 1, or there are no examples.
     """
     total = len(training[0])
     if batch_size < 1 or not total:

@@ -7,8 +7,12 @@ from ops.step_config import StepConfig
 def sgd_update(theta: Array, velocity: Array, gradient: Array, rate: float, step_config: StepConfig) -> None:
     """One step of the rule in `ops.step_config.StepConfig`, in place.
 
-    theta, velocity, gradient: (parameters,), of one dtype; `gradient` is used up. With momentum 0 the
-    velocity is left as it is.
+    Args:
+        theta: (parameters,), of any dtype.
+        velocity: (parameters,), of the same dtype; left as it is where momentum is 0.
+        gradient: (parameters,), of the same dtype; it is overwritten.
+        rate: The learning rate.
+        step_config: The rule.
     """
     if step_config.weight_decay:
         gradient += step_config.weight_decay * theta

@@ -41,7 +41,13 @@ class Data:
 class ArrayEngine(OneByOne):
     """Runs steps one operator after another; the fast engines are held to what comes out here.
 
-    device: `cpu` for NumPy, `cuda` for CuPy. Raises Unsupported without CuPy or a GPU.
+    Args:
+        network: The network.
+        step_config: How its steps are taken.
+        device: `cpu` for NumPy, `cuda` for CuPy.
+
+    Raises:
+        Unsupported: There is no CuPy or no GPU.
     """
 
     name = "array"

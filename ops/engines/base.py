@@ -18,8 +18,9 @@ DeviceName = Literal["cpu", "cuda"]
 class Replica:
     """The state that is trained and averaged.
 
-    theta: (parameters,) float32, every parameter of the network in one vector.
-    velocity: (parameters,) float32, the momentum buffer; zeros where momentum is 0.
+    Attributes:
+        theta: (parameters,) float32, every parameter of the network in one vector.
+        velocity: (parameters,) float32, the momentum buffer; zeros where momentum is 0.
     """
 
     theta: Floats
@@ -30,11 +31,13 @@ class Replica:
 class Steps:
     """Some SGD steps to take, one after another.
 
-    examples: (total,) int32, numbers of the examples in the data set, step after step.
-    offsets: (steps + 1,) int32; step i takes `examples[offsets[i]:offsets[i + 1]]`.
-        A step may have no examples: it is skipped and leaves the replica as it is.
-    rates: (steps,) float32, the learning rate of each step.
-    seed, epoch: with an example's number they key its augmentation and dropout.
+    Attributes:
+        examples: (total,) int32, numbers of the examples in the data set, step after step.
+        offsets: (steps + 1,) int32; step i takes `examples[offsets[i]:offsets[i + 1]]`. A step may have no examples: it
+            is skipped and leaves the replica as it is.
+        rates: (steps,) float32, the learning rate of each step.
+        seed: With the epoch and an example's number it keys the example's augmentation and dropout.
+        epoch: See seed.
     """
 
     examples: NDArray[np.int32]
@@ -51,9 +54,11 @@ class Steps:
 class StepResult:
     """What came of some steps.
 
-    replica: the state after the last step (host arrays).
-    examples: how many were used; loss: the sum of their losses before each update, in nats
-    (with label smoothing if the step configuration has it); correct: how many were classified right then.
+    Attributes:
+        replica: The state after the last step (host arrays).
+        examples: How many were used.
+        loss: The sum of their losses before each update, in nats, with the configured label smoothing.
+        correct: How many of them were classified right before each update.
     """
 
     replica: Replica
@@ -163,8 +168,12 @@ class Engine(Protocol):
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Any:
         """Bring a data set where the steps will run.
 
-        images: (N, h, w) or (N, c, h, w) uint8; labels: (N,) uint8. What comes back is opaque, and may be kept and
-        given to `run` any number of times.
+        Args:
+            images: (N, h, w) or (N, c, h, w) uint8.
+            labels: (N,) uint8.
+
+        Returns:
+            The data set, opaque. It may be given to `run` any number of times.
         """
 
     def run(self, replica: Replica, data: Any, steps: Steps) -> StepResult:

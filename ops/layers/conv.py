@@ -15,10 +15,19 @@ from ops.layers.base import Context, Layer, Shape, register
 @register
 @dataclass(frozen=True)
 class Conv2D(Layer):
-    """`channels` filters slid over the input, with a bias for each unless `bias` is False.
+    """Filters slid over the input, with a bias for each.
 
-    `in_channels` is filled in when the layer takes its place in a network.
     Parameters: weight (channels, in_channels / groups, kernel height, kernel width), bias (channels,).
+
+    Attributes:
+        channels: How many filters there are.
+        kernel_size: Of a filter, an int or a (vertical, horizontal) pair.
+        stride: Likewise.
+        padding: Likewise.
+        dilation: Likewise.
+        groups: How many groups the channels are in.
+        bias: Whether there is one.
+        in_channels: Filled in when the layer takes its place in a network.
     """
 
     channels: int

@@ -16,7 +16,11 @@ from ops.layers.base import Context, Layer, Shape, register
 class Dense(Layer):
     """Every output is a weighted sum of all inputs: y = x wᵀ + b.
 
-    Parameters: weight (units, inputs), bias (units,) unless `bias` is False.
+    Parameters: weight (units, inputs), bias (units,).
+
+    Attributes:
+        units: How many outputs there are.
+        bias: Whether there is one.
     """
 
     units: int

@@ -13,8 +13,8 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
     Args:
         logits: (n, classes) float32 or float64, of any size: the largest is subtracted before exp is taken.
         labels: (n,) integers in [0, classes).
-        label_smoothing: The share of each target spread evenly over all classes (Szegedy et al., Rethinking the Inception
-            architecture, 2016).
+        label_smoothing: The share of each target spread evenly over all classes (Szegedy et al., Rethinking the
+            Inception architecture, 2016).
 
     Returns:
         `(loss, dlogits)`: a number of the logits' dtype (an array without axes on a GPU), and (n, classes). The mean

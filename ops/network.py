@@ -58,7 +58,7 @@ class Network:
             raise ShapeError(f"network {self.name!r} must have at least one layer")
         shape, bound = self.input_shape, []
         for layer in self.layers:
-            bound.append(layer.bound(shape))
+            bound.append(layer.bind(shape))
             shape = layer.output_shape(shape)
         object.__setattr__(self, "layers", tuple(bound))
 
@@ -117,7 +117,7 @@ class Network:
             views[piece.layer][piece.key] = theta[piece.start : piece.stop].reshape(piece.shape)
         return views
 
-    def named(self, theta: Array) -> Iterator[tuple[str, Array]]:
+    def named_parameters(self, theta: Array) -> Iterator[tuple[str, Array]]:
         """Each parameter's full name (`conv2d1.weight`) and its view into `theta`, in stored order."""
         views = self.parameters(theta)
         for piece in self.table:
@@ -127,7 +127,7 @@ class Network:
         """Fresh float32 parameters: weights from the initializer, biases zero; a function of the seed."""
         theta = np.zeros(self.num_parameters, np.float32)
         draw = INITIALIZERS[self.initializer]
-        for index, (_, view) in enumerate(self.named(theta)):
+        for index, (_, view) in enumerate(self.named_parameters(theta)):
             if view.ndim > 1:
                 view[...] = draw(generator(seed, "initial", index), view.shape)
         return theta

@@ -17,8 +17,8 @@ class Row:
         shape: Its output for one example.
         parameters: How many numbers it learns.
         flops: Floating-point operations of its matrix products, going forward with one example.
-        field: How many rows and columns of the image one of its outputs depends on, the padding around the image
-            included; None where it is the whole image.
+        receptive_field: How many rows and columns of the image one of its outputs depends on, the padding around the
+            image included; None where it is the whole image.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Row:
     shape: Shape
     parameters: int
     flops: int
-    field: tuple[int, int] | None
+    receptive_field: tuple[int, int] | None
 
 
 def rows(network: Network) -> list[Row]:
@@ -63,7 +63,7 @@ def summary(network: Network) -> str:
             _shape(row.shape),
             f"{row.parameters:,}",
             f"{row.flops:,}",
-            _shape(row.field) if row.field else "all",
+            _shape(row.receptive_field) if row.receptive_field else "all",
         )
         for row in table
     ]

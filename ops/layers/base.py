@@ -50,7 +50,7 @@ class Layer(ABC):
         """Names and shapes of what this layer learns, in the order in which they are stored."""
         return {}
 
-    def bound(self, input_shape: Shape) -> "Layer":
+    def bind(self, input_shape: Shape) -> "Layer":
         """This layer with what the input's shape decides filled in (a convolution's input channels)."""
         return self
 

@@ -57,7 +57,7 @@ class Conv2D(Layer):
             text += ", bias=False"
         return text + ")"
 
-    def bound(self, input_shape: Shape) -> "Conv2D":
+    def bind(self, input_shape: Shape) -> "Conv2D":
         if len(input_shape) != 3:
             raise ShapeError(f"Conv2D needs an input of shape (c, h, w), got {input_shape}")
         c = input_shape[0]
@@ -68,7 +68,7 @@ class Conv2D(Layer):
         return replace(self, in_channels=c)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        self.bound(input_shape)
+        self.bind(input_shape)
         return self.channels, *conv_output_size((input_shape[1], input_shape[2]), **self._window)
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:

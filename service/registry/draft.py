@@ -69,7 +69,7 @@ class Draft:
 
 def first_kernels(network: Network, theta: Floats) -> list[Floats]:
     """The kernels (h, w) of the first layer that has any, by output and input channel; empty without convolutions."""
-    for _, view in network.named(theta):
+    for _, view in network.named_parameters(theta):
         if view.ndim == 4:
             return list(view.reshape(-1, *view.shape[2:]))
     return []

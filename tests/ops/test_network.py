@@ -35,7 +35,7 @@ def test_the_table_tiles_the_flat_vector(network):
 
 def test_parameters_are_views_into_the_vector(network):
     theta = np.arange(network.num_parameters, dtype=np.float32)
-    named = dict(network.named(theta))
+    named = dict(network.named_parameters(theta))
     named["dense1.bias"][...] = -1
     assert (theta[204:209] == -1).all()
     np.testing.assert_array_equal(np.concatenate([part.ravel() for part in named.values()]), theta)
@@ -59,7 +59,7 @@ def test_equal_descriptions_are_equal_networks(network):
 def test_first_parameters_are_a_function_of_the_seed(network):
     np.testing.assert_array_equal(network.init_parameters(5), network.init_parameters(5))
     assert (network.init_parameters(5) != network.init_parameters(6)).any()
-    assert not dict(network.named(network.init_parameters(5)))["dense1.bias"].any()
+    assert not dict(network.named_parameters(network.init_parameters(5)))["dense1.bias"].any()
 
 
 def test_xavier_fills_its_bound_evenly():

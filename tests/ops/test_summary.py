@@ -49,7 +49,7 @@ def test_a_receptive_field_is_what_an_output_depends_on(layers):
     changed[np.arange(1600), np.arange(1600)] += 1
     seen = first_output(changed.reshape(1600, 1, 40, 40)) != first_output(image[None, None])
     rows_seen, columns_seen = np.nonzero(seen.reshape(40, 40))
-    assert (rows_seen.max() + 1, columns_seen.max() + 1) == rows(network)[-1].field
+    assert (rows_seen.max() + 1, columns_seen.max() + 1) == rows(network)[-1].receptive_field
 
 
 def test_the_printed_table_has_a_line_for_each_layer_and_totals():

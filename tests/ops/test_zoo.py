@@ -78,7 +78,7 @@ def test_alexnet_goes_forward_and_back_with_every_gradient_in_use():
     theta = network.init_parameters(0)
     loss, _, gradient = engine.gradient(theta, data, np.arange(2, dtype=np.int32), seed=0, epoch=0)
     assert np.isfinite(loss)
-    for name, part in network.named(gradient):
+    for name, part in network.named_parameters(gradient):
         assert np.isfinite(part).all(), name
         assert part.any(), name
 

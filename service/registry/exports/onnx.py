@@ -91,7 +91,7 @@ def mapping(*layers: type[Layer]) -> Callable[[Mapping], Mapping]:
 def onnx_model(network: Network, theta: Floats) -> bytes:
     """The serialised graph, checked. Raises InvalidInput for a layer that has no counterpart."""
     graph = Graph()
-    names = {name: graph.constant(name, view) for name, view in network.named(theta)}
+    names = {name: graph.constant(name, view) for name, view in network.named_parameters(theta)}
     for layer, name, shape in zip(network.layers, network.layer_names, network.shapes, strict=False):
         if type(layer) not in MAPPINGS:
             raise InvalidInput(f"layer {layer} of network {network.name!r} can't be written as ONNX")

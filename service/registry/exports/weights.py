@@ -16,7 +16,7 @@ from service.errors import DataError, InvalidInput
 
 def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
     """Each parameter under its name (`conv2d1.weight`), in the layout that PyTorch uses."""
-    return {name: np.array(view, np.float32) for name, view in network.named(theta)}
+    return {name: np.array(view, np.float32) for name, view in network.named_parameters(theta)}
 
 
 def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> Floats:
@@ -29,7 +29,7 @@ def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -
     wanted = [piece.name for piece in network.table]
     found = [tensors[name] for name in wanted] if set(tensors) == set(wanted) else _by_order(network, tensors)
     theta = np.empty(network.num_parameters, np.float32)
-    for (name, view), tensor in zip(network.named(theta), found, strict=True):
+    for (name, view), tensor in zip(network.named_parameters(theta), found, strict=True):
         if tensor.shape != view.shape:
             raise InvalidInput(f"{name} of network {network.name!r} has shape {view.shape}, got {tensor.shape}")
         view[...] = tensor

@@ -29,7 +29,7 @@ def as_torch(network: ops.Network, theta: np.ndarray) -> Any:
             case _:
                 modules.append({"Sigmoid": nn.Sigmoid, "ReLU": nn.ReLU, "Flatten": nn.Flatten}[type(layer).__name__]())
     model = nn.Sequential(*modules)
-    for (_, values), parameter in zip(network.named(theta), model.parameters(), strict=True):
+    for (_, values), parameter in zip(network.named_parameters(theta), model.parameters(), strict=True):
         assert tuple(parameter.shape) == values.shape
         parameter.data = torch.tensor(values)
     return model

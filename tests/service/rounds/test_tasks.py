@@ -56,7 +56,9 @@ def test_steps_match_pytorch_with_the_same_batches(home: Home, tmp_path: Path):
     network = torch.nn.Sequential(
         torch.nn.Flatten(), torch.nn.Linear(144, 256), torch.nn.ReLU(), torch.nn.Linear(256, 5)
     )
-    first = [torch.from_numpy(view.copy()) for _, view in job.network.named(job.initial_state().replica.theta)]
+    first = [
+        torch.from_numpy(view.copy()) for _, view in job.network.named_parameters(job.initial_state().replica.theta)
+    ]
     with torch.no_grad():
         for parameter, value in zip(network.parameters(), first, strict=True):
             parameter.copy_(value)
@@ -68,7 +70,7 @@ def test_steps_match_pytorch_with_the_same_batches(home: Home, tmp_path: Path):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
         optimizer.step()
-    ours = [view for _, view in job.network.named(last_state(job).replica.theta)]
+    ours = [view for _, view in job.network.named_parameters(last_state(job).replica.theta)]
     for mine, theirs in zip(ours, network.parameters(), strict=True):
         # 20 steps in float32 on both sides
         np.testing.assert_allclose(mine, theirs.detach().numpy(), rtol=1e-3, atol=1e-5)

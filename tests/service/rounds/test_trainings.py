@@ -109,7 +109,7 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
 
 def gradient(job: Job, theta: np.ndarray, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Of the mean cross-entropy of a perceptron with one hidden layer."""
-    w1, b1, w2, b2 = (view for _, view in job.network.named(theta))
+    w1, b1, w2, b2 = (view for _, view in job.network.named_parameters(theta))
     x = images.reshape(len(images), -1) / 255
     hidden = np.maximum(x @ w1.T + b1, 0)
     logits = hidden @ w2.T + b2

@@ -65,7 +65,7 @@ def test_validation_is_measured_on_exactly_the_examples_kept_out(home: Home, tmp
     held = evaluate(job, theta).validation
     assert held is not None
     images, labels = read(job.data.path, "train", job.data.digest)
-    views = dict(job.network.named(theta.astype(np.float64)))
+    views = dict(job.network.named_parameters(theta.astype(np.float64)))
     x = images[230:].reshape(70, -1) / 255
     hidden = np.maximum(x @ views["dense1.weight"].T + views["dense1.bias"], 0)
     logits = hidden @ views["dense2.weight"].T + views["dense2.bias"]

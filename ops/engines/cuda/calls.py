@@ -8,8 +8,7 @@ from math import prod
 from ops.engines.cuda import tiles
 from ops.engines.cuda.layout import Layout
 from ops.engines.cuda.tiles import WARP, Filter, Planes, Tile
-from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D
-from ops.layers.activation import Activation
+from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from ops.network import Network
 
 THREADS = 512
@@ -187,20 +186,24 @@ class DropoutCalls(Calls):
         return f"{self.name}({dy}, {dy}, {self.draw});"
 
 
-KINDS: dict[type, type[Calls]] = {
-    Activation: ActivationCalls,
+KINDS: dict[type[Layer], type[Calls]] = {
     AvgPool2D: PoolCalls,
     Conv2D: ConvCalls,
     Dense: DenseCalls,
     Dropout: DropoutCalls,
     Flatten: Calls,
+    LeakyReLU: ActivationCalls,
     MaxPool2D: PoolCalls,
+    ReLU: ActivationCalls,
+    Sigmoid: ActivationCalls,
+    Tanh: ActivationCalls,
 }
+"""The layers that the engine has kernels for, and what calls them. A subclass of a layer needs kernels of its own."""
 
 
 def calls(network: Network, place: Layout) -> list[Calls]:
     """The calls of each layer of a network that `check` takes."""
-    kinds = [next(KINDS[kind] for kind in type(layer).__mro__ if kind in KINDS) for layer in network.layers]
+    kinds = [KINDS[type(layer)] for layer in network.layers]
     return [kind(network, place, index) for index, kind in enumerate(kinds)]
 
 

@@ -1,12 +1,10 @@
 """What the engine takes on, told from metadata alone."""
 
+from ops.engines.cuda.calls import KINDS
 from ops.engines.cuda.layout import MOST_SHARED, layout
 from ops.errors import Unsupported
-from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from ops.network import Network
 from ops.step_config import StepConfig
-
-KINDS = (AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh)
 
 MOST_PARAMETERS = 2_000_000
 """Beyond it every block reading every weight costs more than a matrix product of the whole batch."""
@@ -20,7 +18,7 @@ def check(network: Network, step_config: StepConfig, shared: int = MOST_SHARED) 
     if step_config.precision != "float32":
         raise Unsupported(f"engine 'cuda' computes in float32, not in {step_config.precision}")
     for layer, name in zip(network.layers, network.layer_names, strict=True):
-        if not isinstance(layer, KINDS):
+        if type(layer) not in KINDS:
             raise Unsupported(f"engine 'cuda' has no kernels for {name} ({type(layer).__name__})")
     if not network.num_parameters:
         raise Unsupported(f"engine 'cuda' needs parameters to train, {network.name!r} has none")

@@ -30,3 +30,14 @@ def test_another_precision_is_for_a_gpu_and_for_no_engine_with_kernels_in_float3
     for check in (simd.check, cuda.check):
         with pytest.raises(ops.Unsupported, match="computes in float32, not in tf32"):
             check(NETWORK, step_config)
+
+
+@pytest.mark.parametrize("engine", [simd, cuda])
+def test_a_layer_derived_from_another_needs_kernels_of_its_own(engine):
+    class Clipped(ops.ReLU):
+        def value(self, x):
+            return super().value(x).clip(max=6)
+
+    network = ops.Network("clipped", (1, 4, 4), (ops.Flatten(), ops.Dense(3), Clipped()))
+    with pytest.raises(ops.Unsupported, match="no kernels for clipped1"):
+        engine.check(network, ops.StepConfig())

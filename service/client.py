@@ -95,10 +95,10 @@ class Atelier:
         self, *, dataset: str = "", min_accuracy: float = 0.0, tag: str = "", sort: str = "-created"
     ) -> Iterator[Model]:
         """Every version that matches, page after page."""
-        asked = {"dataset": dataset, "min_accuracy": min_accuracy, "tag": tag, "sort": sort, "limit": 100}
+        query = {"dataset": dataset, "min_accuracy": min_accuracy, "tag": tag, "sort": sort, "limit": 100}
         cursor = ""
         while True:
-            page = self._ask("GET", "/api/models", params={**asked, "cursor": cursor}).json()
+            page = self._request("GET", "/api/models", params={**query, "cursor": cursor}).json()
             yield from (_model(item) for item in page["items"])
             cursor = page["cursor"]
             if not cursor:
@@ -107,7 +107,7 @@ class Atelier:
     def model(self, label: str) -> Model:
         """One version: `name`, `name:version` or `name:alias`. Raises NotFound."""
         ref = ModelRef.parse(label)
-        return _model(self._ask("GET", f"/api/models/{ref.name}/versions/{ref.version}").json())
+        return _model(self._request("GET", f"/api/models/{ref.name}/versions/{ref.version}").json())
 
     def predict(
         self, label: str, image: str | Path | bytes | NDArray[Any], top: int = 3, scale: float | None = None
@@ -139,7 +139,7 @@ class Atelier:
     def download(self, label: str, file: str, target: Path) -> Path:
         """Fetch one of a version's files. Raises DataError where it arrived other than it was published."""
         model = self.model(label)
-        content = self._ask("GET", f"/api/models/{model.name}/versions/{model.version}/files/{file}").content
+        content = self._request("GET", f"/api/models/{model.name}/versions/{model.version}/files/{file}").content
         if sha256(content).hexdigest() != model.files[file]["sha256"]:
             raise DataError(f"{file} of {label} did not arrive whole")
         target.write_bytes(content)
@@ -147,23 +147,23 @@ class Atelier:
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Have an alias stand for a version; the service's token is needed."""
-        self._ask("PUT", f"/api/models/{name}/aliases/{alias}", json={"version": version})
+        self._request("PUT", f"/api/models/{name}/aliases/{alias}", json={"version": version})
 
     def runs(self) -> list[dict[str, Any]]:
         """The newest runs, at most 50; those with damaged files are left out."""
-        items: list[dict[str, Any]] = self._ask("GET", "/api/runs").json()["items"]
+        items: list[dict[str, Any]] = self._request("GET", "/api/runs").json()["items"]
         return items
 
     def _predict(self, label: str, top: int, **body: Any) -> list[list[Guess]]:
         ref = ModelRef.parse(label)
         params = {"version": ref.version, "top": top}
-        answer = self._ask("POST", f"/api/models/{ref.name}/predict", params=params, **body).json()
+        answer = self._request("POST", f"/api/models/{ref.name}/predict", params=params, **body).json()
         for number, texts in enumerate(answer.get("warnings", ())):
             for text in texts:
                 warnings.warn(f"image {number}: {text}", UnlikeTraining, stacklevel=4)
         return [[Guess(**guess) for guess in guesses] for guesses in answer["predictions"]]
 
-    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **request)
         except httpx.HTTPError as error:

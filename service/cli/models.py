@@ -23,7 +23,7 @@ def list_(context: Context, as_json: bool) -> None:
     """Every version of every model."""
     registry = Registry(context.home.models)
     found = registry.everything()
-    aliases = registry.standing_for(found)
+    aliases = registry.aliases_of(found)
     rows = [
         (m.name, str(m.version), ", ".join(aliases[m.label]), f"{m.metrics['test_accuracy']:.4f}", m.dataset, m.created)
         for m in found
@@ -42,7 +42,7 @@ def show_(context: Context, model: str, as_json: bool) -> None:
     """One version: MODEL is a name, or name:version, or name:alias."""
     registry = Registry(context.home.models)
     found = _found(registry, model)
-    aliases = registry.standing_for([found])[found.label]
+    aliases = registry.aliases_of([found])[found.label]
     lines = [
         f"{found.name} version {found.version}  {', '.join(aliases)}",
         *(f"  {key.replace('_', ' '):<16}{value:.4f}" for key, value in found.metrics.items()),
@@ -79,7 +79,7 @@ def compare(context: Context, chosen: tuple[str, ...], as_json: bool) -> None:
         "".join([f"{key.replace('_', ' '):<16}", *(f"{model.metrics[key]:>{width}.4f}" for model in found)])
         for key in found[0].metrics
     ]
-    aliases = registry.standing_for(found)
+    aliases = registry.aliases_of(found)
     show([_value(model, aliases[model.label]) for model in found], "\n".join(rows), as_json)
 
 

@@ -17,7 +17,7 @@ def serialize_model(registry: Registry, model: ModelVersion, prefix: str) -> dic
 
 def serialize_models(registry: Registry, models: Sequence[ModelVersion], prefix: str) -> list[dict[str, Any]]:
     """Several versions, as lists have them. prefix: the sub-path that links begin with."""
-    aliases = registry.standing_for(models)
+    aliases = registry.aliases_of(models)
     return [_serialize(model, aliases[model.label], prefix) for model in models]
 
 

@@ -1,4 +1,4 @@
-"""The model card: what a version is, how good it is and how to use it, in Markdown with a YAML head (README.md)."""
+"""The model card, README.md: what a version is, its figures and its use, in Markdown with a YAML head."""
 
 import json
 
@@ -13,9 +13,9 @@ def model_card(name: str, version: int, draft: Draft) -> str:
         f"| {each['name']} | {each['support']:,} | {each['precision']:.3f} | {each['recall']:.3f} | {each['f1']:.3f} |"
         for each in test["classes"]
     )
-    held = _validation(metrics.get("validation"))
+    validation = _validation_row(metrics.get("validation"))
     layers = "\n".join(f"    {line}" for line in str(draft.network).splitlines())
-    lineage = "\n".join(f"| {key} | `{_told(value)}` |" for key, value in draft.lineage.items())
+    lineage = "\n".join(f"| {key} | `{_as_text(value)}` |" for key, value in draft.lineage.items())
     return f"""---
 library_name: atelier
 pipeline_tag: image-classification
@@ -42,13 +42,14 @@ model-index:
 
 # {name}, version {version}
 
-A {draft.network.name} network of {draft.network.num_parameters:,} parameters that tells
-{len(draft.class_names)} classes of {draft.dataset} apart. It was trained in shards whose replicas were averaged.
+A {draft.network.name} network of {draft.network.num_parameters:,} parameters that
+classifies images into the {len(draft.class_names)} classes of {draft.dataset}.
+It was trained in shards whose replicas were averaged.
 
 | | loss | accuracy |
 |---|---|---|
 | train | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} |
-{held}| test ({test["examples"]:,} images) | {test["loss"]:.4f} | {test["accuracy"]:.4f} |
+{validation}| test ({test["examples"]:,} images) | {test["loss"]:.4f} | {test["accuracy"]:.4f} |
 
 Expected calibration error on the test images: {test["calibration_error"]:.4f}.
 
@@ -79,10 +80,10 @@ With PyTorch, into a module whose layers carry the names above (`{draft.network.
 
 ## Limits
 
-It knows these classes and no others, and answers with one of them whatever it is shown. The figures hold for images
-like those of the test set: one item, centred, bright on black, {h} by {w} pixels.
+It answers with one of these classes whatever it is shown. The figures hold for images like those of the test set:
+one item, centred, {h} by {w} pixels.
 
-## Where it comes from
+## Lineage
 
 | | |
 |---|---|
@@ -90,12 +91,12 @@ like those of the test set: one item, centred, bright on black, {h} by {w} pixel
 """
 
 
-def _validation(held: dict[str, float] | None) -> str:
-    if not held:
+def _validation_row(score: dict[str, float] | None) -> str:
+    if not score:
         return ""
-    which = f"validation ({held['examples']:,} training images kept out)"
-    return f"| {which} | {held['loss']:.4f} | {held['accuracy']:.4f} |\n"
+    which = f"validation ({score['examples']:,} training images held out)"
+    return f"| {which} | {score['loss']:.4f} | {score['accuracy']:.4f} |\n"
 
 
-def _told(value: object) -> str:
+def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

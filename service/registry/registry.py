@@ -23,7 +23,7 @@ from service.storage import MANIFEST, open_storage
 from service.storage.conditions import check_conditional_writes
 
 ATTEMPTS = 100
-"""How often a number or an alias is tried for while others get in before. Each failure is somebody else's success."""
+"""How often a write is repeated while other writers are quicker. Each failure is somebody else's success."""
 
 
 class Registry:
@@ -75,7 +75,7 @@ class Registry:
 
     def of_run(self, name: str, run: str) -> ModelVersion | None:
         """The version of a model that a run ended in, if it was published."""
-        return next((model for model in reversed(self._each(name)) if model.lineage.get("run") == run), None)
+        return next((model for model in reversed(self._versions_of(name)) if model.lineage.get("run") == run), None)
 
     def names(self) -> list[str]:
         """Every model that has a version."""
@@ -91,7 +91,7 @@ class Registry:
         """Which alias stands for which version."""
         return self._aliases(name)[0]
 
-    def standing_for(self, models: Iterable[ModelVersion]) -> dict[str, list[str]]:
+    def aliases_of(self, models: Iterable[ModelVersion]) -> dict[str, list[str]]:
         """The aliases of each version, by its label. Those of a model are read once for all its versions."""
         models = list(models)
         aliases = {name: self.aliases(name) for name in {model.name for model in models}}
@@ -101,7 +101,7 @@ class Registry:
         }
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Have an alias stand for a version from now on. Raises NotFound or InvalidInput."""
+        """Point an alias at a version. Raises NotFound or InvalidInput."""
         if alias.isdigit() or not _matches(alias):
             raise InvalidInput(f"an alias must match {NAME} and not be a number, got {alias!r}")
         self.get(name, str(version))
@@ -116,11 +116,11 @@ class Registry:
             raise
 
     def promote(self, name: str, alias: str, metric: str) -> ModelVersion:
-        """Have an alias stand for the best version by a metric: the lowest of a loss, the highest of all else.
+        """Point an alias at the best version by a metric: the lowest of a loss, the highest of all else.
 
         Of equals the oldest wins. Raises NotFound or InvalidInput.
         """
-        found = self._each(name)
+        found = self._versions_of(name)
         if not found:
             raise NotFound(f"there is no model {name!r}")
         if any(metric not in model.metrics for model in found):
@@ -136,10 +136,10 @@ class Registry:
         Raises NotFound, or Conflict where an alias stands for it.
         """
         model = self.get(name, str(version))
-        self._refuse_if_pointed_at(model)
+        self._refuse_if_aliased(model)
         self._storage.soft_delete(f"{name}/{version}")
         try:
-            self._refuse_if_pointed_at(model)
+            self._refuse_if_aliased(model)
         except Conflict:
             self._storage.restore(f"{name}/{version}")
             raise
@@ -156,7 +156,7 @@ class Registry:
         """Remove the files of versions deleted longer ago than `grace_s`, in seconds; their names."""
         return [folder.replace("/", ":") for folder in self._storage.purge(grace_s)]
 
-    def _each(self, name: str) -> list[ModelVersion]:
+    def _versions_of(self, name: str) -> list[ModelVersion]:
         """The versions of a model, oldest first."""
         found = []
         for version in self.versions(name):
@@ -173,7 +173,7 @@ class Registry:
             with suppress(Conflict):  # another publisher has that number
                 self._storage.publish(f"{name}/{version}", {**with_card, MANIFEST: manifest.encode()})
                 return version
-        raise Conflict(f"{name} can't be published: others take every number first")
+        raise Conflict(f"{name} can't be published: other publishers take every number first")
 
     def _read(self, folder: str) -> ModelVersion:
         manifest = json.loads(self._storage.read(f"{folder}/{MANIFEST}").content)
@@ -198,11 +198,11 @@ class Registry:
             with suppress(Conflict):  # another one was quicker, and what it wrote is to be kept
                 self._storage.write(f"{name}/aliases.json", (canonical_json(changed) + "\n").encode(), tag)
                 return
-        raise Conflict(f"the aliases of {name} can't be changed: others change them all the time")
+        raise Conflict(f"the aliases of {name} can't be changed: other writers change them all the time")
 
-    def _refuse_if_pointed_at(self, model: ModelVersion) -> None:
-        if standing := self.standing_for([model])[model.label]:
-            raise Conflict(f"{model.label} can't be deleted: {', '.join(standing)} stands for it")
+    def _refuse_if_aliased(self, model: ModelVersion) -> None:
+        if aliases := self.aliases_of([model])[model.label]:
+            raise Conflict(f"{model.label} can't be deleted: {', '.join(aliases)} stands for it")
 
     def _checked(self, name: str) -> str:
         if not _matches(name):
@@ -211,7 +211,7 @@ class Registry:
 
 
 def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) -> dict[str, Any]:
-    test, held = draft.metrics["test"], draft.metrics.get("validation")
+    test, validation = draft.metrics["test"], draft.metrics.get("validation")
     return {
         "name": name,
         "version": version,
@@ -229,7 +229,7 @@ def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) ->
             "train_accuracy": draft.metrics["train_accuracy"],
             "test_loss": test["loss"],
             "test_accuracy": test["accuracy"],
-            **{f"validation_{name}": held[name] for name in ("loss", "accuracy") if held},
+            **{f"validation_{name}": validation[name] for name in ("loss", "accuracy") if validation},
         },
         "preparation": draft.preparation,
         "statistics": draft.statistics,

@@ -110,6 +110,11 @@ class EmbeddedServer:
     def process_id(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended, by itself or by somebody else's doing."""
+        return self._process.poll() is not None
+
     def wait_until_ready(self) -> None:
         """Return as soon as it answers. Raises AtelierError where it ends instead, or takes too long."""
         host, port = self.url.removeprefix("http://").removesuffix("/api").split(":")
@@ -177,7 +182,7 @@ class PrefectServer:
             flows = import_module(module)
             if self.embedded is not None:
                 self.embedded.wait_until_ready()
-            with explained(home, embedded=self.embedded is not None):
+            with explained(home, self.embedded):
                 yield flows
         except TerminationSignal:
             raise KeyboardInterrupt from None

@@ -6,12 +6,17 @@ from contextlib import contextmanager
 
 import httpx
 
+from flows.embedded import EmbeddedServer
+from ops.errors import OpsError
 from service.errors import AtelierError
 from service.home import Home
 
+KNOWN = (AtelierError, OpsError, MemoryError)
+"""What the command line tells in one line of its own."""
+
 
 @contextmanager
-def explained(home: Home, *, embedded: bool = False) -> Iterator[None]:
+def explained(home: Home, embedded: EmbeddedServer | None = None) -> Iterator[None]:
     """Say in one line why the server can't be used any more.
 
     A server of our own keeps its records in the home, so that a disk that is full or read-only fails it too. Where the
@@ -19,15 +24,18 @@ def explained(home: Home, *, embedded: bool = False) -> Iterator[None]:
 
     Args:
         home: Where the flows work.
-        embedded: Whether the server is our own.
+        embedded: The server, where it is our own.
 
     Raises:
         AtelierError: What is wrong.
     """
     try:
         yield
-    except httpx.HTTPError as error:
-        raise _cause(error) or AtelierError(_own(error, home) if embedded else _foreign(error)) from None
+    except Exception as error:
+        gone = embedded is not None and embedded.has_ended
+        if isinstance(error, KNOWN) or not (gone or isinstance(error, httpx.HTTPError)):
+            raise
+        raise _cause(error) or AtelierError(_own(error, home, embedded) if embedded else _foreign(error)) from None
 
 
 def _cause(error: BaseException) -> AtelierError | None:
@@ -38,19 +46,19 @@ def _cause(error: BaseException) -> AtelierError | None:
     return before
 
 
-def _own(error: httpx.HTTPError, home: Home) -> str:
+def _own(error: Exception, home: Home, server: EmbeddedServer) -> str:
     try:
         home.prepare()
     except AtelierError as problem:
         return f"{problem}; what was trained stands: `atelier runs list` shows what can be resumed"
     first = (str(error).splitlines() or [type(error).__name__])[0]
+    what = "ended by itself: is there enough memory?" if server.has_ended else f"failed ({first}):"
     return (
-        f"Prefect's embedded server failed ({first}); `atelier runs list` shows what can be resumed, "
-        f"{home.root / 'prefect' / 'server.log'} what the server said"
+        f"Prefect's embedded server {what} Its words are in {server.log}; `atelier runs list` shows what can be resumed"
     )
 
 
-def _foreign(error: httpx.HTTPError) -> str:
+def _foreign(error: Exception) -> str:
     address = os.environ["PREFECT_API_URL"]
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
@@ -11,6 +12,16 @@ from service.errors import AtelierError, InvalidInput
 
 LEAST_FREE_BYTES = 32 << 20
 """With less room than this nothing is begun: Prefect's own database would not come up, and say so late and long."""
+
+
+def check_text(name: str, value: str) -> None:
+    """Raise InvalidInput for what JSON and a database can't hold: the name of a file that isn't UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        names = sys.getfilesystemencoding()
+        hint = "" if names == "utf-8" else f"; file names are read as {names} here, with PYTHONUTF8=1 as UTF-8"
+        raise InvalidInput(f"{name} must be text in UTF-8, got {value!r}{hint}") from None
 
 
 @dataclass(frozen=True)
@@ -25,8 +36,13 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """The home that the environment names. Raises InvalidInput where the endpoint of its object storage is none."""
+        """The home that the environment names.
+
+        Raises:
+            InvalidInput: Its name is no text, or the endpoint of its object storage is no address.
+        """
         root = Path(os.environ.get("ATELIER_HOME") or "~/.atelier").expanduser().absolute()
+        check_text("ATELIER_HOME", str(root))
         elsewhere = os.environ.get("ATELIER_MODELS", "")
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
         # Here, since the library that takes this variable doesn't survive an address without a scheme.

@@ -8,6 +8,7 @@ import click
 from service.cli.main import Context
 from service.cli.output import show
 from service.data import check_name
+from service.home import check_text
 
 
 @click.command()
@@ -21,6 +22,7 @@ from service.data import check_name
 @click.pass_obj
 def ingest(context: Context, dataset: str, source: Path | None, as_json: bool) -> None:
     """Bring a data set into the store."""
+    check_text("--source", str(source or ""))
     info = context.pipelines.ingest(context.home, check_name(dataset), source)
     text = (
         f"{info.name}: {info.train:,} training and {info.test:,} test images of "

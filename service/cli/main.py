@@ -80,6 +80,8 @@ def command(pipelines: Pipelines, arguments: list[str] | None = None) -> NoRetur
             _fail(str(error), error.exit_status)
         except BrokenPipeError:
             _leave_pipe()
+        except MemoryError as error:
+            _fail(f"there is not enough memory: {str(error) or 'an allocation failed'}", AtelierError.exit_status)
         except ValueError as error:
             from ops.errors import OpsError  # takes half as long to import as all that came before
 

@@ -12,6 +12,7 @@ from service.cli.output import show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.errors import InvalidInput
+from service.home import check_text
 from service.rounds.strategies.registry import unread_options
 from service.runs import RunFolder, new_run_id
 from service.training.preflight import check_training
@@ -35,6 +36,8 @@ def train(
     """Train a network, measure it, and publish it as a model."""
     chosen = nested_options(TrainConfig, options)
     warm_start = WarmStart(fork or "", init or "")
+    check_text("--fork", warm_start.fork)
+    check_text("--init", warm_start.init)
     if resume and (chosen or warm_start != FRESH):
         excluded = [*_flags(chosen), *(f"--{name}" for name, value in asdict(warm_start).items() if value)]
         raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(excluded)}")

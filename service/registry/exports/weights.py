@@ -13,6 +13,9 @@ from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, InvalidInput
 
+READABLE = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
+"""The types of tensors that NumPy can hold, by safetensors' names."""
+
 
 def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
     """Each parameter under its name (`conv2d1.weight`), in the layout that PyTorch uses."""
@@ -40,11 +43,25 @@ def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -
 
 def read_weights(path: Path) -> dict[str, NDArray[np.generic]]:
     """The tensors of a safetensors file. Raises DataError where it isn't one: pickled files are never opened."""
+    import ml_dtypes  # noqa: F401 -- has NumPy know bfloat16; it comes with ONNX, and takes long to import
+
     try:
+        _check_types(path)
         tensors: dict[str, NDArray[np.generic]] = load_file(path)
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise DataError(f"{path} is not a safetensors file that can be read: {error}") from None
     return tensors
+
+
+def _check_types(path: Path) -> None:
+    """Raise DataError where a tensor is of a type that NumPy lacks, such as those of 8 bits."""
+    with safetensors.safe_open(path, framework="np") as file:
+        types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 -- it is no mapping
+    for name, found in types.items():
+        if found not in READABLE:
+            raise DataError(
+                f"{name} in {path} is of type {found}, which can't be read: convert it to float32 where it comes from"
+            )
 
 
 def _by_order(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:

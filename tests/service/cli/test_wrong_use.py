@@ -1,13 +1,14 @@
 """Wrong use and failures: one line that says what is wrong, the right exit status, never a traceback."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from service.cli import Pipelines, command
 from service.home import Home
-from tests.commands import atelier
+from tests.commands import atelier, start
 from tests.jobs import blobs_store
 
 
@@ -137,3 +138,45 @@ def test_a_damaged_run_is_told_and_hides_no_other(home: Home, capsys, asked: str
     assert "config.json is damaged" in told.err
     assert told.err.count("\n") == 1, told.err
     assert told.out.splitlines()[1].split()[:2] == ["spoiled", "damaged"]
+
+
+NOT_UTF8 = "\udcff"
+"""How Python holds the byte 0xFF of a file's name, which no UTF-8 has."""
+
+
+@pytest.mark.parametrize("words", [["ingest", "--source", NOT_UTF8], ["train", "--init", NOT_UTF8], ["runs", "list"]])
+def test_a_name_that_is_no_text_is_told(tmp_path: Path, words: list[str]):
+    done = atelier(*words, home=tmp_path / (NOT_UTF8 if words[0] == "runs" else "home"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "must be text in UTF-8" in done.stderr
+
+
+def test_the_c_locale_holds_nothing_up(tmp_path: Path):
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = atelier("bench", "scaling", "--help", home=tmp_path, **bare)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1, 2, …, cores" in done.stdout
+    named = atelier("train", "--init", "ü.safetensors", home=tmp_path, **bare)
+    assert (named.returncode, named.stderr.count("\n")) == (2, 1), named.stderr
+    assert "with PYTHONUTF8=1 as UTF-8" in named.stderr
+
+
+def test_too_little_memory_is_told_in_one_line(home: Home, capsys):
+    def allocate(*_: object) -> None:
+        raise MemoryError("Unable to allocate 3.00 TiB")
+
+    with pytest.raises(SystemExit) as left:
+        command(replace(NOTHING_RUNS, ingest=allocate), ["ingest"])
+    assert (left.value.code, capsys.readouterr().err) == (
+        1,
+        "atelier: there is not enough memory: Unable to allocate 3.00 TiB\n",
+    )
+
+
+def test_a_reader_that_has_had_enough_is_no_failure_to_talk_about(tmp_path: Path):
+    process = start("bench", "scaling", "--help", home=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert (process.stderr.read(), process.wait(60)) == ("", 1)
+    process.stderr.close()

@@ -1,5 +1,7 @@
 """Runs that start from weights: our own, a model's, PyTorch's."""
 
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from safetensors.numpy import save_file
 from service.config import from_preset
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
-from service.registry.exports.weights import as_tensors
+from service.registry.exports.weights import as_tensors, read_weights
 from service.rounds.job import Job
 from service.rounds.train_state import TrainState
 from service.training.history import final_checkpoint
@@ -74,17 +76,32 @@ def test_a_state_dict_of_pytorch_is_a_starting_point(home: Home, job: Job, tmp_p
     np.testing.assert_array_equal(found.state.replica.theta, flat)
 
 
+def write_tensor(path: Path, kind: str, content: bytes) -> None:
+    """A safetensors file with one tensor `w` of four elements, of a type that NumPy may lack."""
+    header = json.dumps({"w": {"dtype": kind, "shape": [4], "data_offsets": [0, len(content)]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + content)
+
+
+def test_bfloat16_can_be_read(tmp_path: Path):
+    write_tensor(tmp_path / "w.safetensors", "BF16", np.array([0x3F80, 0xC000, 0, 0x4049], "<u2").tobytes())
+    np.testing.assert_array_equal(read_weights(tmp_path / "w.safetensors")["w"], [1, -2, 0, 3.140625])
+
+
 def test_what_is_no_starting_point_is_told(home: Home, job: Job, tmp_path: Path):
     publish(home.models, "lenet")
     (tmp_path / "net.pt").write_bytes(b"\x80\x04pickle")
     (tmp_path / "cut.safetensors").write_bytes(b"\x08")
     save_file({"w": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    for kind in ("F8_E4M3", "F8_E5M2"):
+        write_tensor(tmp_path / f"{kind}.safetensors", kind, bytes(4))
     wrong = {
         "nothing": (NotFound, "there is no version 'champion' of model 'nothing'"),
         "lenet": (InvalidInput, "train with the same --model"),
         str(tmp_path / "gone.safetensors"): (DataError, "No such file"),
         str(tmp_path / "net.pt"): (DataError, "never opened: convert it"),
         str(tmp_path / "cut.safetensors"): (DataError, "is not a safetensors file"),
+        str(tmp_path / "F8_E4M3.safetensors"): (DataError, "w in .* is of type F8_E4M3, .* convert it to float32"),
+        str(tmp_path / "F8_E5M2.safetensors"): (DataError, "w in .* is of type F8_E5M2, .* convert it to float32"),
         str(tmp_path / "other.safetensors"): (InvalidInput, "network .mlp. has . parameters"),
     }
     for init, (kind, message) in wrong.items():

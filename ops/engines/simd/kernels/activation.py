@@ -30,24 +30,24 @@ class ActivationKernels(LayerKernels):
         """dy f'(x), from y = f(x)."""
         raise NotImplementedError
 
-    def forward(self, at: Buffers) -> list[Kernel]:
-        return self._map("forward", self.elements, at)
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        return self._map("forward", self.elements, buffers)
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
-        return self._map("single_example", self.single_vectors, at)
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        return self._map("single_example", self.single_vectors, buffers)
 
-    def backward(self, at: Buffers) -> list[Kernel]:
+    def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
-            gradient = at.output_gradient().at(code)
+            gradient = buffers.output_gradient().at(code)
             with code.loop(0, self.elements) as n:
                 place = n * code.lanes + gradient
-                code.store(self.slope(code, code.load(place), code.load(n * code.lanes + at.y)), place)
+                code.store(self.slope(code, code.load(place), code.load(n * code.lanes + buffers.y)), place)
 
-        return [] if at.slope_applied else [self.kernel("backward", write)]
+        return [] if buffers.slope_applied else [self.kernel("backward", write)]
 
-    def _map(self, what: str, vectors: int, at: Buffers) -> list[Kernel]:
-        write = partial(map_elements, function=self.value, vectors=vectors, x=at.x, y=at.y)
-        return [self.kernel(what, write)] if at.x != at.y else []
+    def _map(self, what: str, vectors: int, buffers: Buffers) -> list[Kernel]:
+        write = partial(map_elements, function=self.value, vectors=vectors, x=buffers.x, y=buffers.y)
+        return [self.kernel(what, write)] if buffers.x != buffers.y else []
 
 
 @register(Sigmoid)

@@ -30,7 +30,7 @@ class LayerKernels:
         shares_gradient: Whether it changes the gradient in place: dx lies where dy does.
         overwrites_input: Whether dx may take the place of x, since x is used for the last time when dx is written.
         keeps_panel: Whether it needs the gradients dy of all blocks of a panel at once (`panel`).
-        is_slow_alone: Whether its single-example kernel takes as long as a whole block.
+        is_slow_single: Whether its single-example kernel takes as long as a whole block.
         row_parameters: The parameters stored as a matrix with padded rows, whose gradients `panel` adds up. The
             others are vectors, whose gradients `backward` adds up for each lane.
         transposed_parameters: Those of the row parameters that single-example kernels read transposed.
@@ -42,7 +42,7 @@ class LayerKernels:
     shares_gradient: ClassVar[bool] = False
     overwrites_input: bool = False
     keeps_panel: ClassVar[bool] = False
-    is_slow_alone: bool = False
+    is_slow_single: bool = False
     row_parameters: ClassVar[tuple[str, ...]] = ()
     transposed_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -65,26 +65,26 @@ class LayerKernels:
         """Room that each block of a panel has for itself, by name, in vectors."""
         return {}
 
-    def forward(self, at: Buffers) -> list[Kernel]:
+    def forward(self, buffers: Buffers) -> list[Kernel]:
         """From x to y for a block, in training."""
         raise NotImplementedError
 
-    def predict(self, at: Buffers) -> list[Kernel]:
+    def predict(self, buffers: Buffers) -> list[Kernel]:
         """From x to y for a block, when predicting."""
-        return self.forward(at)
+        return self.forward(buffers)
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
         """From x to y for one example, whose numbers lie without gaps, (c, h, w).
 
         Every sum takes its terms in the order of `predict`, so that the results have the same bits.
         """
         raise NotImplementedError
 
-    def backward(self, at: Buffers) -> list[Kernel]:
+    def backward(self, buffers: Buffers) -> list[Kernel]:
         """From dy to dx and to the gradients of parameters, for a block."""
         return []
 
-    def panel(self, at: Buffers) -> list[Kernel]:
+    def panel(self, buffers: Buffers) -> list[Kernel]:
         """Gradients of `row_parameters`, for all blocks of a panel."""
         return []
 

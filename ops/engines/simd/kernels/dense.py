@@ -34,42 +34,46 @@ class DenseKernels(LayerKernels):
     def panel_workspace(self) -> dict[str, int]:
         return {"rows": padded(self.elements)}
 
-    def forward(self, at: Buffers) -> list[Kernel]:
-        weight, start = at.parameters["weight"], at.parameter("weight")
-        write = partial(forward, weight=weight, x=at.x, start=start, bias=at.bias(), epilogue=at.store_result)
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        weight, start = buffers.parameters["weight"], buffers.parameter("weight")
+        write = partial(
+            forward, weight=weight, x=buffers.x, start=start, bias=buffers.bias(), epilogue=buffers.store_result
+        )
         return [self.kernel("forward", write, self.flops)]
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", partial(forward_single, weight=at.parameters["weight"], at=at))]
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        return [
+            self.kernel("single_example", partial(forward_single, weight=buffers.parameters["weight"], buffers=buffers))
+        ]
 
-    def backward(self, at: Buffers) -> list[Kernel]:
-        dy, rows = at.output_gradient(), at.workspace["rows"]
+    def backward(self, buffers: Buffers) -> list[Kernel]:
+        dy, rows = buffers.output_gradient(), buffers.workspace["rows"]
 
         def write_rows(code: Code) -> None:
-            copy_examples(code, self.elements, at.x, rows.at(code))
+            copy_examples(code, self.elements, buffers.x, rows.at(code))
 
         def write_bias(code: Code) -> None:
-            bias_gradient(code, self.layer.units, 1, dy.at(code), at.lane_sums["bias"])
+            bias_gradient(code, self.layer.units, 1, dy.at(code), buffers.lane_sums["bias"])
 
         def write_input(code: Code) -> None:
-            weight = at.parameters["weight"]
-            input_gradient(code, weight, dy.at(code), at.parameter("weight"), at.store_gradient)
+            weight = buffers.parameters["weight"]
+            input_gradient(code, weight, dy.at(code), buffers.parameter("weight"), buffers.store_gradient)
 
         kernels = [self.kernel("copy_examples", write_rows)]
         if self.layer.bias:
             kernels.append(self.kernel("bias_gradient", write_bias))
-        if at.dx:
+        if buffers.dx:
             kernels.append(self.kernel("input_gradient", write_input, self.flops))
         return kernels
 
-    def panel(self, at: Buffers) -> list[Kernel]:
-        weight = at.parameters["weight"]
+    def panel(self, buffers: Buffers) -> list[Kernel]:
+        weight = buffers.parameters["weight"]
         write = partial(
             weight_gradient,
             weight=weight,
-            dy=at.output_gradient(),
-            rows=at.workspace["rows"],
-            gradient=at.gradient + weight.start,
+            dy=buffers.output_gradient(),
+            rows=buffers.workspace["rows"],
+            gradient=buffers.gradient + weight.start,
         )
         return [self.kernel("weight_gradient", write, self.flops)]
 
@@ -151,9 +155,9 @@ def weight_gradient(code: Code, weight: Parameter, dy: Area, rows: Area, gradien
                     code.store(total.get(), place, base)
 
 
-def forward_single(code: Code, weight: Parameter, at: Buffers) -> None:
+def forward_single(code: Code, weight: Parameter, buffers: Buffers) -> None:
     """As `forward` for one example, a vector of units o at a time, from the transposed weights."""
-    width, bias = padded(weight.rows), at.bias()
+    width, bias = padded(weight.rows), buffers.bias()
     across, _ = tile_shape(width // code.lanes, 1)
     for first, count, many in split(width // code.lanes, across):
         with code.loop(0, count) as part:
@@ -166,7 +170,7 @@ def forward_single(code: Code, weight: Parameter, at: Buffers) -> None:
                 terms = [(n, k * width + n * code.lanes, k) for k in range(ks) for n in range(many)]
                 with code.loop(0, k_count) as turn:
                     k = turn * ks + k_first
-                    a, b = code.address(k * width + o + at.transposed["weight"]), code.address(k + at.x)
+                    a, b = code.address(k * width + o + buffers.transposed["weight"]), code.address(k + buffers.x)
                     add_products(sums, terms, (code.load, a), (code.broadcast, b))
             for n, total in enumerate(sums):
-                at.store_result(code, total.get(), o + n * code.lanes)
+                buffers.store_result(code, total.get(), o + n * code.lanes)

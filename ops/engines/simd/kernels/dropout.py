@@ -23,8 +23,8 @@ class DropoutKernels(LayerKernels):
     def block_workspace(self) -> dict[str, int]:
         return {"mask": self.elements}
 
-    def forward(self, at: Buffers) -> list[Kernel]:
-        rate, mask = self.layer.rate, at.workspace["mask"].start
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        rate, mask = self.layer.rate, buffers.workspace["mask"].start
 
         def write(code: Code) -> None:
             threshold = code.int_constant(min(round(rate * 2**32), 2**32 - 1))
@@ -34,24 +34,24 @@ class DropoutKernels(LayerKernels):
                     kept = code.select(code.builder.icmp_unsigned(">=", word, threshold), scale, zero)
                     place = quarter * (4 * code.lanes) + n * code.lanes
                     code.store(kept, place + mask)
-                    code.store(code.load(place + at.x) * kept, place + at.y)
+                    code.store(code.load(place + buffers.x) * kept, place + buffers.y)
 
         return [self.kernel("forward", write)]
 
-    def predict(self, at: Buffers) -> list[Kernel]:
-        return [self._copy("copy", self.elements, at)]
+    def predict(self, buffers: Buffers) -> list[Kernel]:
+        return [self._copy("copy", self.elements, buffers)]
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
-        return [self._copy("single_example", self.single_vectors, at)]
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        return [self._copy("single_example", self.single_vectors, buffers)]
 
-    def backward(self, at: Buffers) -> list[Kernel]:
+    def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
             with code.loop(0, self.elements) as n:
                 place = n * code.lanes
-                dy = code.load(place + at.output_gradient().at(code))
-                at.store_gradient(code, dy * code.load(place + at.workspace["mask"].start), place)
+                dy = code.load(place + buffers.output_gradient().at(code))
+                buffers.store_gradient(code, dy * code.load(place + buffers.workspace["mask"].start), place)
 
-        return [self.kernel("backward", write)] if at.dx else []
+        return [self.kernel("backward", write)] if buffers.dx else []
 
-    def _copy(self, what: str, vectors: int, at: Buffers) -> Kernel:
-        return self.kernel(what, partial(map_elements, function=identity, vectors=vectors, x=at.x, y=at.y))
+    def _copy(self, what: str, vectors: int, buffers: Buffers) -> Kernel:
+        return self.kernel(what, partial(map_elements, function=identity, vectors=vectors, x=buffers.x, y=buffers.y))

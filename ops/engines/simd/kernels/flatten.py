@@ -15,8 +15,8 @@ class FlattenKernels(LayerKernels):
     shares_values = True
     shares_gradient = True
 
-    def forward(self, at: Buffers) -> list[Kernel]:
+    def forward(self, buffers: Buffers) -> list[Kernel]:
         return []
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
         return []

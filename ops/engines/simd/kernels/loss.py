@@ -9,7 +9,7 @@ from ops.engines.simd.kernels.buffers import StepBuffers
 
 
 def softmax_cross_entropy(
-    code: Code, at: StepBuffers, classes: int, logits: int, dy: Offset, label_smoothing: float
+    code: Code, buffers: StepBuffers, classes: int, logits: int, dy: Offset, label_smoothing: float
 ) -> None:
     """The gradient of the batch's mean loss for the logits, and what each example's loss is made of.
 
@@ -18,7 +18,7 @@ def softmax_cross_entropy(
 
     Args:
         code: The kernel.
-        at: Where `weight` is read and `exp_sum`, `target_dot` and `correct` are written.
+        buffers: Where `weight` is read and `exp_sum`, `target_dot` and `correct` are written.
         classes: How many logits an example has.
         logits: Where they are.
         dy: Where the gradient goes.
@@ -50,7 +50,7 @@ def softmax_cross_entropy(
         exp_sum.set(exp_sum.get() + power)
         target_dot.set(_target(code, is_label(c), label_smoothing, classes).fma(shifted, target_dot.get()))
         code.store(power, c * code.lanes + dy)
-    weight = code.load(at.weight)
+    weight = code.load(buffers.weight)
     inverse = one / exp_sum.get()
     with code.loop(0, classes) as c:
         probability = code.load(c * code.lanes + dy) * inverse
@@ -58,7 +58,7 @@ def softmax_cross_entropy(
         # a lane without an example gets zero even where its logits are not finite
         gradient = code.select(weight.compare("==", zero), zero, difference * weight)
         code.store(gradient, c * code.lanes + dy)
-    results = (at.exp_sum, exp_sum.get()), (at.target_dot, target_dot.get()), (at.correct, correct.get())
+    results = (buffers.exp_sum, exp_sum.get()), (buffers.target_dot, target_dot.get()), (buffers.correct, correct.get())
     for place, value in results:
         code.store(value, place)
 

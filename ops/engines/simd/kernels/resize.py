@@ -19,20 +19,22 @@ from ops.layers import Resize, Shape
 class ResizeKernels(LayerKernels):
     """y = x interpolated at the centres of the new pixels (see `ops.resize`)."""
 
-    def forward(self, at: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(at))]
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("forward", self._forward(buffers))]
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", self._forward(at), lanes=1)]
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("single_example", self._forward(buffers), lanes=1)]
 
-    def backward(self, at: Buffers) -> list[Kernel]:
+    def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
-            backward(code, self.x_shape, self.y_shape, at.output_gradient().at(code), at.input_gradient().at(code))
+            backward(
+                code, self.x_shape, self.y_shape, buffers.output_gradient().at(code), buffers.input_gradient().at(code)
+            )
 
-        return [self.kernel("backward", write)] if at.dx else []
+        return [self.kernel("backward", write)] if buffers.dx else []
 
-    def _forward(self, at: Buffers) -> partial[None]:
-        return partial(forward, x_shape=self.x_shape, y_shape=self.y_shape, x=at.x, y=at.y)
+    def _forward(self, buffers: Buffers) -> partial[None]:
+        return partial(forward, x_shape=self.x_shape, y_shape=self.y_shape, x=buffers.x, y=buffers.y)
 
 
 @dataclass(frozen=True)

@@ -26,17 +26,17 @@ def sum_lanes(code: Code, lane_sums: int, count: int, gradient: int) -> None:
         code.store(first, n + gradient)
 
 
-def step(code: Code, at: StepBuffers, step_config: StepConfig) -> None:
+def step(code: Code, buffers: StepBuffers, step_config: StepConfig) -> None:
     """One step of the rule in `ops.step_config.StepConfig` for all parameters; the padding's zeros stay zero."""
-    rate = code.load(at.rate)
+    rate = code.load(buffers.rate)
     momentum = code.constant(step_config.momentum)
-    with code.loop(0, at.count, code.lanes) as n:
-        theta, g = code.load(n + at.theta), code.load(n + at.gradient)
+    with code.loop(0, buffers.count, code.lanes) as n:
+        theta, g = code.load(n + buffers.theta), code.load(n + buffers.gradient)
         if step_config.weight_decay:
             g = theta.fma(code.constant(step_config.weight_decay), g)
         direction = g
         if step_config.momentum:
-            velocity = code.load(n + at.velocity).fma(momentum, g)
-            code.store(velocity, n + at.velocity)
+            velocity = code.load(n + buffers.velocity).fma(momentum, g)
+            code.store(velocity, n + buffers.velocity)
             direction = velocity.fma(momentum, g) if step_config.nesterov else velocity
-        code.store((-rate).fma(direction, theta), n + at.theta)
+        code.store((-rate).fma(direction, theta), n + buffers.theta)

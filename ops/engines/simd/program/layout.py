@@ -49,19 +49,19 @@ class Layout:
         self.lanes = cpu().lanes
         self.kernels = kernels_of(network)
         count = self._place_parameters()
-        theta, velocity, gradient = (self._take(count) for _ in range(3))
-        self.step = StepBuffers(theta, velocity, gradient, count, *(self._take(self.lanes) for _ in range(5)))
+        theta, velocity, gradient = (self._allocate(count) for _ in range(3))
+        self.step = StepBuffers(theta, velocity, gradient, count, *(self._allocate(self.lanes) for _ in range(5)))
         self.values = self._place_values()
         self.gradients = self._place_gradients()
         self.gradients.setdefault(len(network.layers), Area(self.values[-1]))
         self.lane_sums = {
-            (position, name): self._take(parameter.size * self.lanes)
+            (position, name): self._allocate(parameter.size * self.lanes)
             for (position, name), parameter in self.parameters.items()
             if name not in self.kernels[position].row_parameters
         }
         self.workspace = self._place_workspace()
         self.transposed = {
-            (position, name): self._take(parameter.columns * padded(parameter.rows))
+            (position, name): self._allocate(parameter.columns * padded(parameter.rows))
             for (position, name), parameter in self.parameters.items()
             if name in self.kernels[position].transposed_parameters
         }
@@ -79,7 +79,7 @@ class Layout:
     @property
     def most_single_examples(self) -> int:
         """Up to how many examples are faster one by one than as a block, which computes all its lanes (measured)."""
-        return 1 if any(kernels.is_slow_alone for kernels in self.kernels) else max(1, self.lanes // 5)
+        return 1 if any(kernels.is_slow_single for kernels in self.kernels) else max(1, self.lanes // 5)
 
     def buffers(self, position: int) -> Buffers:
         """What the kernels of one layer work on."""
@@ -144,11 +144,11 @@ class Layout:
         return offset
 
     def _place_values(self) -> list[int]:
-        values = [self._take(padded(prod(self.network.shapes[0])) * self.lanes)]
+        values = [self._allocate(padded(prod(self.network.shapes[0])) * self.lanes)]
         for position, kernels in enumerate(self.kernels):
             is_fused = position > 0 and self._fused_activation(position - 1) is not None
             size = padded(prod(self.network.shapes[position + 1])) * self.lanes
-            values.append(values[-1] if kernels.shares_values or is_fused else self._take(size))
+            values.append(values[-1] if kernels.shares_values or is_fused else self._allocate(size))
         return values
 
     def _place_gradients(self) -> dict[int, Area]:
@@ -164,22 +164,22 @@ class Layout:
                 origin -= 1
             size = padded(prod(self.network.shapes[boundary])) * self.lanes
             if self.kernels[origin - 1].keeps_panel:
-                areas[boundary] = Area(self._take(PANEL * size), size)
+                areas[boundary] = Area(self._allocate(PANEL * size), size)
             elif boundary < last and self._gradient_replaces_values(boundary):
                 areas[boundary] = Area(self.values[boundary])
             else:
-                areas[boundary] = Area(self._take(size))
+                areas[boundary] = Area(self._allocate(size))
         return areas
 
     def _place_workspace(self) -> dict[tuple[int, str], Area]:
         areas: dict[tuple[int, str], Area] = {}
         for position, kernels in enumerate(self.kernels):
             for name, vectors in kernels.block_workspace().items():
-                areas[position, name] = Area(self._take(padded(vectors) * self.lanes))
+                areas[position, name] = Area(self._allocate(padded(vectors) * self.lanes))
         for position, kernels in enumerate(self.kernels):
             for name, vectors in kernels.panel_workspace().items():
                 size = padded(vectors) * self.lanes
-                areas[position, name] = Area(self._take(PANEL * size), size)
+                areas[position, name] = Area(self._allocate(PANEL * size), size)
         return areas
 
     def _fused_activation(self, position: int) -> ActivationKernels | None:
@@ -215,6 +215,6 @@ class Layout:
             and self._fused_activation(boundary - 2) is not None
         )
 
-    def _take(self, count: int) -> int:
+    def _allocate(self, count: int) -> int:
         start, self.size = self.size, self.size + padded(count)
         return start

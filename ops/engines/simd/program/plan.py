@@ -55,15 +55,15 @@ class Plan:
         self.scale.append(Kernel("scale", partial(pixels.scale, length=length, x=x)))
         self.single_example.append(Kernel("scale.single_example", partial(pixels.scale_single, length=length, x=x)))
         for position, kernels in enumerate(layout.kernels):
-            at = layout.buffers(position)
-            self.forward += kernels.forward(at)
-            self.predict += kernels.predict(at)
-            self.single_example += kernels.single_example(at)
+            buffers = layout.buffers(position)
+            self.forward += kernels.forward(buffers)
+            self.predict += kernels.predict(buffers)
+            self.single_example += kernels.single_example(buffers)
         self.loss.append(Kernel("loss", self._write_loss))
         for position in reversed(range(layout.first, len(layout.kernels))):
-            at = layout.buffers(position)
-            self.backward += layout.kernels[position].backward(at)
-            self.panel += layout.kernels[position].panel(at)
+            buffers = layout.buffers(position)
+            self.backward += layout.kernels[position].backward(buffers)
+            self.panel += layout.kernels[position].panel(buffers)
         self._add_update()
 
     def _write_loss(self, code: Code) -> None:
@@ -83,4 +83,4 @@ class Plan:
 
         self.clear.append(Kernel("clear", partial(update.clear, areas=areas)))
         self.update.append(Kernel("sum_lanes", sum_lanes))
-        self.update.append(Kernel("update", partial(update.step, at=step, step_config=self.step_config)))
+        self.update.append(Kernel("update", partial(update.step, buffers=step, step_config=self.step_config)))

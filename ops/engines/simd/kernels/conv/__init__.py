@@ -34,39 +34,46 @@ class ConvKernels(LayerKernels):
     def __init__(self, network: Network, position: int) -> None:
         super().__init__(network, position)
         self.geometry = ConvGeometry.of(self.layer, self.x_shape)
-        self.is_slow_alone = self.geometry.stride[1] != 1
+        self.is_slow_single = self.geometry.stride[1] != 1
 
     @property
     def flops(self) -> int:
         return self.geometry.flops
 
-    def forward(self, at: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(at), self.flops)]
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("forward", self._forward(buffers), self.flops)]
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
-        if self.is_slow_alone:
-            return [self.kernel("single_example", self._forward(at), lanes=1)]
-        return [self.kernel("single_example", partial(forward_single, geometry=self.geometry, at=at))]
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        if self.is_slow_single:
+            return [self.kernel("single_example", self._forward(buffers), lanes=1)]
+        return [self.kernel("single_example", partial(forward_single, geometry=self.geometry, buffers=buffers))]
 
-    def backward(self, at: Buffers) -> list[Kernel]:
-        dy, (outputs, height, width) = at.output_gradient(), self.y_shape
+    def backward(self, buffers: Buffers) -> list[Kernel]:
+        dy, (outputs, height, width) = buffers.output_gradient(), self.y_shape
 
         def write_weight(code: Code) -> None:
-            weight_gradient(code, self.geometry, at.x, dy.at(code), at.lane_sums["weight"])
+            weight_gradient(code, self.geometry, buffers.x, dy.at(code), buffers.lane_sums["weight"])
 
         def write_bias(code: Code) -> None:
-            bias_gradient(code, outputs, height * width, dy.at(code), at.lane_sums["bias"])
+            bias_gradient(code, outputs, height * width, dy.at(code), buffers.lane_sums["bias"])
 
         def write_input(code: Code) -> None:
-            input_gradient(code, self.geometry, dy.at(code), at.parameter("weight"), at.store_gradient)
+            input_gradient(code, self.geometry, dy.at(code), buffers.parameter("weight"), buffers.store_gradient)
 
         kernels = [self.kernel("weight_gradient", write_weight, self.flops)]
         if self.layer.bias:
             kernels.append(self.kernel("bias_gradient", write_bias))
-        if at.dx:
+        if buffers.dx:
             kernels.append(self.kernel("input_gradient", write_input, self.flops))
         return kernels
 
-    def _forward(self, at: Buffers) -> partial[None]:
-        weight = at.parameter("weight")
-        return partial(forward, geometry=self.geometry, x=at.x, weight=weight, bias=at.bias(), epilogue=at.store_result)
+    def _forward(self, buffers: Buffers) -> partial[None]:
+        weight = buffers.parameter("weight")
+        return partial(
+            forward,
+            geometry=self.geometry,
+            x=buffers.x,
+            weight=weight,
+            bias=buffers.bias(),
+            epilogue=buffers.store_result,
+        )

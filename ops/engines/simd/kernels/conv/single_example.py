@@ -13,14 +13,14 @@ from ops.engines.simd.kernels.buffers import Buffers
 from ops.engines.simd.kernels.conv.geometry import ConvGeometry
 
 
-def forward_single(code: Code, geometry: ConvGeometry, at: Buffers) -> None:
+def forward_single(code: Code, geometry: ConvGeometry, buffers: Buffers) -> None:
     """As `forward` for one example, a vector of neighbours q at a time; for a horizontal stride of 1."""
     inputs, outputs = geometry.group_channels
     r_taps, s_taps = geometry.kernel
     (x_height, x_width), (y_height, y_width) = geometry.x_shape[1:], geometry.y_shape[1:]
     filter_size = inputs * r_taps * s_taps
     (_, padding), (_, dilation) = geometry.padding, geometry.dilation
-    weight, bias = at.parameter("weight"), at.bias()
+    weight, bias = buffers.parameter("weight"), buffers.bias()
     table = PairTable(code, [[(h * x_width, r * s_taps) for r, h in taps] for taps in geometry.row_taps])
     # the last vector begins early enough to end with the row
     starts = sorted({max(0, min(q, y_width - code.lanes)) for q in range(0, y_width, code.lanes)})
@@ -46,13 +46,13 @@ def forward_single(code: Code, geometry: ConvGeometry, at: Buffers) -> None:
                         if any(_columns(code, q + s * dilation - padding, x_width))
                     ]
                     with code.loop(0, inputs) as c, table.pairs(p) as (x_row, tap):
-                        a = code.address((group * inputs + c) * (x_height * x_width) + x_row + at.x)
+                        a = code.address((group * inputs + c) * (x_height * x_width) + x_row + buffers.x)
                         b = code.address(o * filter_size + c * (r_taps * s_taps) + tap + weight)
                         add_products(sums, terms, (row, a), (code.broadcast, b))
-                    y = code.address((o * y_height + p) * y_width + at.y)
+                    y = code.address((o * y_height + p) * y_width + buffers.y)
                     for n, total in enumerate(sums):
                         place = n // len(tile) * (y_height * y_width) + tile[n % len(tile)]
-                        result = at.apply_activation(code, total.get())
+                        result = buffers.apply_activation(code, total.get())
                         kept = code.load(place, y, aligned=False) if y_width < code.lanes else result
                         code.store(code.select(_first(code, y_width), result, kept), place, y, aligned=False)
 

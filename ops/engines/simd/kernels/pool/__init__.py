@@ -27,32 +27,32 @@ class PoolKernels(LayerKernels):
         """The result of a window."""
         raise NotImplementedError
 
-    def spread(self, code: Code, window: Window, dy: Vec, at: Buffers, add: Epilogue) -> None:
+    def spread(self, code: Code, window: Window, dy: Vec, buffers: Buffers, add: Epilogue) -> None:
         """Hand each number of a window its part of the gradient dy: `add(code, part, offset)`."""
         raise NotImplementedError
 
-    def forward(self, at: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(at))]
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("forward", self._forward(buffers))]
 
-    def single_example(self, at: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", self._forward(at), lanes=1)]
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("single_example", self._forward(buffers), lanes=1)]
 
-    def backward(self, at: Buffers) -> list[Kernel]:
+    def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
-            dy, dx = at.output_gradient().at(code), at.input_gradient().at(code)
-            add = at.store_gradient if self.fuses_slope else _adder(dx)
+            dy, dx = buffers.output_gradient().at(code), buffers.input_gradient().at(code)
+            add = buffers.store_gradient if self.fuses_slope else _adder(dx)
             if not self.fuses_slope:
                 with code.loop(0, self.elements) as n:
                     code.store(code.constant(0), n * code.lanes + dx)
             for window in windows(code, self.geometry):
-                self.spread(code, window, code.load(window.y + dy), at, add)
+                self.spread(code, window, code.load(window.y + dy), buffers, add)
 
-        return [self.kernel("backward", write)] if at.dx else []
+        return [self.kernel("backward", write)] if buffers.dx else []
 
-    def _forward(self, at: Buffers) -> Callable[[Code], None]:
+    def _forward(self, buffers: Buffers) -> Callable[[Code], None]:
         def write(code: Code) -> None:
             for window in windows(code, self.geometry):
-                code.store(self.reduce(code, window, at.x), window.y + at.y)
+                code.store(self.reduce(code, window, buffers.x), window.y + buffers.y)
 
         return write
 
@@ -69,13 +69,13 @@ class MaxPoolKernels(PoolKernels):
             largest.set(_larger(code, number, so_far))
         return largest.get()
 
-    def spread(self, code: Code, window: Window, dy: Vec, at: Buffers, add: Epilogue) -> None:
+    def spread(self, code: Code, window: Window, dy: Vec, buffers: Buffers, add: Epilogue) -> None:
         remaining = Accumulator(code)
         remaining.set(dy)
-        largest = code.load(window.y + at.y)
+        largest = code.load(window.y + buffers.y)
         for offset in window_offsets(code, self.geometry, window):
             rest, zero = remaining.get(), code.constant(0)
-            is_largest = code.load(offset + at.x).compare("==", largest)
+            is_largest = code.load(offset + buffers.x).compare("==", largest)
             part = code.select(is_largest, rest, zero)
             remaining.set(code.select(is_largest, zero, rest))
             add(code, part, offset)
@@ -93,7 +93,7 @@ class AvgPoolKernels(PoolKernels):
             total.set(so_far + number)
         return total.get() * code.constant(1 / window.count)
 
-    def spread(self, code: Code, window: Window, dy: Vec, at: Buffers, add: Epilogue) -> None:
+    def spread(self, code: Code, window: Window, dy: Vec, buffers: Buffers, add: Epilogue) -> None:
         part = dy * code.constant(1 / window.count)
         for offset in window_offsets(code, self.geometry, window):
             add(code, part, offset)

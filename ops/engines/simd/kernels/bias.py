@@ -6,7 +6,7 @@ from ops.engines.simd.codegen.code import Accumulator, Code, Offset
 
 
 def bias_gradient(code: Code, channels: int, places: int, dy: Offset, lane_sums: int) -> None:
-    """db[o] += sum of dy[o, …] over all places, apart for each lane."""
+    """db[o] += sum of dy[o, …] over all positions, separately for each lane."""
     with code.loop(0, channels) as o:
         total = Accumulator(code)
         total.set(code.load(o * code.lanes + lane_sums))

@@ -67,7 +67,6 @@ def _from_config(name: str) -> FromConfig:
     raise InvalidInput(f"strategy must be one of {', '.join(names())}, got {name!r}")
 
 
-@cache
 def _own() -> frozenset[str]:
     folder = str(Path(__file__).parent)
     modules = [import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([folder])]

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from service.config import from_preset
 from service.errors import InvalidInput
-from service.rounds.plan import Plan, plan_for
+from service.rounds.plan import Plan, plan_for, shuffle
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.strategies.post_local_sgd import PostLocalSGD
+
+SHUFFLED = [7, 1, 9, 6, 8, 0, 5, 3, 2, 4]
 
 PLANS = st.builds(
     Plan,
@@ -84,6 +86,17 @@ def test_the_same_seed_has_the_same_orders():
     assert orders(3) == orders(3)
 
 
+def test_the_order_of_an_epoch_is_the_one_that_runs_on_disk_were_trained_in():
+    """Another draw would be as good, but no run could be verified any more."""
+    assert shuffle(0, 0, 10).tolist() == SHUFFLED
+    assert shuffle(0, 1, 10).tolist() != SHUFFLED
+
+
+def test_nobody_can_change_an_order_that_others_use():
+    with pytest.raises(ValueError, match="read-only"):
+        shuffle(0, 0, 10)[0] = 3
+
+
 def test_an_order_is_shuffled_well():
     # Of 1000 examples about one stays in its place; neighbours seldom stay neighbours. Fixed seeds: nothing is random.
     for order in (np.frombuffer(order, np.int32) for order in orders(0)):
@@ -92,6 +105,7 @@ def test_an_order_is_shuffled_well():
 
 
 def test_more_shards_than_examples_are_refused():
+    assert plan_for(from_preset({}), 4).shards == 4
     with pytest.raises(InvalidInput, match="at most the number of examples, 3, got 4"):
         plan_for(from_preset({}), 3)
 

@@ -23,9 +23,11 @@ def rates_of_run(job: Job) -> np.ndarray:
     return np.concatenate([learning_rates(job, round_) for round_ in job.plan.rounds()])
 
 
-def job_of(home: Home, folder: Path, optimizer: dict[str, Any], averaging: dict[str, Any] | None = None) -> Job:
+def job_of(
+    home: Home, folder: Path, optimizer: dict[str, Any], averaging: dict[str, Any] | None = None, seed: int = 0
+) -> Job:
     averaging = {"average_every": 3, **(averaging or {})}
-    given = {"optimizer": {"lr": RATE, **optimizer}, "averaging": averaging}
+    given = {"optimizer": {"lr": RATE, **optimizer}, "averaging": averaging, "seed": seed}
     return small_job(home, folder / "idx", train=EXAMPLES, batch_size=BATCH, epochs=EPOCHS, **given)
 
 
@@ -86,10 +88,13 @@ def test_the_rate_is_scaled_by_the_shards_while_they_are_apart(home: Home, tmp_p
 
 
 def test_all_shards_of_a_round_take_its_steps_at_the_same_rates(home: Home, tmp_path: Path):
-    job = job_of(home, tmp_path, {"schedule": "cosine"})
+    job = job_of(home, tmp_path, {"schedule": "cosine"}, seed=5)
     round_ = list(job.plan.rounds())[4]
     taken = [steps_of(job, round_, shard) for shard in range(round_.shards)]
     assert round_.epoch == 1
-    for steps in taken:
+    for shard, steps in enumerate(taken):
+        examples, offsets = job.plan.batches(round_, shard)
+        np.testing.assert_array_equal(steps.examples, examples)
+        np.testing.assert_array_equal(steps.offsets, offsets)
         np.testing.assert_array_equal(steps.rates, learning_rates(job, round_))
-        assert (steps.seed, steps.epoch, len(steps.offsets)) == (job.config.seed, 1, round_.last - round_.first + 1)
+        assert (steps.seed, steps.epoch, len(steps.offsets)) == (5, 1, round_.last - round_.first + 1)

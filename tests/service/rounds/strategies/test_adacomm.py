@@ -3,9 +3,11 @@ from math import sqrt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.rounds.strategies import Progress
+from service.config import AveragingConfig
+from service.rounds.strategies import Progress, strategy_for
 from service.rounds.strategies.adacomm import AdaComm
 from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.strategies.growing_interval import GrowingInterval
 
 
 def test_the_interval_goes_with_the_inverse_root_of_the_dispersion_within_a_factor_of_4():
@@ -31,3 +33,14 @@ def test_the_interval_costs_least_by_the_model_of_the_paper(dispersion: float, e
     taken = AdaComm(target, FedAvg(every)).interval(Progress(9, 90, dispersion)).steps
     assert abs(taken - best) <= 0.5 or taken == 1
     assert all(total(best) <= total(best * factor) + 1e-15 for factor in (0.9, 1.1) if every / 4 < best < every * 4)
+
+
+def test_the_usual_interval_may_be_one_that_grows():
+    strategy = AdaComm(4e-6, GrowingInterval(2, FedAvg(32)))
+    assert [strategy.interval(Progress(step, 2, 1e-6)).steps for step in (0, 1, 2)] == [4, 16, 64]
+
+
+def test_the_options_decide_which_dispersion_is_the_usual_one():
+    options = {"strategy": "adacomm", "average_every": 9}
+    assert strategy_for(AveragingConfig(**options, target_dispersion=1e-5)) == AdaComm(1e-5, FedAvg(9))
+    assert strategy_for(AveragingConfig(**options)) == AdaComm(3e-6, FedAvg(9))

@@ -7,14 +7,15 @@ from service.rounds.strategies.fedavg import FedAvg
 from tests.service.rounds.strategies.states import SIZE, drawn
 
 
-def test_the_outer_optimizer_has_nesterov_momentum_on_the_averaged_displacement():
+@pytest.mark.parametrize(("lr", "momentum"), [(0.7, 0.9), (1.0, 0.9), (0.7, 0.0)])
+def test_the_outer_optimizer_has_nesterov_momentum_on_the_averaged_displacement(lr: float, momentum: float):
     start, average = drawn()
-    state = DiLoCo(7, lr=0.7, momentum=0.9).update(start, average)
+    state = DiLoCo(7, lr, momentum).update(start, average)
     gradient = start.replica.theta - average.theta
-    velocity = 0.9 * -start.outer.astype(np.float64) + gradient
+    velocity = momentum * -start.outer.astype(np.float64) + gradient
     # one rounding to float32 of numbers near 1
     np.testing.assert_allclose(state.outer, -velocity, rtol=2e-7, atol=2e-7)
-    expected = start.replica.theta - 0.7 * (gradient + 0.9 * velocity)
+    expected = start.replica.theta - lr * (gradient + momentum * velocity)
     np.testing.assert_allclose(state.replica.theta, expected, rtol=2e-7, atol=2e-7)
     np.testing.assert_array_equal(state.replica.velocity, average.velocity)
 

@@ -1,6 +1,7 @@
 import numpy as np
 
-from service.rounds.strategies import Interval, Progress
+from service.config import AveragingConfig
+from service.rounds.strategies import Interval, Progress, strategy_for
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.strategies.growing_interval import GrowingInterval
 from service.rounds.strategies.post_local_sgd import PostLocalSGD
@@ -41,3 +42,8 @@ def test_averages_are_the_other_strategys():
     state, other = PostLocalSGD(0.2, 7, inner).update(start, average), inner.update(start, average)
     np.testing.assert_array_equal(state.replica.theta, other.replica.theta)
     np.testing.assert_array_equal(state.outer, other.outer)
+
+
+def test_the_options_decide_how_long_the_start_is():
+    options = AveragingConfig(strategy="post-local-sgd", average_every=9, solo_share=0.25)
+    assert strategy_for(options) == PostLocalSGD(0.25, 9, FedAvg(9))

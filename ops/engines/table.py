@@ -5,8 +5,8 @@ Other packages add engines by an entry point of the group `atelier.engines`, as 
     [project.entry-points."atelier.engines"]
     mine = "my_package.engine:MyEngine"
 
-Such a class has what `ops.engines.base.Engine` asks for; `ops.testing.engines.EngineContract` tests it. Nothing is imported
-before it is needed.
+Such a class implements `ops.engines.base.Engine`, and `ops.testing.engines.EngineContract` tests it. Nothing is
+imported before it is needed.
 """
 
 from functools import cache

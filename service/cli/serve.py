@@ -1,5 +1,6 @@
 """`atelier serve`"""
 
+import os
 import socket
 from contextlib import suppress
 
@@ -58,5 +59,6 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise AtelierError(f"can't listen on {host}, port {port}: {reason}") from None
+        # A name that can't be resolved has a number below 0; all other texts have the address once more.
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        raise AtelierError(f"can't listen on {host}, port {port}: {reason.lower()}") from None

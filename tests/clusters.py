@@ -1,7 +1,11 @@
 """What tests do to clusters of real processes."""
 
 import os
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic, sleep
 
 from service.cluster.connection import Cluster
@@ -19,3 +23,41 @@ def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
     while not is_so():
         assert monotonic() < deadline
         sleep(0.01)
+
+
+@contextmanager
+def scheduler_and_worker(port: int) -> Iterator[list[subprocess.Popen]]:
+    """A scheduler on a port and a worker, as processes of their own."""
+    words = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    with _process("dask_scheduler", *words) as scheduler, worker_process(f"tcp://127.0.0.1:{port}") as worker:
+        yield [scheduler, worker]
+
+
+@contextmanager
+def worker_process(address: str, **environment: str) -> Iterator[subprocess.Popen]:
+    """A worker of the scheduler at an address, as a process of its own with other environment variables."""
+    words = (address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    with _process("dask_worker", *words, **environment) as process:
+        yield process
+
+
+@contextmanager
+def _process(module: str, *words: str, **environment: str) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *words],
+        env=os.environ | environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -11,12 +11,13 @@ from distributed import KilledWorker
 
 from service.cluster.connection import LOST, Cluster
 from service.cluster.failure_policy import FIRST_PATIENCE_SECONDS, LEAST_PATIENCE_SECONDS, TasksLost
-from service.cluster.liveness import blocking_workers, silent_workers, waits_for_other_runs
+from service.cluster.fingerprints import FingerprintGuard, WorkerDiffers, why_excluded
+from service.cluster.liveness import blocking_workers, waits_for_other_runs
 from service.cluster.quarantine import Quarantine
 from service.cluster.submission import SubmittedTasks, TaskSubmitter
 from service.cluster.window import POLL_SECONDS
 from service.cluster.worker_pool import WorkerPool
-from service.cluster.workers import why_paused
+from service.cluster.workers import silent_workers, why_paused
 
 Result = TypeVar("Result")
 
@@ -35,6 +36,7 @@ class PendingCalls(Generic[Result]):
         function: Callable[..., Result],
         arguments: Sequence[tuple[Any, ...]],
         quarantine: Quarantine,
+        guard: FingerprintGuard | None = None,
     ) -> None:
         """Nothing is submitted before `submit`.
 
@@ -43,12 +45,15 @@ class PendingCalls(Generic[Result]):
             function: a pure function.
             arguments: for each call.
             quarantine: see `WorkerPool`.
+            guard: which workers may make them; None where all may.
         """
         self.returned: dict[int, Result] = {}
         self.patience_s = FIRST_PATIENCE_SECONDS
         self._cluster = cluster
         self._function = function
         self._arguments = arguments
+        self._quarantine = quarantine
+        self._guard = guard
         self._run_tag = token_hex(4)
         self._pool = WorkerPool(cluster, self._run_tag, quarantine)
         self._submitter = TaskSubmitter(cluster, self._pool, self._run_tag)
@@ -61,7 +66,7 @@ class PendingCalls(Generic[Result]):
             TasksLost: the scheduler, the last worker or an answer is lost, a call kills its workers, or nothing came
                 back for too long. What has returned until then is kept.
         """
-        self._cluster.departures()  # earlier ones don't matter
+        self._cluster.membership.departures()  # earlier ones don't matter
         try:
             self._submit_missing()
             while self._calls:
@@ -74,11 +79,14 @@ class PendingCalls(Generic[Result]):
     def _submit_missing(self) -> None:
         with self._scheduler_needed():
             self._pool.refresh()
+            if not self._pool.has_eligible:
+                raise self._lost("no worker is left that may take tasks")
             for number, values in enumerate(self._arguments):
                 if number not in self.returned:
                     tasks = SubmittedTasks(self._run_tag, self._pool.restricted_to)
                     name = f"call-{self._submitter.next_tag()}"
-                    tasks.awaited = self._submitter.submit(tasks, self._function, [values], name)
+                    call = (self._guard, self._function, *values)
+                    tasks.awaited = self._submitter.submit(tasks, _guarded, [call], name)
                     self._submitter.fetch(tasks)
                     self._calls[number] = tasks
 
@@ -90,7 +98,7 @@ class PendingCalls(Generic[Result]):
             glances += 1
             if not self._cluster.is_connected:
                 raise self._lost("the scheduler was lost")
-            if self._cluster.worker_left.is_set():
+            if self._cluster.membership.worker_left.is_set():
                 self._go_on_without_departed()
             waited_s = monotonic() - began
             if waited_s > LEAST_PATIENCE_SECONDS and glances % round(1 / POLL_SECONDS) == 0:
@@ -104,7 +112,7 @@ class PendingCalls(Generic[Result]):
 
     def _go_on_without_departed(self) -> None:
         """Dask makes the calls of a worker that left again elsewhere; fetches may still be reading from that worker."""
-        self._cluster.departures()
+        self._cluster.membership.departures()
         with self._scheduler_needed():
             if not self._cluster.workers:
                 raise self._lost("the last worker left")
@@ -137,6 +145,10 @@ class PendingCalls(Generic[Result]):
             return result
         except KilledWorker:
             raise self._lost("a task ended with its worker") from None
+        except WorkerDiffers as error:
+            expected = self._guard.expected if self._guard else None
+            self._quarantine.exclude(error.worker, why_excluded(error.worker, error.found, expected))
+            raise self._lost("a worker would have computed other bits") from None
         except LOST:
             if any(task.status == "error" for task in tasks.awaited):
                 raise
@@ -152,3 +164,10 @@ class PendingCalls(Generic[Result]):
 
     def _lost(self, why: str, blocking: frozenset[str] = frozenset(), *, reconnect: bool = False) -> TasksLost:
         return TasksLost(why, len(self._calls), blocking, reconnect=reconnect)
+
+
+def _guarded(guard: FingerprintGuard | None, function: Callable[..., Result], *arguments: Any) -> Result:
+    """Runs on a worker."""
+    if guard:
+        guard.check()
+    return function(*arguments)

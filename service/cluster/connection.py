@@ -1,20 +1,21 @@
 """A connection to a Dask scheduler: every question to it has a time limit, and a lost scheduler is found again."""
 
+import asyncio
 import logging
-from asyncio import gather, wait_for
+from asyncio import ensure_future, gather, wait, wait_for
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
-from threading import Event
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from distributed import Client, Future
+from distributed import Client, Future, Security
 from distributed.client import ClosedClientError
+from distributed.comm import connect
 
-from service.cluster.workers import WorkerInfo, why_none_runs
+from service.cluster.membership import Membership
+from service.cluster.workers import WorkerInfo, silent_workers, why_none_runs
 from service.errors import ClusterError
 
 Answer = TypeVar("Answer")
@@ -31,9 +32,6 @@ ANSWER_SECONDS = 10.0
 PROBE_SECONDS = 60.0
 """How long a worker may take to answer what it is asked directly: it may still have to import its libraries."""
 
-LISTENS = "atelier-listens"
-"""The event by which a client learns that its subscription has begun."""
-
 LOST = (OSError, ClosedClientError, CancelledError)
 """What Dask raises where the connection is lost or closed. A TimeoutError is an OSError."""
 
@@ -44,7 +42,7 @@ class Cluster:
     Attributes:
         address: the scheduler's address.
         client: the current connection. Only calls that don't wait for an answer are made on it directly; see `ask`.
-        worker_left: set when a worker leaves, until `departures` is called.
+        membership: which workers joined and left.
     """
 
     def __init__(self, address: str, *, direct: bool = False) -> None:
@@ -57,12 +55,10 @@ class Cluster:
         Raises:
             ClusterError: no scheduler answers.
         """
-        self.worker_left = Event()
-        self._departures: SimpleQueue[frozenset[str]] = SimpleQueue()
+        self.membership = Membership()
         self._direct = direct
-        self._workers: list[str] | None = None
-        self._last_workers: list[str] = []
-        self._changes = 0
+        self._workers: list[str] = []
+        self._workers_as_of = -1  # how many changes there had been when they were asked for
         self._subscribed_comm: Any = None
         self.address = address
         self.client = self._connect(CONNECT_SECONDS)
@@ -70,20 +66,18 @@ class Cluster:
     @property
     def workers(self) -> list[str]:
         """Addresses of the current workers. The scheduler is asked only after one joined or left."""
-        known, seen = self._workers, self._changes
-        if known is None:
-            ncores = self.ask(lambda client: client.scheduler.ncores())
-            known = self._workers = self._last_workers = sorted(ncores)
-            if seen != self._changes:  # a worker joined or left while the answer was on its way
-                self._workers = None
-        return known
+        changes = self.membership.changes
+        if changes != self._workers_as_of:
+            self._workers = sorted(self.ask(lambda client: client.scheduler.ncores()))
+            self._workers_as_of = changes
+        return self._workers
 
     @property
     def num_workers(self) -> int:
         """How many workers there are, or were when the scheduler last answered."""
         with suppress(*LOST):
             return len(self.workers)
-        return len(self._last_workers)
+        return len(self._workers)
 
     @property
     def has_thread_workers(self) -> bool:
@@ -98,14 +92,6 @@ class Cluster:
         """
         return bool(self.client.status == "running" and self.client.scheduler_comm is self._subscribed_comm)
 
-    def departures(self) -> frozenset[str]:
-        """The keys of tasks lost with workers that died since the last call; one that retired in order adds none."""
-        self.worker_left.clear()
-        lost: frozenset[str] = frozenset()
-        while not self._departures.empty():
-            lost |= self._departures.get()
-        return lost
-
     def processing(self) -> dict[str, list[str]]:
         """The keys of the tasks that each worker has been assigned and has not finished."""
         return dict(self.ask(lambda client: client.scheduler.processing()))
@@ -116,8 +102,7 @@ class Cluster:
 
     def worker_info(self) -> dict[str, WorkerInfo]:
         """What the scheduler knows of each worker, by address."""
-        identity = self.ask(lambda client: client.scheduler.identity(n_workers=-1))
-        return {worker: WorkerInfo.from_identity(facts) for worker, facts in identity["workers"].items()}
+        return self.ask(_worker_info)
 
     def ask(self, question: Callable[[Client], Awaitable[Answer]], seconds: float | None = None) -> Answer:
         """Have a question answered that leaves this process. Everything that waits for an answer goes through here.
@@ -142,46 +127,60 @@ class Cluster:
         """Call a function in every worker's process, outside of its tasks.
 
         Returns:
-            What each worker returned or raised, by address. A worker that doesn't answer in time is left out.
+            What each worker returned or raised, by address. A worker is left out that doesn't answer in time, or whose
+            heartbeats stopped.
 
         Raises:
             OSError: the scheduler is lost.
         """
 
-        async def ask_one(client: Client, worker: str) -> Answer | Exception | None:
-            with suppress(OSError):
-                call = client.run(function, *arguments, workers=[worker], on_error="return")
-                return (await wait_for(call, PROBE_SECONDS)).get(worker)
-            return None
+        async def ask_one(client: Client, worker: str) -> Any:
+            answers = await client.run(function, *arguments, workers=[worker], on_error="return")
+            return answers[worker]
 
-        async def ask_all(client: Client) -> list[Answer | Exception | None]:
-            return list(await gather(*(ask_one(client, worker) for worker in workers)))
+        async def ask_all(client: Client) -> dict[str, Answer | Exception]:
+            questions = {worker: ensure_future(ask_one(client, worker)) for worker in workers}
+            pending, deadline = set(questions.values()), monotonic() + PROBE_SECONDS
+            while pending and monotonic() < deadline:
+                _, pending = await wait(pending, timeout=1.0)
+                silent = silent_workers(await _worker_info(client)) if pending else frozenset()
+                if all(question.done() or worker in silent for worker, question in questions.items()):
+                    break
+            for question in pending:
+                question.cancel()
+            await gather(*questions.values(), return_exceptions=True)
+            answered = {worker: question for worker, question in questions.items() if not question.cancelled()}
+            return {w: question.result() for w, question in answered.items() if question.exception() is None}
 
         workers = self.workers
         answers = self.ask(ask_all, PROBE_SECONDS + ANSWER_SECONDS)
-        return {
-            worker: answer
-            for worker, answer in zip(workers, answers, strict=True)
-            if answer is not None and not isinstance(answer, OSError)
-        }
+        return {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
 
-    def wait_for_worker(self, seconds: float) -> None:
+    def wait_for_worker(self, seconds: float, *, besides: frozenset[str] = frozenset()) -> None:
         """Return as soon as a worker can take tasks.
 
+        Args:
+            seconds: how long to wait.
+            besides: workers that don't count.
+
         Raises:
-            ClusterError: none can within so many seconds; the message says whether there is none, or Dask paused it.
+            ClusterError: none can in time; the message says whether there is none, or Dask paused it.
             OSError: the scheduler is lost.
         """
         deadline = monotonic() + seconds
-        workers = self.worker_info()
-        while not any(info.runs for info in workers.values()):
+        while True:
+            workers = {worker: info for worker, info in self.worker_info().items() if worker not in besides}
+            if any(info.runs for info in workers.values()):
+                return
             if monotonic() > deadline:
                 raise ClusterError(why_none_runs(self.address, workers))
             sleep(0.1)
-            workers = self.worker_info()
 
-    def reconnect(self) -> None:
+    def reconnect(self, *, besides: frozenset[str] = frozenset()) -> None:
         """Find the scheduler again, and a worker with it.
+
+        Args:
+            besides: workers that don't count.
 
         Raises:
             ClusterError: they don't come back in time.
@@ -191,7 +190,7 @@ class Cluster:
         while True:
             try:
                 self.client = self._connect(CONNECT_SECONDS)
-                self.wait_for_worker(RETURN_SECONDS)
+                self.wait_for_worker(RETURN_SECONDS, besides=besides)
                 return
             except LOST:
                 problem = "was lost again and again"
@@ -206,19 +205,20 @@ class Cluster:
                 ) from None
             sleep(0.5)
 
-    def recover(self, *, reconnect: bool) -> None:
+    def recover(self, *, reconnect: bool, besides: frozenset[str] = frozenset()) -> None:
         """Wait until there is a scheduler and a worker.
 
         Args:
             reconnect: don't rely on the connection that there is.
+            besides: workers that don't count.
 
         Raises:
             ClusterError: they don't come back in time.
         """
         if self.is_connected and not reconnect:
             with suppress(*LOST):
-                return self.wait_for_worker(RETURN_SECONDS)
-        return self.reconnect()
+                return self.wait_for_worker(RETURN_SECONDS, besides=besides)
+        return self.reconnect(besides=besides)
 
     def cancel(self, groups: Iterable[list[Future]]) -> None:
         """Have the scheduler forget tasks.
@@ -244,46 +244,45 @@ class Cluster:
 
     def _connect(self, seconds: float) -> Client:
         no_answer = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
+        if not self.has_thread_workers and not _is_answering(self.address, seconds):
+            raise no_answer
         try:
             client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct or None)
         except OSError:
             raise no_answer from None
         try:
-            self._subscribe(client, seconds)
+            self.membership.subscribe(client, seconds)
         except LOST:
             with suppress(*LOST):
                 client.close(timeout=2)
             raise no_answer from None
-        self._workers = None
+        self._workers_as_of = -1
         self._subscribed_comm = client.scheduler_comm
         if not self.has_thread_workers and logging.getLogger("service").isEnabledFor(logging.INFO):
             with suppress(*LOST):  # waits for every worker, and one may be frozen
                 client.sync(_forward_logs, client, callback_timeout=seconds)
         return client
 
-    def _subscribe(self, client: Client, seconds: float) -> None:
-        """Receive the scheduler's events. Raises OSError where that doesn't begin in time."""
-        hears = Event()
-        client.subscribe_topic("all", partial(self._on_event, client.id, hears))
-        deadline = monotonic() + seconds
-        while not hears.wait(0.02):
-            if monotonic() > deadline:
-                raise TimeoutError
-            # The scheduler doesn't confirm a subscription, and a departure before it would be missed.
-            event = {"action": LISTENS, "client": client.id}
-            client.sync(client.scheduler.log_event, topic="all", msg=event, callback_timeout=seconds)
 
-    def _on_event(self, client: str, hears: Event, event: tuple[float, Any]) -> None:
-        _, message = event
-        action = message.get("action") if isinstance(message, dict) else None
-        if action == LISTENS and message["client"] == client:
-            hears.set()
-        if action in ("add-worker", "remove-worker"):
-            self._workers = None
-            self._changes += 1
-        if action == "remove-worker":
-            self._departures.put(frozenset() if message["expected"] else frozenset(message["processing-tasks"]))
-            self.worker_left.set()
+def _is_answering(address: str, seconds: float) -> bool:
+    """Whether a scheduler greets within a time limit. Dask's client would wait for a frozen one's greeting for ever."""
+
+    async def greet() -> None:
+        arguments = Security().get_connection_args("client")
+        comm = await wait_for(connect(address, timeout=seconds, **arguments), seconds)
+        await comm.close()
+
+    try:
+        with ThreadPoolExecutor(1) as thread:  # there may be an event loop in this one
+            thread.submit(asyncio.run, greet()).result()
+    except OSError:
+        return False
+    return True
+
+
+async def _worker_info(client: Client) -> dict[str, WorkerInfo]:
+    identity = await client.scheduler.identity(n_workers=-1)
+    return {worker: WorkerInfo.from_identity(facts) for worker, facts in identity["workers"].items()}
 
 
 async def _cancel(tasks: list[Future], client: Client) -> None:

@@ -14,12 +14,14 @@ from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from ops.engines import Choice
+from ops.engines.fingerprint import Fingerprint
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.cluster.calls import PendingCalls
 from service.cluster.connection import LOST, Cluster
-from service.cluster.engine_choice import agree_on_engine
+from service.cluster.engine_choice import WorkerReport, agreed_choice, ask_for_reports
 from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, FailurePolicy, TasksLost
+from service.cluster.fingerprints import FingerprintGuard, common_fingerprint, why_excluded
 from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.quarantine import Quarantine
 from service.cluster.span_window import SpanWindow
@@ -51,6 +53,8 @@ class DaskExecutor:
         self.cluster = cluster
         self.grain = grain
         self._quarantine = Quarantine()
+        self._fingerprints: dict[str, Fingerprint] = {}
+        self._guard: FingerprintGuard | None = None
 
     @property
     def num_workers(self) -> int:
@@ -58,8 +62,19 @@ class DaskExecutor:
         return self.cluster.num_workers
 
     def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
-        """The engine that the workers take. See `Executor`."""
-        return agree_on_engine(self.cluster, config, network, step_config, store)
+        """The engine that the workers take. A worker that doesn't answer is quarantined. See `Executor`."""
+        reports = self._reports(config, network, step_config, store)
+        self._fingerprints = {worker: report.fingerprint for worker, report in reports.items() if report.fingerprint}
+        return agreed_choice(reports, store)
+
+    def match_fingerprint(self, choice: Choice, recorded: Fingerprint | None = None) -> Fingerprint:
+        """The fingerprint of this training's workers. See `Executor`."""
+        expected = common_fingerprint(self._fingerprints, recorded)
+        for worker, found in self._fingerprints.items():
+            if found != expected:
+                self._quarantine.exclude(worker, why_excluded(worker, str(found), expected))
+        self._guard = FingerprintGuard(choice, expected)
+        return expected
 
     def run_rounds(
         self, job: Job, state: TrainState, first: Round | None, schedule: RoundSchedule
@@ -67,6 +82,8 @@ class DaskExecutor:
         """Compute the rounds from `first` to the last. See `Executor`; what a task raises comes through as it is."""
         policy, warm = FailurePolicy(), set[str]()
         next_round = first
+        if first is not None:
+            yield from self._notices(first.number)
         while next_round is not None:
             workers = self._present()
             cold = not warm.issuperset(workers)
@@ -87,9 +104,10 @@ class DaskExecutor:
             except TasksLost as lost:
                 event = ClusterEvent(str(lost), resume_at, lost.num_tasks)
                 yield event
+                yield from self._notices(resume_at)
                 policy.note_event(event)
                 self._quarantine.add(lost.blocking)
-                self.cluster.recover(reconnect=lost.reconnect)
+                self.cluster.recover(reconnect=lost.reconnect, besides=self._quarantine.excluded)
 
     def map(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
         """Call a pure function once for each tuple of arguments. See `Executor`.
@@ -97,7 +115,7 @@ class DaskExecutor:
         Raises:
             ClusterError: scheduler or workers stay away, or calls fail again and again.
         """
-        calls = PendingCalls(self.cluster, function, arguments, self._quarantine)
+        calls = PendingCalls(self.cluster, function, arguments, self._quarantine, self._guard)
         failures, done = 0, 0
         while len(calls.returned) < len(arguments):
             try:
@@ -109,7 +127,7 @@ class DaskExecutor:
                     raise ClusterError(f"the same tasks failed {failures} times in a row ({lost})") from None
                 calls.patience_s = FIRST_PATIENCE_SECONDS * 2**failures
                 self._quarantine.add(lost.blocking)
-                self.cluster.recover(reconnect=lost.reconnect)
+                self.cluster.recover(reconnect=lost.reconnect, besides=self._quarantine.excluded)
         return [calls.returned[number] for number in range(len(arguments))]
 
     def _watched(
@@ -138,6 +156,7 @@ class DaskExecutor:
                 yield result
                 if straggler:
                     yield ClusterEvent("a worker lags behind", result.round.number + 1, 0, is_failure=False)
+                yield from self._notices(result.round.number + 1)
                 since = monotonic()
                 window.patience_s = policy.patience_s()
 
@@ -147,6 +166,28 @@ class DaskExecutor:
         is_small = vectors * 4 * job.network.num_parameters <= FETCH_BYTES
         takes_spans = self.grain == "span" or (self.grain == "auto" and num_workers == 1 and is_small)
         return SpanWindow if takes_spans else RoundWindow
+
+    def _notices(self, round_number: int) -> Iterator[ClusterEvent]:
+        """What people have not been told yet about workers that get no tasks."""
+        for notice in self._quarantine.take_notices():
+            yield ClusterEvent(notice, round_number, 0, is_failure=False)
+
+    def _reports(
+        self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
+    ) -> dict[str, WorkerReport]:
+        """What the workers say, also where the scheduler has to be found again first."""
+        for _ in range(ATTEMPTS):
+            try:
+                reports = ask_for_reports(self.cluster, config, network, step_config, store)
+                silent = set(self.cluster.workers) - reports.keys()
+            except LOST:
+                self.cluster.recover(reconnect=True)
+                continue
+            for worker in sorted(silent - self._quarantine.workers):
+                self._quarantine.notify(f"worker {worker} gets no tasks for now: it does not answer")
+            self._quarantine.add(silent)
+            return reports
+        raise ClusterError(f"the Dask scheduler at {self.cluster.address} was lost {ATTEMPTS} times in a row")
 
     def _present(self) -> list[str]:
         """The workers there are; none where the scheduler went away this moment, which the window will notice."""

@@ -1,10 +1,11 @@
-"""The engine that all workers of a cluster take for a training."""
+"""The engine that all workers of a cluster take for a training, and what each of them is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops.engines import Choice, choose
+from ops.engines.fingerprint import Fingerprint, fingerprint_of
 from ops.errors import Unsupported
 from ops.network import Network
 from ops.step_config import StepConfig
@@ -21,27 +22,39 @@ class WorkerReport:
         sees_store: whether it can read the data set's folder.
         problem: why it can't run what is configured; else empty.
         choice: the engine that it would take, where there is no problem.
+        fingerprint: what its bits depend on, with that engine.
     """
 
     sees_store: bool
     problem: str = ""
     choice: Choice | None = None
+    fingerprint: Fingerprint | None = None
 
 
-def agree_on_engine(
+def ask_for_reports(
     cluster: Cluster, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
-) -> Choice:
-    """The engine that the configuration comes to on the cluster's workers.
+) -> dict[str, WorkerReport]:
+    """What each worker that answers says, by address.
+
+    Raises:
+        ClusterError: none answers.
+        OSError: the scheduler is lost.
+    """
+    answers = cluster.ask_workers(_report, config, network, step_config, store)
+    reports = {worker: answer for worker, answer in answers.items() if isinstance(answer, WorkerReport)}
+    if not reports:
+        errors = [str(answer) for answer in answers.values() if isinstance(answer, Exception)]
+        raise ClusterError("no worker answered what it can run" + (f": {min(errors)}" if errors else ""))
+    return reports
+
+
+def agreed_choice(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
+    """The engine that workers take.
 
     Raises:
         ClusterError: a worker can't read the store, or the workers differ.
         InvalidInput: a worker can't run what is configured.
     """
-    answers = cluster.ask_workers(_report, config, network, step_config, store)
-    return _agreed({worker: answer for worker, answer in answers.items() if isinstance(answer, WorkerReport)}, store)
-
-
-def _agreed(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
     for worker, report in reports.items():
         if not report.sees_store:
             raise ClusterError(f"worker {worker} can't see {store}: give all workers the same ATELIER_HOME")
@@ -49,8 +62,6 @@ def _agreed(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
     if problems:
         raise InvalidInput(min(problems))
     choices = {report.choice for report in reports.values() if report.choice is not None}
-    if not choices:
-        raise ClusterError("no worker answered what it can run")
     if len({(choice.engine, choice.device) for choice in choices}) > 1:
         found = ", ".join(sorted(f"{choice.engine} on {choice.device}" for choice in choices))
         raise ClusterError(f"the workers differ ({found}): name one with --engine and --device")
@@ -64,4 +75,4 @@ def _report(config: TrainConfig, network: Network, step_config: StepConfig, stor
         choice = choose(network, step_config, engine=config.engine, device=config.device)
     except Unsupported as error:
         return WorkerReport(sees_store, problem=str(error))
-    return WorkerReport(sees_store, choice=choice)
+    return WorkerReport(sees_store, choice=choice, fingerprint=fingerprint_of(choice))

@@ -1,19 +1,10 @@
 """Which workers keep a coordinator waiting, and which of them have good reason to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from service.cluster.connection import Cluster
 from service.cluster.submission import SubmittedTasks
-from service.cluster.workers import WorkerInfo
-
-SILENCE_SECONDS = 5.0
-"""How far a worker's heartbeat may lag behind the newest one of any worker before it is held to be frozen."""
-
-
-def silent_workers(workers: Mapping[str, WorkerInfo]) -> frozenset[str]:
-    """The workers whose last heartbeat is much older than the newest one of all."""
-    newest = max((info.last_seen for info in workers.values()), default=0.0)
-    return frozenset(worker for worker, info in workers.items() if newest - info.last_seen > SILENCE_SECONDS)
+from service.cluster.workers import silent_workers
 
 
 def holdings(cluster: Cluster, tasks: SubmittedTasks) -> dict[str, set[str]]:

@@ -1,6 +1,7 @@
-"""Workers that get no tasks for a while, because they kept a run waiting."""
+"""Workers that get no tasks: for a while, because they kept a run waiting, or never, because their bits differ."""
 
 from collections.abc import Iterable
+from queue import Empty, SimpleQueue
 from time import monotonic
 
 QUARANTINE_SECONDS = 30.0
@@ -8,20 +9,46 @@ QUARANTINE_SECONDS = 30.0
 
 
 class Quarantine:
-    """The quarantined workers of one executor, by address. None of it can change a bit of a result."""
+    """The workers of one executor that get no tasks, by address."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
         self._times: dict[str, int] = {}
+        self._excluded: set[str] = set()
+        self._notices: SimpleQueue[str] = SimpleQueue()
 
     @property
     def workers(self) -> frozenset[str]:
-        """The workers that are in quarantine now."""
+        """The workers that get no tasks now."""
         now = monotonic()
-        return frozenset(worker for worker, until in self._until.items() if until > now)
+        return self.excluded | {worker for worker, until in self._until.items() if until > now}
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """The workers that never get any."""
+        return frozenset(self._excluded)
 
     def add(self, workers: Iterable[str]) -> None:
-        """Put workers into quarantine, as far as they aren't in it already."""
+        """Put workers into quarantine for a while, as far as they aren't in it already."""
         for worker in frozenset(workers) - self.workers:
             self._times[worker] = self._times.get(worker, 0) + 1
             self._until[worker] = monotonic() + QUARANTINE_SECONDS * 2 ** (self._times[worker] - 1)
+
+    def exclude(self, worker: str, why: str) -> None:
+        """Give a worker no tasks any more, and have people told why, once."""
+        if worker not in self._excluded:
+            self._excluded.add(worker)
+            self.notify(why)
+
+    def notify(self, notice: str) -> None:
+        """Have people told something about workers."""
+        self._notices.put(notice)
+
+    def take_notices(self) -> list[str]:
+        """What people have not been told yet, one line each."""
+        notices: list[str] = []
+        while True:
+            try:
+                notices.append(self._notices.get_nowait())
+            except Empty:
+                return notices

@@ -11,6 +11,7 @@ from distributed import Future, KilledWorker, get_worker
 
 from service.cluster.connection import LOST, Cluster
 from service.cluster.failure_policy import TasksLost
+from service.cluster.fingerprints import WorkerDiffers, check_fingerprint, why_excluded
 from service.cluster.liveness import blocking_workers, waits_for_other_runs
 from service.cluster.quarantine import Quarantine
 from service.cluster.submission import SubmittedTasks, TaskSubmitter
@@ -78,6 +79,7 @@ class SpanWindow:
         self._cluster = cluster
         self._job = job
         self._schedule = schedule
+        self._quarantine = quarantine
         self._start = SpanStart(state, first, schedule.copy())
         run_tag = self._run_tag = token_hex(4)
         self._pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
@@ -93,7 +95,7 @@ class SpanWindow:
         Raises:
             TasksLost: a worker left, the scheduler or an answer is lost, or an answer is overdue.
         """
-        self._cluster.departures()  # earlier ones don't matter
+        self._cluster.membership.departures()  # earlier ones don't matter
         try:
             while self._fill():
                 began = monotonic()
@@ -112,6 +114,8 @@ class SpanWindow:
         """Submit spans up to the limit. False when nothing is in flight."""
         try:
             self._pool.refresh()
+            if not self._pool.has_eligible:
+                raise self._lost("no worker is left that may take tasks")
             is_alone = len(self._cluster.workers) <= 1
             while len(self._spans) < AHEAD and self._submitted < CHAIN_SPANS and (is_alone or not self._submitted):
                 self._submit()
@@ -136,12 +140,15 @@ class SpanWindow:
         while not wait([tasks.results], POLL_SECONDS).done:
             if not self._cluster.is_connected:
                 raise self._lost("the scheduler was lost")
-            if self._cluster.worker_left.is_set():
+            if self._cluster.membership.worker_left.is_set():
                 raise self._lost("a worker left")
             if monotonic() > deadline:
                 deadline = self._overdue(tasks)
         try:
             (result,) = tasks.results.result()
+        except WorkerDiffers as error:
+            self._quarantine.exclude(error.worker, why_excluded(error.worker, error.found, self._job.fingerprint))
+            raise self._lost("a worker would have computed other bits") from None
         except KilledWorker:
             raise self._lost("a task ended with its worker") from None
         except LOST:
@@ -179,4 +186,5 @@ class SpanWindow:
 
 def _span(job: Job, before: SpanStart | SpanResult | None, rounds: int) -> SpanResult | None:
     """The rounds of one span, on the worker that this runs on. A span behind the run's end has none."""
+    check_fingerprint(job)
     return None if before is None else run_span(job, before, rounds, worker=get_worker().address)

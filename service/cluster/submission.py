@@ -10,6 +10,7 @@ from dask import annotate
 from distributed import Future, get_worker
 
 from service.cluster.connection import Cluster
+from service.cluster.fingerprints import check_fingerprint
 from service.cluster.worker_pool import WorkerPool
 from service.rounds.averaging import FAN_IN, partial_sum
 from service.rounds.job import Job
@@ -189,6 +190,7 @@ class RoundSubmitter(TaskSubmitter):
 
 def _shard_update(job: Job, round_: Round, shard: int, before: TrainState | Predecessor) -> ShardUpdate:
     """One shard's steps of one round, with the address of the worker that this runs on."""
+    check_fingerprint(job)
     return shard_update(job, round_, shard, before, worker=get_worker().address)
 
 

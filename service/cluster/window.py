@@ -10,6 +10,7 @@ from distributed import KilledWorker
 
 from service.cluster.connection import LOST, Cluster
 from service.cluster.failure_policy import TasksLost
+from service.cluster.fingerprints import WorkerDiffers, why_excluded
 from service.cluster.in_flight import RoundsInFlight
 from service.cluster.liveness import blocking_workers, needs_resubmission, waits_for_other_runs
 from service.cluster.quarantine import Quarantine
@@ -62,6 +63,7 @@ class RoundWindow:
         self._cluster = cluster
         self._job = job
         self._schedule = schedule
+        self._quarantine = quarantine
         run_tag = token_hex(4)
         self._pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
         self._submitter = RoundSubmitter(cluster, job, self._pool, run_tag)
@@ -78,10 +80,10 @@ class RoundWindow:
             TasksLost: no worker is left, or the others can't do a departed one's tasks; a task kills its workers; the
                 scheduler or an answer is lost, or an answer is overdue.
         """
-        self._cluster.departures()  # earlier ones don't matter
+        self._cluster.membership.departures()  # earlier ones don't matter
         try:
             while True:
-                if self._in_flight and self._cluster.worker_left.is_set():
+                if self._in_flight and self._cluster.membership.worker_left.is_set():
                     yield self._replace_departed()
                 elif not self._fill():
                     return
@@ -100,6 +102,8 @@ class RoundWindow:
         with self._scheduler_needed():
             if self._pool.refresh() and self._in_flight:
                 self._in_flight.withdraw_not_begun()
+            if not self._pool.has_eligible:
+                raise self._lost("no worker is left that may take tasks")
             self._in_flight.fill()
         return bool(self._in_flight)
 
@@ -109,7 +113,7 @@ class RoundWindow:
         while not wait([tasks.results], POLL_SECONDS).done:
             if not self._cluster.is_connected:
                 raise self._lost("the scheduler was lost")
-            if self._cluster.worker_left.is_set():
+            if self._cluster.membership.worker_left.is_set():
                 return False
             self._fill()
             if monotonic() > deadline:
@@ -128,10 +132,10 @@ class RoundWindow:
         Dask gives its tasks to others. Where it can't, the oldest round is submitted again from the state that it
         starts from.
         """
-        lost_tasks, tasks = self._cluster.departures(), self._in_flight.current
+        lost_tasks, tasks = self._cluster.membership.departures(), self._in_flight.current
         with self._scheduler_needed():
             self._pool.refresh()
-            if not self._cluster.workers:
+            if not self._pool.has_eligible:
                 raise self._lost("the last worker left")
             if not needs_resubmission(self._cluster, tasks):
                 withdrawn = self._in_flight.withdraw(keep=1)
@@ -149,6 +153,9 @@ class RoundWindow:
             return tasks.result(self._job)
         except KilledWorker:
             raise self._lost("a task ended with its worker") from None
+        except WorkerDiffers as error:
+            self._quarantine.exclude(error.worker, why_excluded(error.worker, error.found, self._job.fingerprint))
+            raise self._lost("a worker would have computed other bits") from None
         except LOST:
             if any(task.status == "error" for task in tasks.awaited):
                 raise

@@ -7,7 +7,8 @@ from typing import Any
 
 from distributed import Future
 
-from service.cluster.connection import Cluster
+from service.cluster.connection import ANSWER_SECONDS, Cluster
+from service.cluster.fingerprints import WorkerDiffers, check_fingerprint, why_excluded
 from service.cluster.quarantine import Quarantine
 from service.rounds.job import Job
 from service.rounds.tasks import warm_up
@@ -55,6 +56,11 @@ class WorkerPool:
         return list(self._warm_ups.values())
 
     @property
+    def has_eligible(self) -> bool:
+        """Whether any worker may take tasks."""
+        return bool(self._eligible)
+
+    @property
     def restricted_to(self) -> frozenset[str]:
         """The only workers that may take what is submitted now, while others are in quarantine; else empty."""
         return frozenset(self._eligible) if self._is_restricted else frozenset()
@@ -93,20 +99,21 @@ class WorkerPool:
             del self._warm_ups[departed]
 
     def _warm_up_new(self, workers: list[str], job: Job) -> None:
-        new = [worker for worker in workers if worker not in self._warm and worker not in self._warm_ups]
+        unusable = self._quarantine.excluded
+        new = [worker for worker in workers if worker not in self._warm | self._warm_ups.keys() | unusable]
         if not self._warm:
-            self._initial_workers.update(new)
+            self._initial_workers.update(set(new) - self._quarantine.workers)
         for worker in new:
             key = f"warm-{self._run_tag}.{next(self._numbers)}-{worker}"
-            task = self._cluster.client.submit(warm_up, job, key=key, pure=False, workers=[worker])
+            task = self._cluster.client.submit(_warm_up, job, key=key, pure=False, workers=[worker])
             task.add_done_callback(partial(self._note_warm, worker))
             self._warm_ups[worker] = task
 
     def _choose_eligible(self, workers: list[str]) -> list[str]:
-        quarantined = self._quarantine.workers
+        quarantined, excluded = self._quarantine.workers, self._quarantine.excluded
         others = [worker for worker in workers if worker not in quarantined]
-        self._is_restricted = 0 < len(others) < len(workers)
-        candidates = others or workers
+        candidates = others or [worker for worker in workers if worker not in excluded]
+        self._is_restricted = 0 < len(candidates) < len(workers)
         if self._job is None:
             return candidates
         return [worker for worker in candidates if worker in self._warm | self._initial_workers] or candidates
@@ -114,3 +121,13 @@ class WorkerPool:
     def _note_warm(self, worker: str, task: Future) -> None:
         if task.status == "finished":
             self._warm.add(worker)
+        elif task.status == "error" and self._job is not None and self._job.fingerprint is not None:
+            error = task.exception(timeout=ANSWER_SECONDS)
+            if isinstance(error, WorkerDiffers):
+                self._quarantine.exclude(worker, why_excluded(worker, error.found, self._job.fingerprint))
+
+
+def _warm_up(job: Job) -> None:
+    """Runs on a new worker."""
+    check_fingerprint(job)
+    warm_up(job)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+SILENCE_SECONDS = 5.0
+"""How far a worker's heartbeat may lag behind the newest one of any worker before it is held to be frozen."""
+
 
 @dataclass(frozen=True)
 class WorkerInfo:
@@ -31,6 +34,12 @@ class WorkerInfo:
     def runs(self) -> bool:
         """Whether it takes tasks."""
         return self.status == "running"
+
+
+def silent_workers(workers: Mapping[str, WorkerInfo]) -> frozenset[str]:
+    """The workers whose last heartbeat is much older than the newest one of all: they are frozen, or cut off."""
+    newest = max((info.last_seen for info in workers.values()), default=0.0)
+    return frozenset(worker for worker, info in workers.items() if newest - info.last_seen > SILENCE_SECONDS)
 
 
 def why_none_runs(address: str, workers: Mapping[str, WorkerInfo]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ops.engines import Choice
+from ops.engines.fingerprint import Fingerprint
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
@@ -54,6 +55,17 @@ class Executor(Protocol):
         Raises:
             ClusterError: a worker can't see the store, or the workers differ.
             InvalidInput: no worker can run what is configured.
+        """
+
+    def match_fingerprint(self, choice: Choice, recorded: Fingerprint | None = None) -> Fingerprint:
+        """The fingerprint that tasks are computed with from now on. Workers that differ from it get no tasks.
+
+        Args:
+            choice: what `choose_engine` returned.
+            recorded: the fingerprint that a run began with; None where it has none.
+
+        Raises:
+            ClusterError: all workers differ from the recorded one.
         """
 
     def run_rounds(

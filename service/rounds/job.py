@@ -9,6 +9,7 @@ import numpy as np
 from ops import zoo
 from ops.engines import Choice, choose, find
 from ops.engines.base import Engine, Replica
+from ops.engines.fingerprint import Fingerprint
 from ops.errors import OpsError
 from ops.network import Network
 from ops.step_config import StepConfig
@@ -28,11 +29,13 @@ class Job:
         config: what is trained, and how.
         data: the data set, with its digest.
         choice: the engine that takes the steps.
+        fingerprint: the class of hardware and libraries that computes them; None where any will do.
     """
 
     config: TrainConfig
     data: DatasetInfo
     choice: Choice
+    fingerprint: Fingerprint | None = None
 
     @property
     def network(self) -> Network:

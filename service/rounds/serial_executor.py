@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ops.engines import Choice, choose
+from ops.engines.fingerprint import Fingerprint, fingerprint_of
 from ops.errors import Unsupported
 from ops.network import Network
 from ops.step_config import StepConfig
@@ -34,6 +35,13 @@ class SerialExecutor:
             return choose(network, step_config, engine=config.engine, device=config.device)
         except Unsupported as error:
             raise InvalidInput(str(error)) from None
+
+    def match_fingerprint(self, choice: Choice, recorded: Fingerprint | None = None) -> Fingerprint:
+        """This process's fingerprint. Raises ClusterError where it differs from the recorded one."""
+        found = fingerprint_of(choice)
+        if recorded not in (None, found):
+            raise ClusterError(f"the run was computed by {recorded}; this process is {found}")
+        return found
 
     def run_rounds(
         self, job: Job, state: TrainState, first: Round | None, schedule: RoundSchedule

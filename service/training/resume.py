@@ -1,6 +1,9 @@
 """How a run that was begun before goes on, or is looked at: as it was started, on the data it was started with."""
 
+from dataclasses import replace
+
 from ops.engines import Choice
+from ops.engines.fingerprint import Fingerprint
 from service.data import describe
 from service.errors import RunError
 from service.home import Home
@@ -35,13 +38,13 @@ def reopen_run(home: Home, executor: Executor, folder: RunFolder) -> Job:
 
     Raises:
         RunError: the data changed since.
-        InvalidInput: no worker has the engine.
-        ClusterError: the workers can't see the data.
+        InvalidInput: a worker can't run the engine.
+        ClusterError: a worker can't see the data, or all workers would compute other bits than the run has.
     """
     job = recorded_job(home, folder)
     pinned = job.config.model_copy(update={"engine": job.choice.engine, "device": job.choice.device})
     executor.choose_engine(pinned, job.network, job.step_config, job.data.path)
-    return job
+    return replace(job, fingerprint=executor.match_fingerprint(job.choice, job.fingerprint))
 
 
 def recorded_job(home: Home, folder: RunFolder) -> Job:
@@ -53,4 +56,5 @@ def recorded_job(home: Home, folder: RunFolder) -> Job:
             f"run {folder.name} was trained on data {facts['data']['digest'][:12]}, "
             f"but {data.path} now holds {data.digest[:12]}"
         )
-    return Job(config, data, Choice(**facts["engine"]))
+    fingerprint = Fingerprint(**facts["fingerprint"]) if "fingerprint" in facts else None
+    return Job(config, data, Choice(**facts["engine"]), fingerprint)

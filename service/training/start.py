@@ -54,7 +54,9 @@ def create_run(
     """
     data = describe(home.store(config.dataset))
     network, step_config = network_for(config, data), step_config_for(config)
-    job = Job(config, data, executor.choose_engine(config, network, step_config, data.path))
+    choice = executor.choose_engine(config, network, step_config, data.path)
+    fingerprint = executor.match_fingerprint(choice)
+    job = Job(config, data, choice, fingerprint)
     start = warm_start.checkpoint(home, job)
     job.plan.first_round()
     folder = RunFolder.create(
@@ -66,6 +68,7 @@ def create_run(
         start_digest=start.state.digest if start else "",
         data={**asdict(data), "path": str(data.path)},
         engine=asdict(job.choice),
+        fingerprint=asdict(fingerprint),
         versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},
         machine={"python": platform.python_version(), "processor": platform.machine()},
     )

@@ -2,11 +2,7 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -17,7 +13,7 @@ from service.cluster.dask_executor import DaskExecutor
 from service.cluster.local_cluster import connected, open_cluster
 from service.config import ClusterConfig
 from service.errors import ClusterError, DataError
-from tests.clusters import until
+from tests.clusters import free_port, scheduler_and_worker, until
 
 TWO = ClusterConfig(workers=2, worker_type="processes")
 
@@ -63,15 +59,15 @@ def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path, monkeypatch
     for module in ("connection", "local_cluster"):  # new processes may take long to start
         monkeypatch.setattr(f"service.cluster.{module}.CONNECT_SECONDS", 60)
     monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 120)
-    port = _free_port()
-    with _processes(port) as first, connected(f"tcp://127.0.0.1:{port}") as cluster:
+    port = free_port()
+    with scheduler_and_worker(port) as first, connected(f"tcp://127.0.0.1:{port}") as cluster:
         results: list[list[int]] = []
         caller = Thread(target=lambda: results.append(DaskExecutor(cluster).map(_slow_square, [(tmp_path, 7)] * 3)))
         caller.start()
         until(lambda: any(tmp_path.glob("began-*")))
         for process in first:
             process.kill()
-        with _processes(port):
+        with scheduler_and_worker(port):
             (tmp_path / "go").touch()
             caller.join(120)
     assert results == [[49, 49, 49]]
@@ -100,28 +96,3 @@ def _signal_first(cluster: Cluster, folder: Path, number: signal.Signals) -> Non
 def _send(process: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):  # it has ended
         os.kill(process, number)
-
-
-@contextmanager
-def _processes(port: int) -> Iterator[list[subprocess.Popen]]:
-    """A scheduler and a worker as processes of their own."""
-    address = f"tcp://127.0.0.1:{port}"
-    scheduler = ("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    worker = ("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
-    processes = [
-        subprocess.Popen([sys.executable, "-m", f"distributed.cli.{module}", *words], stderr=subprocess.DEVNULL)
-        for module, *words in (scheduler, worker)
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,11 +9,12 @@ import pytest
 
 import service.cluster.window
 from service.cluster.connection import Cluster
-from service.cluster.liveness import silent_workers, waits_for_other_runs
+from service.cluster.liveness import waits_for_other_runs
 from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.quarantine import Quarantine
 from service.cluster.submission import SubmittedTasks
 from service.cluster.window import RoundWindow
+from service.cluster.workers import silent_workers
 from service.config import ClusterConfig
 from service.home import Home
 from service.rounds.schedule import RoundSchedule

@@ -1,4 +1,4 @@
-"""Was a run what it says it was? Its rounds computed again, in this process, and held against its log."""
+"""Was a run what it says it was? Its rounds are computed again in this process, and compared with its files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,14 @@ from service.runs.logged_rounds import logged_dispersions, logged_round
 
 @dataclass(frozen=True)
 class RoundCheck:
-    """One round computed again. same: whether its parameters have the digest that was logged."""
+    """One round computed again.
+
+    Attributes:
+        round: its number.
+        epoch: the number of its epoch.
+        logged: the digest of the parameters after it, as the log has it.
+        computed: the digest that came out now.
+    """
 
     round: int
     epoch: int
@@ -25,14 +32,24 @@ class RoundCheck:
 
     @property
     def same(self) -> bool:
+        """Whether both digests are equal."""
         return self.logged == self.computed
 
 
 def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
-    """Compute the run's rounds again from its first weights, or one round from the state that led to it.
+    """Compute a run's rounds again.
 
-    Stops after the first round that differs, since all later ones would. Raises NotFound for a round that the log
-    doesn't have, RunError where its examples are not those of the plan.
+    Args:
+        folder: the run.
+        job: its job.
+        only: the number of the one round to compute, from the state that led to it; None for all, from the start.
+
+    Yields:
+        Each round. The first one that differs is the last, since all later ones would.
+
+    Raises:
+        NotFound: the log doesn't have that round.
+        RunError: a round's examples are not those of the plan.
     """
     logged = {entry["round"]: entry for entry in folder.entries() if entry["kind"] == "round"}
     if only is not None and only not in logged:
@@ -62,6 +79,27 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
                 return
         if planned.number == last:
             return
+
+
+def damages(folder: RunFolder) -> Iterator[str]:
+    """What else is wrong with a run's files, one line each: its log's last line, and its checkpoints."""
+    digests = {}
+    for entry in folder.entries():
+        if entry["kind"] == "round":
+            digests[entry["round"]] = entry["digest"]
+        elif entry["kind"] == "end" and entry["outcome"] == "finished":
+            final = digests[max(digests)] if digests else "none"
+            if entry["digest"] != final:
+                yield f"the log ends with digest {entry['digest'][:12]}, but its last round has {final[:12]}"
+    for number in reversed(checkpoints.numbers(folder.checkpoints)):
+        try:
+            checkpoint = checkpoints.read(folder.checkpoints / str(number))
+        except RunError as error:
+            yield str(error)
+            continue
+        found, logged = checkpoint.state.digest, digests.get(checkpoint.round.number, "none")
+        if found != logged:
+            yield f"checkpoint {number} has digest {found[:12]}, but the log has {logged[:12]} for its round"
 
 
 def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:

@@ -4,11 +4,12 @@ from dataclasses import asdict
 
 import click
 
+from ops.engines.fingerprint import fingerprint_of
 from service.cli.main import Context
 from service.cli.output import show
 from service.runs import RunFolder
 from service.training.resume import recorded_job
-from service.training.verify import examples_once, verify_run
+from service.training.verify import damages, examples_once, verify_run
 
 
 @click.command()
@@ -20,21 +21,22 @@ def verify(context: Context, run: str, number: int | None, as_json: bool) -> Non
     """Compute a run's rounds again and tell whether the bits agree with its log, or where they first differ."""
     folder = RunFolder.open(context.home.runs, run)
     job = recorded_job(context.home, folder)
-    verdicts = []
-    for verdict in verify_run(folder, job, number):
-        verdicts.append(verdict)
-        click.echo(
-            f"round {verdict.round}: {'same' if verdict.same else 'DIFFERENT'} {verdict.computed[:16]}", err=True
-        )
-    epochs = sorted({verdict.epoch for verdict in verdicts})
-    once = all(examples_once(folder, job, epoch) for epoch in epochs)
-    same = verdicts[-1].same
-    value = {"run": run, "rounds": len(verdicts), "same": same, "examples_once": once, "last": asdict(verdicts[-1])}
-    text = (
-        f"run {run}: {len(verdicts)} rounds computed again, "
-        + ("every bit agrees" if same else f"round {verdicts[-1].round} is the first that differs")
-        + f"; every example used {'exactly once' if once else 'NOT exactly once'} in each of these epochs"
-    )
-    show(value, text, as_json)
-    if not (same and once):
+    checks = []
+    for check in verify_run(folder, job, number):
+        checks.append(check)
+        click.echo(f"round {check.round}: {'same' if check.same else 'DIFFERENT'} {check.computed[:16]}", err=True)
+    once = all(examples_once(folder, job, epoch) for epoch in sorted({check.epoch for check in checks}))
+    same, damaged = checks[-1].same, list(damages(folder))
+    value = {"run": run, "rounds": len(checks), "same": same, "examples_once": once, "last": asdict(checks[-1])}
+    lines = [
+        f"run {run}: {len(checks)} rounds computed again, "
+        + ("every bit agrees" if same else f"round {checks[-1].round} is the first that differs")
+        + f"; every example used {'exactly once' if once else 'NOT exactly once'} in each of these epochs",
+        *damaged,
+    ]
+    here = fingerprint_of(job.choice)
+    if not same and job.fingerprint not in (None, here):
+        lines.append(f"the run was computed by {job.fingerprint}, this process is {here}")
+    show(value | {"damages": damaged}, "\n".join(lines), as_json)
+    if damaged or not (same and once):
         raise click.exceptions.Exit(1)

@@ -1,6 +1,7 @@
 """Runs computed again and held against their logs; forks; pauses."""
 
 import json
+import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +15,9 @@ from service.home import Home
 from service.runs import Entry, RunFolder
 from service.training.history import final_checkpoint
 from service.training.loop import advance
-from service.training.resume import recorded_job, reopen_run
+from service.training.resume import recorded_job, reopen_run, resume_run
 from service.training.start import create_run
-from service.training.verify import examples_once, verify_run
+from service.training.verify import damages, examples_once, verify_run
 from service.training.warm_start import WarmStart
 from tests.jobs import blobs_store, serial_results, small
 
@@ -77,6 +78,35 @@ def test_the_log_of_an_older_version_still_resumes_and_verifies(home: Home, tmp_
     assert examples_once(folder, job, 0)
     straight = trained(home, executor_of(2), "straight", **given)
     assert final_checkpoint(folder).state.digest == final_checkpoint(straight).state.digest
+
+
+def test_an_end_that_says_something_else_is_told(home: Home, run: RunFolder):
+    assert list(damages(run)) == []
+    rewrite(run, lambda entry: entry | ({"digest": "f" * 64} if entry["kind"] == "end" else {}))
+    (damage,) = damages(run)
+    assert damage.startswith("the log ends with digest ffffffffffff, but its last round has ")
+    assert all(check.same for check in verify_run(run, recorded_job(home, run)))
+
+
+def test_damaged_and_exchanged_checkpoints_are_told(run: RunFolder):
+    (run.checkpoints / "3" / "replica.safetensors").write_bytes(b"damaged")
+    assert [str(run.checkpoints / "3") in damage for damage in damages(run)] == [True]
+    shutil.rmtree(run.checkpoints / "3")
+    (run.checkpoints / "6").rename(run.checkpoints / "3")
+    forge(run, 5, digest="f" * 64)
+    assert "checkpoint 3 has digest" in list(damages(run))[1]
+
+
+def test_a_finished_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(
+    home: Home, run: RunFolder, executor_of
+):
+    digest = final_checkpoint(run).state.digest
+    (run.checkpoints / "6" / "replica.safetensors").write_bytes(b"damaged")
+    assert resume_run(home, executor_of(2), "run", lambda _: None).digest == digest
+    assert final_checkpoint(run).state.digest == digest
+    assert list(damages(run)) == []
+    assert [entry["rounds_done"] for entry in run.entries() if entry["kind"] == "begin"] == [0, 3]
+    assert run.status() == "finished"
 
 
 def forge(run: RunFolder, number: int, **values) -> None:

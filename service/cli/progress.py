@@ -53,6 +53,8 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
                 bar.update(task, total=1.0, completed=done, description=doing)
             elif entry["kind"] == "epoch":
                 console.print(_epoch_line(entry), highlight=False)
+            elif entry["kind"] == "disturbed":
+                console.print(f"round {entry['round']}: {entry['why']}", highlight=False, soft_wrap=True)
             elif entry["kind"] == "end":
                 bar.update(task, description="measuring")
 

@@ -30,7 +30,7 @@ ANSWER_SECONDS = 10.0
 """How long a scheduler may take to answer a question, before it is held to be gone."""
 
 PROBE_SECONDS = 60.0
-"""How long a worker may take to answer what it is asked directly: it may still have to import its libraries."""
+"""How long a worker may take to answer a direct question: it may still have to import its libraries."""
 
 LOST = (OSError, ClosedClientError, CancelledError)
 """What Dask raises where the connection is lost or closed. A TimeoutError is an OSError."""
@@ -58,7 +58,7 @@ class Cluster:
         self.membership = Membership()
         self._direct = direct
         self._workers: list[str] = []
-        self._workers_as_of = -1  # how many changes there had been when they were asked for
+        self._workers_as_of = -1  # `membership.changes` when the scheduler answered that
         self._subscribed_comm: Any = None
         self.address = address
         self.client = self._connect(CONNECT_SECONDS)

@@ -168,7 +168,7 @@ class DaskExecutor:
         return SpanWindow if takes_spans else RoundWindow
 
     def _notices(self, round_number: int) -> Iterator[ClusterEvent]:
-        """What people have not been told yet about workers that get no tasks."""
+        """The notices about workers without tasks that people have not seen yet."""
         for notice in self._quarantine.take_notices():
             yield ClusterEvent(notice, round_number, 0, is_failure=False)
 
@@ -190,7 +190,7 @@ class DaskExecutor:
         raise ClusterError(f"the Dask scheduler at {self.cluster.address} was lost {ATTEMPTS} times in a row")
 
     def _present(self) -> list[str]:
-        """The workers there are; none where the scheduler went away this moment, which the window will notice."""
+        """The workers there are; none where the scheduler was lost just now, which the window will notice."""
         with suppress(*LOST):
             return self.cluster.workers
         return []

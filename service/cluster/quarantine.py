@@ -35,17 +35,17 @@ class Quarantine:
             self._until[worker] = monotonic() + QUARANTINE_SECONDS * 2 ** (self._times[worker] - 1)
 
     def exclude(self, worker: str, why: str) -> None:
-        """Give a worker no tasks any more, and have people told why, once."""
+        """Give a worker no tasks any more, and leave a notice why, once."""
         if worker not in self._excluded:
             self._excluded.add(worker)
             self.notify(why)
 
     def notify(self, notice: str) -> None:
-        """Have people told something about workers."""
+        """Leave a notice for people."""
         self._notices.put(notice)
 
     def take_notices(self) -> list[str]:
-        """What people have not been told yet, one line each."""
+        """The notices that people have not seen yet, one line each."""
         notices: list[str] = []
         while True:
             try:

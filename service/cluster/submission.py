@@ -1,4 +1,4 @@
-"""How a round becomes Dask tasks: all of them submitted at once, each told whose results it takes."""
+"""How a round becomes Dask tasks: all of them submitted at once, each with the tasks whose results it takes."""
 
 from asyncio import run_coroutine_threadsafe, sleep
 from collections.abc import Callable, Iterator, Sequence

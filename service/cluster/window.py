@@ -54,7 +54,7 @@ class RoundWindow:
             job: the training.
             state: what `first` starts from.
             first: the round to begin with.
-            schedule: which round follows which. It is told what each round measured.
+            schedule: which round follows which. It is kept up to date with what each round measured.
             quarantine: see `WorkerPool`.
             warm: see `WorkerPool`.
             patience_s: see above.

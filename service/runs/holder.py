@@ -1,4 +1,4 @@
-"""Who holds a lease: one process on one machine, told apart from any other; and the file lock beside it."""
+"""Who holds a lease: one process on one machine; and the file lock beside the lease."""
 
 import fcntl
 import os

@@ -82,7 +82,7 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
 
     Raises:
         Conflict: another process works on the run, or has taken it over while this one was paused.
-        Cancelled: somebody asked for that.
+        Cancelled: `runs cancel` or `runs pause` was called for it.
         RunError: a round comes out different from the log, or its loss is not finite.
     """
     with folder.held() as lease, RoundLog(folder.log, before_write=lease.check) as log:

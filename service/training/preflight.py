@@ -15,9 +15,21 @@ from service.rounds.strategies import strategy_for
 
 
 def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
-    """Raise what the training would fail with later: InvalidInput, OpsError, ClusterError, DataError or StorageError.
+    """Raise the error that a training would end with later.
 
-    Data that are yet to be ingested, or a store that will be built anew, are not looked into.
+    Data that have not been ingested yet, and a store that will be built again, are not checked.
+
+    Args:
+        home: where data and models are.
+        config: what is to be trained.
+        cluster: where.
+
+    Raises:
+        InvalidInput: the configuration doesn't fit the data or the engine.
+        OpsError: the network doesn't fit the data.
+        ClusterError: no scheduler answers, or no worker takes tasks.
+        DataError: there are no such data.
+        StorageError: the model could not be published.
     """
     strategy_for(config.averaging)
     if config.engine != "auto":

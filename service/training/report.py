@@ -1,4 +1,4 @@
-"""A run told in Markdown: its curve so far, and what came out, for people who look at it later."""
+"""A run in Markdown: its curve so far and its results, for people who look at it later."""
 
 from base64 import b64encode
 from collections.abc import Sequence

@@ -56,10 +56,10 @@ def test_a_run_begun_by_threads_is_ended_by_processes(home: Home, tmp_path: Path
     assert final_checkpoint(folder).state.digest == alone.digest
 
 
-def test_what_a_worker_logs_is_told_once(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    told: list[str] = []
+def test_what_a_worker_logs_arrives_once(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    logged: list[str] = []
     logger, handler = logging.getLogger("service"), logging.Handler()
-    monkeypatch.setattr(handler, "emit", lambda record: told.append(record.getMessage()))
+    monkeypatch.setattr(handler, "emit", lambda record: logged.append(record.getMessage()))
     monkeypatch.setattr(logger, "handlers", [handler])
     small_job(home, tmp_path / "idx", train=270)
     before = logger.level
@@ -71,7 +71,7 @@ def test_what_a_worker_logs_is_told_once(home: Home, tmp_path: Path, monkeypatch
                 pass
     finally:
         logger.setLevel(before)
-    assert sum("270 examples" in message for message in told) == 1
+    assert sum("270 examples" in message for message in logged) == 1
 
 
 def test_blas_takes_one_thread_while_workers_are_threads():

@@ -93,7 +93,7 @@ def test_a_run_is_published_with_its_validation_and_can_be_verified(home: Home, 
     folder = RunFolder.open(home.runs, "held")
     job = recorded_job(home, folder)
     assert examples_once(folder, job, 1)
-    assert all(verdict.same for verdict in verify_run(folder, job))
+    assert all(check.same for check in verify_run(folder, job))
 
 
 def test_the_configuration_of_a_run_from_before_still_loads_and_keeps_nothing_out(

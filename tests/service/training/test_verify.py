@@ -37,23 +37,23 @@ def trained(home: Home, executor, name: str, fork: str = "", init: str = "", **g
 
 def test_an_honest_run_agrees_in_every_round(home: Home, run: RunFolder):
     job = recorded_job(home, run)
-    verdicts = list(verify_run(run, job))
-    assert [verdict.round for verdict in verdicts] == list(range(6))
-    assert all(verdict.same for verdict in verdicts)
+    checks = list(verify_run(run, job))
+    assert [check.round for check in checks] == list(range(6))
+    assert all(check.same for check in checks)
     assert examples_once(run, job, 0)
     assert examples_once(run, job, 1)
 
 
 @pytest.mark.parametrize("number", [0, 2, 3, 5])
 def test_one_round_can_be_verified_alone(home: Home, run: RunFolder, number: int):
-    verdicts = list(verify_run(run, recorded_job(home, run), number))
-    assert [(verdict.round, verdict.same) for verdict in verdicts] == [(number, True)]
+    checks = list(verify_run(run, recorded_job(home, run), number))
+    assert [(check.round, check.same) for check in checks] == [(number, True)]
 
 
 def test_a_forged_round_is_the_first_that_differs(home: Home, run: RunFolder):
     forge(run, 4, digest="f" * 64)
-    verdicts = list(verify_run(run, recorded_job(home, run)))
-    assert [verdict.same for verdict in verdicts] == [True] * 4 + [False]
+    checks = list(verify_run(run, recorded_job(home, run)))
+    assert [check.same for check in checks] == [True] * 4 + [False]
 
 
 def test_a_round_of_other_steps_than_the_plan_s_is_told(home: Home, run: RunFolder):
@@ -74,7 +74,7 @@ def test_the_log_of_an_older_version_still_resumes_and_verifies(home: Home, tmp_
     rewrite(folder, lambda entry: {k: v for k, v in entry.items() if k not in ("solo", "dispersion")})
     for _ in advance(executor_of(2), folder, reopen_run(home, executor_of(2), folder)):
         pass
-    assert all(verdict.same for verdict in verify_run(folder, job))
+    assert all(check.same for check in verify_run(folder, job))
     assert examples_once(folder, job, 0)
     straight = trained(home, executor_of(2), "straight", **given)
     assert final_checkpoint(folder).state.digest == final_checkpoint(straight).state.digest
@@ -138,7 +138,7 @@ def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, 
     assert start.digest == logged[2]
     *_, last = serial_results(job, start)
     assert final_checkpoint(fork).state.digest == last.digest
-    assert all(verdict.same for verdict in verify_run(fork, job))
+    assert all(check.same for check in verify_run(fork, job))
     assert fork.facts()["fork"] == "run:3"
 
 

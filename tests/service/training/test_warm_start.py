@@ -46,7 +46,7 @@ def test_a_run_starts_from_a_file_and_can_be_verified(home: Home, job: Job, tmp_
     start = TrainState(replace(start.replica, theta=theta), start.outer)
     *_, alone = serial_results(job, start)
     assert final_checkpoint(folder).state.digest == alone.digest
-    assert all(verdict.same for verdict in verify_run(folder, recorded_job(home, folder)))
+    assert all(check.same for check in verify_run(folder, recorded_job(home, folder)))
     assert folder.facts()["start_digest"] == start.digest
     assert folder.facts()["init"] == warm_start.init
 

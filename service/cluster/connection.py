@@ -1,19 +1,18 @@
 """A connection to a Dask scheduler: every question to it has a time limit, and a lost scheduler is found again."""
 
-import asyncio
 import logging
-from asyncio import ensure_future, gather, wait, wait_for
+from asyncio import ensure_future, gather, wait
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from distributed import Client, Future, Security
+from distributed import Client, Future
 from distributed.client import ClosedClientError
-from distributed.comm import connect
 
+from service.cluster.handshake import is_answering
 from service.cluster.membership import Membership
 from service.cluster.workers import WorkerInfo, silent_workers, why_none_runs
 from service.errors import ClusterError
@@ -26,7 +25,7 @@ CONNECT_SECONDS = 5
 RETURN_SECONDS = 60
 """How long a scheduler or the last worker that went away has to come back before a run gives up."""
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
 """How long a scheduler may take to answer a question, before it is held to be gone."""
 
 PROBE_SECONDS = 60.0
@@ -59,6 +58,7 @@ class Cluster:
         self._direct = direct
         self._workers: list[str] = []
         self._workers_as_of = -1  # `membership.changes` when the scheduler answered that
+        self._answered_at = 0.0
         self._subscribed_comm: Any = None
         self.address = address
         self.client = self._connect(CONNECT_SECONDS)
@@ -121,7 +121,13 @@ class Cluster:
             return await question(client)
 
         answer: Answer = self.client.sync(ask, self.client, callback_timeout=seconds or ANSWER_SECONDS)
+        self._answered_at = monotonic()
         return answer
+
+    def keep_in_touch(self) -> None:
+        """Ask the scheduler something if it hasn't answered for a while. Raises OSError where it doesn't answer."""
+        if monotonic() - self._answered_at > ANSWER_SECONDS:
+            self.ask(lambda client: client.scheduler.ncores())
 
     def ask_workers(self, function: Callable[..., Answer], *arguments: Any) -> dict[str, Answer | Exception]:
         """Call a function in every worker's process, outside of its tasks.
@@ -244,7 +250,7 @@ class Cluster:
 
     def _connect(self, seconds: float) -> Client:
         no_answer = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
-        if not self.has_thread_workers and not _is_answering(self.address, seconds):
+        if not self.has_thread_workers and not is_answering(self.address, seconds):
             raise no_answer
         try:
             client = Client(self.address, timeout=seconds, set_as_default=False, direct_to_workers=self._direct or None)
@@ -262,22 +268,6 @@ class Cluster:
             with suppress(*LOST):  # waits for every worker, and one may be frozen
                 client.sync(_forward_logs, client, callback_timeout=seconds)
         return client
-
-
-def _is_answering(address: str, seconds: float) -> bool:
-    """Whether a scheduler greets within a time limit. Dask's client would wait for a frozen one's greeting for ever."""
-
-    async def greet() -> None:
-        arguments = Security().get_connection_args("client")
-        comm = await wait_for(connect(address, timeout=seconds, **arguments), seconds)
-        await comm.close()
-
-    try:
-        with ThreadPoolExecutor(1) as thread:  # there may be an event loop in this one
-            thread.submit(asyncio.run, greet()).result()
-    except OSError:
-        return False
-    return True
 
 
 async def _worker_info(client: Client) -> dict[str, WorkerInfo]:

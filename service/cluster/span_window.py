@@ -142,6 +142,7 @@ class SpanWindow:
                 raise self._lost("the scheduler was lost")
             if self._cluster.membership.worker_left.is_set():
                 raise self._lost("a worker left")
+            self._keep_in_touch()
             if monotonic() > deadline:
                 deadline = self._overdue(tasks)
         try:
@@ -158,6 +159,12 @@ class SpanWindow:
         self._spans.popleft()
         found: SpanResult | None = result
         return found
+
+    def _keep_in_touch(self) -> None:
+        try:
+            self._cluster.keep_in_touch()
+        except LOST:
+            raise self._lost("the scheduler was lost", reconnect=True) from None
 
     def _overdue(self, tasks: SubmittedSpan) -> float:
         """A new deadline, where the worker is busy with other runs; else raises TasksLost."""

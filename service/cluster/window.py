@@ -116,6 +116,8 @@ class RoundWindow:
             if self._cluster.membership.worker_left.is_set():
                 return False
             self._fill()
+            with self._scheduler_needed():
+                self._cluster.keep_in_touch()
             if monotonic() > deadline:
                 with self._scheduler_needed():
                     blocking = blocking_workers(self._cluster, tasks)

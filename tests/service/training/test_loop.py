@@ -1,6 +1,6 @@
 """Runs on a real cluster of processes, on disk, to the same bits as without one."""
 
-from errno import ENOSPC
+from errno import ENOSPC, EROFS
 from os import strerror
 from pathlib import Path
 
@@ -203,19 +203,23 @@ def test_a_damaged_store_is_told_and_the_run_marked_failed(home: Home, tmp_path:
     assert folder.status() == "failed"
 
 
-def test_a_full_disk_ends_the_run_in_one_line_and_room_lets_it_go_on(
-    home: Home, tmp_path: Path, executor_of, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ENOSPC, r"No space left.*with room made, .*runs resume full"), (EROFS, r"Read-only.*once it can be written")],
+)
+def test_a_disk_that_fills_or_turns_read_only_ends_the_run_in_one_line_and_it_goes_on(
+    home: Home, tmp_path: Path, executor_of, monkeypatch: pytest.MonkeyPatch, error: int, said: str
 ):
     blobs_store(home, tmp_path / "idx")
     write = checkpoints.write
 
     def full(folder: Path, checkpoint: checkpoints.Checkpoint) -> Path:
         if checkpoint.round.epoch == 1:
-            raise OSError(ENOSPC, strerror(ENOSPC))
+            raise OSError(error, strerror(error))
         return write(folder, checkpoint)
 
     monkeypatch.setattr(checkpoints, "write", full)
-    with pytest.raises(RunError, match=r"No space left.*runs resume full"):
+    with pytest.raises(RunError, match=said):
         start_run(home, executor_of(2), "full", from_preset(small()), lambda entry: None)
     monkeypatch.setattr(checkpoints, "write", write)
     whole = start_run(home, executor_of(2), "whole", from_preset(small()), lambda entry: None)

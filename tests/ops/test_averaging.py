@@ -73,3 +73,21 @@ def test_the_outer_optimizer_takes_nesterov_steps_along_the_displacement():
 def test_a_distance_is_taken_in_float64():
     start = np.float32([1e8, 3.0])
     assert squared_distance(np.float32([1e8 + 8, 7.0]), start) == 80.0
+
+
+@pytest.mark.parametrize("rule", [AveragingRule(), AveragingRule(0.5, 0.25), AveragingRule(0.5, 0.25, True)])
+def test_what_is_averaged_in_float64_goes_on_in_float32_in_its_shape(rule):
+    start, outer = vectors(2)
+    after = average(replicas(3), [4, 5, 6], start, outer, rule)
+    for vector in (after.replica.theta, after.replica.velocity, after.outer):
+        assert (vector.dtype, vector.shape) == (np.float32, (SIZE,))
+    assert after.replica.velocity.any() != rule.reset_velocity
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_velocities_that_are_zero_throughout_average_to_zeros_without_a_sign(count):
+    start, outer = vectors(2)
+    still = [Replica(theta, np.full(SIZE, -0.0, np.float32)) for theta in vectors(count)]
+    after = average(still, [3] * count, start, outer, AveragingRule())
+    np.testing.assert_array_equal(after.replica.velocity, np.zeros(SIZE))
+    assert not np.signbit(after.replica.velocity).any()

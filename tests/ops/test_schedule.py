@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ops.errors import OpsError
 from ops.schedule import SCHEDULES, Constant, Cosine, OneCycle, Step, WarmUp, rates
 
 TOTAL = 40
@@ -44,6 +45,57 @@ def test_rates_of_any_length_are_positive_and_at_most_the_highest(name, total):
     assert values.dtype == np.float32
     assert (values > 0).all()
     assert (values <= 0.5).all()
+
+
+@pytest.mark.parametrize("total", [2, 3, 4, 1000])
+def test_one_cycle_ends_where_it_says_however_short_it_is(total):
+    np.testing.assert_allclose(rates(OneCycle(0.5, start=10, end=9), total)[-1], 0.5 / 10 / 9, rtol=1e-6)
+
+
+def test_one_cycle_of_which_one_step_rises_begins_at_its_peak():
+    np.testing.assert_allclose(rates(OneCycle(1.0, rise=0.25, start=2, end=2), 4), [1, 0.8125, 0.4375, 0.25])
+
+
+@pytest.mark.parametrize("rise", [0.0, 1.0])
+def test_one_cycle_may_only_fall_or_only_rise(rise):
+    values = rates(OneCycle(1.0, rise=rise, start=2, end=2), 9)
+    assert (np.sign(np.diff(values)) == (1 if rise else -1)).all()
+
+
+WRONG = [0, -1, float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize("value", WRONG)
+@pytest.mark.parametrize(
+    ("name", "schedule"),
+    [
+        ("rate", Constant),
+        ("rate", Cosine),
+        ("rate", lambda value: Step(value, 3)),
+        ("every", lambda value: Step(1.0, value)),
+        ("factor", lambda value: Step(1.0, 3, value)),
+        ("peak", OneCycle),
+        ("start", lambda value: OneCycle(1.0, start=value)),
+        ("end", lambda value: OneCycle(1.0, end=value)),
+    ],
+)
+def test_what_must_be_positive_is_refused_by_its_name(name, schedule, value):
+    with pytest.raises(OpsError) as refused:
+        schedule(value)
+    assert str(refused.value) == f"{name} must be a finite number > 0, got {value!r}"
+
+
+@pytest.mark.parametrize("rise", [-0.1, 1.5, 2])
+def test_a_share_of_rising_steps_that_cannot_be_is_refused(rise):
+    with pytest.raises(OpsError) as refused:
+        OneCycle(1.0, rise=rise)
+    assert str(refused.value) == f"rise must be in [0, 1], got {rise!r}"
+
+
+def test_a_warm_up_of_fewer_than_no_steps_is_refused():
+    with pytest.raises(OpsError) as refused:
+        WarmUp(Constant(1.0), -1)
+    assert str(refused.value) == "steps must be >= 0, got -1"
 
 
 @pytest.mark.peers

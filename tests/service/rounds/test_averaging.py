@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.engines.base import Replica
-from service.rounds.averaging import FAN_IN, apply_average, divergence, partial_sum
+from service.rounds.averaging import FAN_IN, apply_average, divergence, divergence_of, partial_sum
 from service.rounds.shard_update import RoundStats, ShardUpdate
+from service.rounds.strategies.base import Average
 from service.rounds.strategies.diloco import DiLoCo
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.train_state import TrainState
@@ -67,8 +68,29 @@ def test_a_solo_round_leaves_the_outer_velocity_alone():
     parts = contributions([64])
     state = apply_average(partial_sum(parts), DiLoCo(1, lr=1.0, momentum=0.9), solo=True)
     np.testing.assert_array_equal(state.replica.theta, parts[0].replica.theta)
+    np.testing.assert_array_equal(state.replica.velocity, parts[0].replica.velocity)
+    assert state.replica.theta.dtype == state.replica.velocity.dtype == np.float32
     assert parts[0].start is not None
     np.testing.assert_array_equal(state.outer, parts[0].start.outer)
+
+
+def test_a_round_of_shards_is_the_strategys_unless_it_is_said_to_be_solo():
+    parts = contributions([64, 32])
+    strategy = DiLoCo(1, lr=0.5, momentum=0.9)
+    whole = partial_sum(parts)
+    assert parts[0].start is not None
+    mean = Average(whole.theta / 96, (whole.velocity / 96).astype(np.float32))
+    state, expected = apply_average(whole, strategy), strategy.update(parts[0].start, mean)
+    np.testing.assert_array_equal(state.replica.theta, expected.replica.theta)
+    np.testing.assert_array_equal(state.replica.velocity, expected.replica.velocity)
+    np.testing.assert_array_equal(state.outer, expected.outer)
+    assert state.replica.velocity.dtype == np.float32
+
+
+def test_the_smallest_distances_count_too():
+    stats = RoundStats(examples=4, loss=1.0, correct=2, spread=2.0, seconds=0.1)
+    # apart: 2 / 4 - 0.25
+    assert divergence_of(stats, length=0.5, travelled=0.25, steps=2) == (1.0, 0.25)
 
 
 @given(weights=WEIGHTS)

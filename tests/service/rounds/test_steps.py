@@ -10,7 +10,8 @@ import pytest
 
 from service.home import Home
 from service.rounds.job import Job
-from service.rounds.steps import learning_rates, steps_of
+from service.rounds.plan import Round
+from service.rounds.steps import learning_rates, shards_scale, steps_of
 from tests.jobs import small_job
 
 RATE = 0.3
@@ -98,3 +99,7 @@ def test_all_shards_of_a_round_take_its_steps_at_the_same_rates(home: Home, tmp_
         np.testing.assert_array_equal(steps.offsets, offsets)
         np.testing.assert_array_equal(steps.rates, learning_rates(job, round_))
         assert (steps.seed, steps.epoch, len(steps.offsets)) == (5, 1, round_.last - round_.first + 1)
+
+
+def test_a_task_that_takes_whole_batches_alone_takes_them_at_the_rate_of_one():
+    assert shards_scale(Round(number=0, epoch=0, first=0, last=1, shards=4, solo=True), 1.0) == 1.0

@@ -1,8 +1,11 @@
+import json
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from ops.engines.base import Replica
 from service.errors import RunError
@@ -60,3 +63,73 @@ def test_a_damaged_checkpoint_is_written_anew_and_a_whole_one_is_left(tmp_path: 
     assert (path / "cursor.json").stat().st_mtime_ns == before
     (path / "replica.safetensors").write_bytes(b"damaged")
     assert asdict(checkpoints.read(checkpoints.write(tmp_path, checkpoint)).round) == asdict(checkpoint.round)
+
+
+def digest_of(cursor: dict[str, object]) -> str:
+    return sha256(json.dumps(cursor, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def test_a_checkpoint_lies_on_disk_as_those_of_before_did(tmp_path: Path, checkpoint: Checkpoint):
+    path, state = checkpoints.write(tmp_path, checkpoint), checkpoint.state
+    tensors = (path / "replica.safetensors").read_bytes()
+    found = load(tensors)
+    expected = {"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer}
+    assert sorted(found) == sorted(expected)
+    for name, vector in expected.items():
+        np.testing.assert_array_equal(found[name], vector)
+    cursor = json.loads((path / "cursor.json").read_text())
+    stated = cursor.pop("cursor_sha256")
+    assert cursor == {
+        "round": {"number": 6, "epoch": 1, "first": 30, "last": 60, "shards": 4, "solo": False},
+        "examples": 12345,
+        "digest": sha256(state.replica.theta.tobytes()).hexdigest(),
+        "sha256": sha256(tensors).hexdigest(),
+    }
+    assert stated == digest_of(cursor)
+    assert (path / "cursor.json").read_text().count("\n") == 1
+    assert sorted(file.name for file in path.iterdir()) == ["cursor.json", "replica.safetensors"]
+
+
+def test_a_checkpoint_that_is_there_already_is_what_is_answered(tmp_path: Path, checkpoint: Checkpoint):
+    assert checkpoints.write(tmp_path, checkpoint) == checkpoints.write(tmp_path, checkpoint) == tmp_path / "7"
+
+
+def test_a_cursor_that_was_altered_is_told_apart_from_parameters_that_were(tmp_path: Path, checkpoint: Checkpoint):
+    path = checkpoints.write(tmp_path, checkpoint)
+    cursor, tensors = path / "cursor.json", path / "replica.safetensors"
+    intact = cursor.read_text()
+    cursor.write_text(intact.replace("12345", "12346"))
+    with pytest.raises(RunError) as refused:
+        checkpoints.read(path)
+    assert str(refused.value) == f"{cursor} is damaged: its SHA-256 is not the one that it states"
+    cursor.write_text(intact)
+    content = bytearray(tensors.read_bytes())
+    content[-1] ^= 1
+    tensors.write_bytes(content)
+    with pytest.raises(RunError) as refused:
+        checkpoints.read(path)
+    assert str(refused.value) == f"{tensors} is damaged: its SHA-256 is not the one in cursor.json"
+
+
+@pytest.mark.parametrize("key", ["cursor_sha256", "sha256", "round", "examples"])
+def test_a_cursor_that_lacks_something_is_refused(tmp_path: Path, checkpoint: Checkpoint, key: str):
+    path = checkpoints.write(tmp_path, checkpoint)
+    cursor = json.loads((path / "cursor.json").read_text())
+    del cursor[key]
+    if key != "cursor_sha256":
+        del cursor["cursor_sha256"]
+        cursor["cursor_sha256"] = digest_of(cursor)
+    (path / "cursor.json").write_text(json.dumps(cursor))
+    with pytest.raises(RunError) as refused:
+        checkpoints.read(path)
+    assert str(refused.value) == f"checkpoint {path} can't be read: '{key}'"
+
+
+def test_a_checkpoint_that_is_not_there_is_refused_by_name(tmp_path: Path):
+    with pytest.raises(RunError, match=f"checkpoint {tmp_path / '7'} can't be read: .*No such file"):
+        checkpoints.read(tmp_path / "7")
+
+
+def test_where_no_checkpoint_was_written_there_is_none(tmp_path: Path):
+    assert checkpoints.numbers(tmp_path / "nowhere") == []
+    assert checkpoints.numbers(tmp_path) == []

@@ -66,6 +66,15 @@ def test_a_message_leaves_out_the_names_of_pydantics_types():
     with pytest.raises(ValidationError) as error:
         Sweep.model_validate({"over": {"lr": {"low": 0.1, "high": ""}}})
     assert str(explain(error.value)).startswith("over.lr must ")
+
+
+@pytest.mark.parametrize("kind", [int | list[int], float | list[int], str | list[int], bool | list[int]])
+def test_a_message_leaves_out_which_type_of_several_was_tried(kind: Any):
     with pytest.raises(ValidationError) as error:
-        TypeAdapter(dict[str, list[int | float]]).validate_python({"rates": [1, "x"]})
+        TypeAdapter(dict[str, list[kind]]).validate_python({"rates": [[1], {}]})
     assert str(explain(error.value)).startswith("rates.1 must ")
+
+
+def test_a_model_is_called_after_its_network_if_it_has_no_name():
+    assert TrainConfig(model="mlp").published_name == "mlp"
+    assert TrainConfig(model="mlp", name="mine").published_name == "mine"

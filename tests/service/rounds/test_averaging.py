@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,6 +74,10 @@ def test_a_solo_round_leaves_the_outer_velocity_alone():
     assert state.replica.theta.dtype == state.replica.velocity.dtype == np.float32
     assert parts[0].start is not None
     np.testing.assert_array_equal(state.outer, parts[0].start.outer)
+    np.testing.assert_array_equal(state.replica.velocity, parts[0].replica.velocity)
+    assert state.replica.theta.dtype == state.replica.velocity.dtype == np.float32
+    averaged = apply_average(partial_sum(parts), DiLoCo(1, lr=1.0, momentum=0.9))
+    assert not np.array_equal(averaged.outer, parts[0].start.outer)
 
 
 def test_a_round_of_shards_is_the_strategys_unless_it_is_said_to_be_solo():
@@ -105,6 +111,25 @@ def test_divergence_is_made_of_the_replicas_mean_squared_distance_from_their_ave
     # a difference of sums of squares: a few float64 roundings of numbers about as large as the result's scale
     assert measured.drift == pytest.approx(apart / ((mean - start.replica.theta) ** 2).sum(), rel=1e-9, abs=1e-9)
     assert measured.dispersion == pytest.approx(apart / (7 * (mean**2).sum()), rel=1e-9, abs=1e-9)
+
+
+def test_small_replicas_that_move_little_disperse_as_large_ones_do():
+    def scaled(factor: float) -> list[ShardUpdate]:
+        # by a power of two, which rounds nothing
+        parts = contributions([3, 5, 7])
+        assert parts[0].start is not None
+        theta = parts[0].start.replica.theta * np.float32(factor)
+        start = TrainState(Replica(theta, theta), theta)
+        return [
+            ShardUpdate(
+                Replica(part.replica.theta * np.float32(factor), part.replica.velocity),
+                replace(part.stats, spread=part.stats.spread * factor**2),
+                start if part.start else None,
+            )
+            for part in parts
+        ]
+
+    assert divergence(partial_sum(scaled(2**-10)), 7) == divergence(partial_sum(scaled(1.0)), 7)
 
 
 def test_the_dispersion_has_twelve_digits():

@@ -4,9 +4,12 @@ from threading import Barrier, Event
 
 import pytest
 
+from ops.engines import build
+from service.data import read
 from service.home import Home
 from service.rounds.job import Job, engine_of, training_data
-from service.rounds.worker_cache import Cache, process_cache
+from service.rounds.steps import steps_of
+from service.rounds.worker_cache import Cache, WorkerCache, process_cache
 from tests.jobs import small_job
 
 
@@ -75,3 +78,32 @@ def test_jobs_share_engine_and_data_if_they_differ_in_nothing_that_these_depend_
     assert engine_of(faster) is engine_of(job)
     moving = changed(optimizer=job.config.optimizer.model_copy(update={"momentum": 0.5}))
     assert engine_of(moving) is not engine_of(job)
+
+
+def loss_of_first_steps(job: Job, cache: WorkerCache | None = None) -> float:
+    """What a shard's first steps come to, with an engine and data from a cache, or made for the purpose."""
+    arguments = job.choice, job.network, job.step_config
+    if cache is None:
+        engine = build(*arguments)
+        data = engine.load(*read(job.data.path, "train", job.data.digest))
+    else:
+        engine, data = cache.engine(*arguments), cache.training_data(*arguments, job.data)
+    return engine.run(job.initial_state().replica, data, steps_of(job, job.plan.first_round(), 0)).loss
+
+
+def test_every_job_gets_the_engine_and_the_data_that_it_would_have_made(home: Home, tmp_path: Path):
+    other_home = Home(tmp_path / "other")
+    job = small_job(home, tmp_path / "idx")
+    other = small_job(other_home, tmp_path / "other-idx", train=250)
+    moving = small_job(home, tmp_path / "idx", optimizer={"momentum": 0.9}, engine="simd")
+    cache = WorkerCache()
+    jobs = [job, other, moving, job]
+    assert [loss_of_first_steps(each, cache) for each in jobs] == [loss_of_first_steps(each) for each in jobs]
+    assert len({loss_of_first_steps(each) for each in jobs}) == 3
+
+
+def test_the_log_says_what_was_loaded(home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    job = small_job(home, tmp_path / "idx")
+    with caplog.at_level("INFO", logger="service.rounds.worker_cache"):
+        loss_of_first_steps(job, WorkerCache())
+    assert caplog.messages == ["300 examples of blobs.zarr are loaded for array on cpu"]

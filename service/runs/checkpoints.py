@@ -1,4 +1,4 @@
-"""Checkpoints: the state after a round and where in the run that is, published by rename and checked when read."""
+"""Checkpoints: the state after a round, and where in the run that is; published by rename, checked when read."""
 
 import json
 import shutil
@@ -18,7 +18,13 @@ from service.rounds.train_state import TrainState
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after a round. `examples` counts those seen since the run began."""
+    """The state after a round.
+
+    Attributes:
+        round: the round.
+        examples: how many the run has used by then.
+        state: the state.
+    """
 
     round: Round
     examples: int

@@ -1,4 +1,4 @@
-"""One run on disk: what was asked, the round log, the checkpoints, and who is working on it."""
+"""One run on disk: its configuration, its round log, its checkpoints, and the lease on it."""
 
 import json
 import secrets
@@ -38,16 +38,22 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs: Path, run: str, config: TrainConfig, start: "Checkpoint | None", **facts: Any) -> "RunFolder":
-        """Begin a run on disk. `facts` (data, engine, versions) are written beside the configuration.
+        """Begin a run on disk.
 
-        start: what it starts from if not from fresh parameters.
+        Args:
+            runs: the folder of all runs.
+            run: its name.
+            config: its configuration.
+            start: what it starts from; None for fresh parameters.
+            facts: data, engine, versions and so on, which are written beside the configuration.
 
-        Raises Conflict where a run of that name exists.
+        Raises:
+            Conflict: a run of that name exists.
         """
         try:
             with new_folder(runs / run) as draft:
-                asked = {"run": run, "config": config.model_dump(mode="json"), **facts}
-                (draft / "config.json").write_text(canonical_json(asked) + "\n", encoding="utf-8")
+                content = {"run": run, "config": config.model_dump(mode="json"), **facts}
+                (draft / "config.json").write_text(canonical_json(content) + "\n", encoding="utf-8")
                 (draft / "checkpoints").mkdir()
                 if start is not None:
                     from service.runs import checkpoints  # here and below: whoever lists runs needs no arrays
@@ -86,7 +92,7 @@ class RunFolder:
         return checkpoints.read(forked / str(numbers[0])).state if numbers else None
 
     def facts(self) -> dict[str, Any]:
-        """What config.json says: the configuration and what was found when the run began."""
+        """The content of config.json: the configuration, and data, engine and versions when the run began."""
         try:
             facts: dict[str, Any] = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
             if not isinstance(facts, dict):
@@ -115,7 +121,7 @@ class RunFolder:
             return datetime.fromtimestamp(written, UTC).isoformat()
 
     def status(self) -> Status:
-        """What can be said of the run from its files."""
+        """How the run stands, as far as its files say."""
         last = deque(self.entries(), maxlen=1)
         if last and last[0]["kind"] == "end":
             outcome: Status = last[0]["outcome"]
@@ -123,22 +129,22 @@ class RunFolder:
         return "running" if is_held(self.path) else "interrupted"
 
     def request(self, what: Literal["cancel", "pause"]) -> None:
-        """Ask whoever works on the run to stop after the round at hand."""
+        """Request that the process which works on the run stops after the current round."""
         (self.path / what).touch()
 
     def requested(self) -> Literal["cancel", "pause"] | None:
-        """What was asked for and not yet done."""
+        """The request that nobody has answered yet; None where there is none."""
         if (self.path / "cancel").exists():
             return "cancel"
         return "pause" if (self.path / "pause").exists() else None
 
     def clear_requests(self) -> None:
-        """Forget what was asked for."""
+        """Remove all requests."""
         for what in ("cancel", "pause"):
             (self.path / what).unlink(missing_ok=True)
 
     def conclude(self, outcome: Literal["cancelled"]) -> None:
-        """Write down how a run ended whose process could not do so itself; one that has ended stays as it is.
+        """Log the end of a run whose process could not do so itself. One that has ended stays as it is.
 
         Raises Conflict where a process works on the run.
         """

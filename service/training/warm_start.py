@@ -1,4 +1,4 @@
-"""What a run starts from: fresh parameters, the state of another run, or weights that somebody has."""
+"""What a run starts from: fresh parameters, the state of another run, or weights from a file or a model."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +19,11 @@ from service.runs.checkpoints import Checkpoint
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Where a run's first state comes from; fresh parameters where neither is given.
+    """Where a run's first state comes from; fresh parameters where both are empty.
 
-    fork: `RUN` or `RUN:CHECKPOINT`, the state that another run had there, velocities included.
-    init: a safetensors file, by its path, or a model, `NAME` or `NAME:VERSION`; its parameters, nothing in motion.
+    Attributes:
+        fork: `RUN` or `RUN:CHECKPOINT`, the state that another run had there, velocities included.
+        init: a safetensors file, by its path, or a model, `NAME` or `NAME:VERSION`: its parameters, with velocities of 0.
     """
 
     fork: str = ""
@@ -31,8 +32,10 @@ class WarmStart:
     def checkpoint(self, home: Home, job: Job) -> Checkpoint | None:
         """The state to start from, or None for fresh parameters.
 
-        Raises NotFound where there is no such thing, InvalidInput where it doesn't fit the network or both are given,
-        DataError where the file can't be read.
+        Raises:
+            NotFound: there is no such run, checkpoint or model.
+            InvalidInput: its size isn't the network's, or both `fork` and `init` are set.
+            DataError: the file can't be read.
         """
         if self.fork and self.init:
             raise InvalidInput("a run starts from another run or from weights: give --fork or --init, not both")

@@ -23,7 +23,7 @@ class WarmStart:
 
     Attributes:
         fork: `RUN` or `RUN:CHECKPOINT`, the state that another run had there, velocities included.
-        init: a safetensors file, by its path, or a model, `NAME` or `NAME:VERSION`: its parameters, with velocities of 0.
+        init: a safetensors file, by its path, or a model, `NAME` or `NAME:VERSION`: its parameters, without velocities.
     """
 
     fork: str = ""

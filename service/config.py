@@ -20,63 +20,71 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _field(default: Any, position: int, description: str, **bounds: Any) -> Any:
+def option(default: Any, position: int, description: str, **bounds: Any) -> Any:
+    """A field that is an option everywhere: on the command line, in Prefect's form and over HTTP.
+
+    Args:
+        default: its value where nothing is said.
+        position: its place in the form.
+        description: what it is, for people.
+        bounds: as pydantic's `Field` takes them.
+    """
     return Field(default, description=description, json_schema_extra={"position": position}, **bounds)
 
 
 class OptimizerConfig(_Frozen):
     """How one step is taken."""
 
-    lr: float = _field(0.9, 0, "Learning rate, at its highest if it follows a schedule.", ge=1e-6, le=100)
-    momentum: float = _field(0.0, 1, "Momentum of the steps, 0 for plain SGD.", ge=0, le=0.999)
-    nesterov: bool = _field(False, 2, "Look ahead along the velocity.")
-    weight_decay: float = _field(0.0, 3, "L2 penalty on all parameters.", ge=0, le=1)
-    schedule: Literal["constant", "cosine", "one-cycle"] = _field(
+    lr: float = option(0.9, 0, "Learning rate, at its highest if it follows a schedule.", ge=1e-6, le=100)
+    momentum: float = option(0.0, 1, "Momentum of the steps, 0 for plain SGD.", ge=0, le=0.999)
+    nesterov: bool = option(False, 2, "Look ahead along the velocity.")
+    weight_decay: float = option(0.0, 3, "L2 penalty on all parameters.", ge=0, le=1)
+    schedule: Literal["constant", "cosine", "one-cycle"] = option(
         "constant", 4, "How the learning rate moves over the run."
     )
-    label_smoothing: float = _field(0.0, 5, "Share of each target spread over all classes.", ge=0, le=0.9)
-    warmup: float = _field(0.0, 6, "Share of the run's steps over which the learning rate rises from 0.", ge=0, le=1)
+    label_smoothing: float = option(0.0, 5, "Share of each target spread over all classes.", ge=0, le=0.9)
+    warmup: float = option(0.0, 6, "Share of the run's steps over which the learning rate rises from 0.", ge=0, le=1)
 
 
 class AugmentConfig(_Frozen):
     """How images are varied while training."""
 
-    flip: bool = _field(False, 0, "Mirror each image left to right half of the time.")
-    shift: int = _field(0, 1, "Move each image by up to so many pixels.", ge=0, le=8)
+    flip: bool = option(False, 0, "Mirror each image left to right half of the time.")
+    shift: int = option(0, 1, "Move each image by up to so many pixels.", ge=0, le=8)
 
 
 class AveragingConfig(_Frozen):
     """How the replicas part ways and come together; `service.rounds.strategies` makes a strategy of it."""
 
-    strategy: Name = _field(
+    strategy: Name = option(
         "composed",
         0,
         "How replicas become one again: composed, as the other options say, or as a paper has it: adacomm, diloco, "
         "fedavg, growing-interval, post-local-sgd, slowmo.",
     )
-    shards: int = _field(4, 1, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
-    average_every: int = _field(118, 2, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
-    solo_share: float = _field(0.15, 3, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)
-    outer_lr: float = _field(1.0, 4, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
-    outer_momentum: float = _field(0.8, 5, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
-    first_average_every: int = _field(
+    shards: int = option(4, 1, "Logical slices of an epoch, trained side by side.", ge=1, le=4096)
+    average_every: int = option(118, 2, "Steps that each shard takes on its own before averaging.", ge=1, le=1_000_000)
+    solo_share: float = option(0.15, 3, "Share of the run's steps taken by one task alone, at first.", ge=0, le=1)
+    outer_lr: float = option(1.0, 4, "Rate at which the averaged displacement is followed.", ge=0.01, le=10)
+    outer_momentum: float = option(0.8, 5, "Nesterov momentum on the averaged displacement.", ge=0, le=0.99)
+    first_average_every: int = option(
         0,
         6,
         "Steps before the first average, moving to --average-every by the end; 0: always --average-every.",
         ge=0,
         le=1_000_000,
     )
-    target_dispersion: float = _field(
+    target_dispersion: float = option(
         0.0,
         7,
         "Let H follow how fast the replicas disperse: at this dispersion a step it is --average-every; 0: H stays.",
         ge=0,
         le=1,
     )
-    velocity: Literal["average", "reset"] = _field(
+    velocity: Literal["average", "reset"] = option(
         "average", 8, "What becomes of the shards' velocities at an average."
     )
-    lr_scaling: float = _field(
+    lr_scaling: float = option(
         0.0, 9, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
     )
 
@@ -109,29 +117,29 @@ class TrainConfig(_Frozen):
     Fields that are left out are those of the network's preset, so that a configuration always has all of its fields.
     """
 
-    model: NetworkName = _field("lenet", 0, "The network to train.")
-    dataset: Name = _field("fashion-mnist", 1, "The ingested data set to train on.")
-    epochs: int = _field(10, 2, "How many times every example is seen.", ge=1, le=10_000)
-    batch_size: int = _field(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)
-    seed: int = _field(0, 4, "Decides first weights, shuffles and every other draw.", ge=0, le=2**63 - 1)
-    name: str = _field(
+    model: NetworkName = option("lenet", 0, "The network to train.")
+    dataset: Name = option("fashion-mnist", 1, "The ingested data set to train on.")
+    epochs: int = option(10, 2, "How many times every example is seen.", ge=1, le=10_000)
+    batch_size: int = option(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)
+    seed: int = option(0, 4, "Decides first weights, shuffles and every other draw.", ge=0, le=2**63 - 1)
+    name: str = option(
         "", 5, "What to publish the trained model as; empty means the network's name.", pattern=f"^$|{NAME}"
     )
-    optimizer: OptimizerConfig = _field(OptimizerConfig(), 6, "How one step is taken.")
-    averaging: AveragingConfig = _field(AveragingConfig(), 7, "How the replicas part ways and come together.")
-    augment: AugmentConfig = _field(AugmentConfig(), 8, "How images are varied while training.")
-    resize: int = _field(0, 9, "Enlarge images to this size first; 0 leaves them as they are.", ge=0, le=512)
-    engine: Name = _field(
+    optimizer: OptimizerConfig = option(OptimizerConfig(), 6, "How one step is taken.")
+    averaging: AveragingConfig = option(AveragingConfig(), 7, "How the replicas part ways and come together.")
+    augment: AugmentConfig = option(AugmentConfig(), 8, "How images are varied while training.")
+    resize: int = option(0, 9, "Enlarge images to this size first; 0 leaves them as they are.", ge=0, le=512)
+    engine: Name = option(
         "auto", 10, "What executes the steps: auto, array, simd, cuda, or an engine of another package."
     )
-    device: Literal["auto", "cpu", "cuda"] = _field("auto", 11, "Where the steps run.")
-    holdout: int = _field(
+    device: Literal["auto", "cpu", "cuda"] = option("auto", 11, "Where the steps run.")
+    holdout: int = option(
         0, 12, "Training examples kept out, from the end, to choose settings by; 0 keeps none.", ge=0, le=1_000_000_000
     )
-    tags: str = _field(
+    tags: str = option(
         "", 13, "Words to find the model by, with commas between them.", pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$"
     )
-    precision: Literal["float32", "tf32"] = _field(
+    precision: Literal["float32", "tf32"] = option(
         "float32", 14, "What a GPU's products are computed in; tf32 rounds their factors, sums stay float32."
     )
 
@@ -162,13 +170,13 @@ def from_preset(given: dict[str, Any]) -> TrainConfig:
 class ClusterConfig(_Frozen):
     """Where the work runs. None of this can change the result."""
 
-    scheduler: str = _field(
+    scheduler: str = option(
         "", 0, "Address of a running Dask scheduler; empty starts a local cluster.", pattern=r"^$|^(tcp|tls)://\S+:\d+$"
     )
-    workers: int = _field(
+    workers: int = option(
         0, 1, "Workers of a local cluster; 0 is one for each processor that may be used.", ge=0, le=256
     )
-    worker_type: Literal["auto", "threads", "processes"] = _field(
+    worker_type: Literal["auto", "threads", "processes"] = option(
         "auto",
         2,
         "What a local cluster's workers are, of one process or of their own; auto: threads with the engine simd.",

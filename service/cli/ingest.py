@@ -16,7 +16,7 @@ from service.home import check_text
 @click.option(
     "--source",
     type=click.Path(path_type=Path),
-    help="A folder with the four IDX files. Without it the usual places are searched.",
+    help="A folder with the four IDX files, or data in another format. Without it the usual places are searched.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj

@@ -1,16 +1,18 @@
-"""From four IDX files to a store, whole or not at all."""
+"""From source files to a store, whole or not at all."""
 
 import fcntl
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from service.data.catalog import FILES, KNOWN, check_digest
-from service.data.formats.idx import read_images, read_labels
+from service.data.catalog import KNOWN, check_digest
+from service.data.formats import Examples, format_of, idx_folder
+from service.data.formats.base import check_examples
 from service.data.sources import Say, find_files
-from service.data.store import Arrays, DatasetInfo, build, identity, verify
+from service.data.store import DatasetInfo, build, identity, verify
 from service.errors import Conflict, DataError, InvalidInput
 from service.home import Home
 from service.model_ref import NAME
@@ -21,7 +23,7 @@ def ingest(
 ) -> DatasetInfo:
     """Bring a data set into its store; one that is there and whole stays as it is, a damaged one is built anew.
 
-    source: a folder with the four IDX files; None looks in the usual places (see `sources`).
+    source: a file or folder in one of the formats (see `formats`); None looks in the usual places (see `sources`).
     Raises InvalidInput or DataError where the files can't be had or aren't what they should be, and Conflict where
     the store holds other data under this name. Of several processes, one works and the others wait for it.
     """
@@ -51,14 +53,9 @@ def _ingest(home: Home, dataset: str, source: Path | None, progress: Say) -> Dat
         if source is None and dataset not in KNOWN:
             raise DataError(f"{present}; bring it in again with `atelier ingest --dataset {dataset} --source FOLDER`")
         progress(f"building the store anew: {present}")
-    files = find_files(home, dataset, source, progress)
-    train, test = _group(files, "train", dataset), _group(files, "t10k", dataset)
-    if train[0].shape[1:] != test[0].shape[1:]:
-        raise DataError(
-            f"{files[FILES[0]]} has images of {train[0].shape[1:]}, but {files[FILES[2]]} of {test[0].shape[1:]}"
-        )
+    examples = _read(home, dataset, source, progress)
     if isinstance(present, DatasetInfo):
-        if present.digest != identity(train, test):
+        if present.digest != identity(examples.train, examples.test):
             raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
         return present
     progress(f"writing {path}")
@@ -66,7 +63,7 @@ def _ingest(home: Home, dataset: str, source: Path | None, progress: Say) -> Dat
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
-    return build(path, dataset, _class_names(dataset, 1 + int(max(train[1].max(), test[1].max()))), train, test)
+    return build(path, dataset, examples.class_names, examples.train, examples.test)
 
 
 @contextmanager
@@ -92,23 +89,17 @@ def _whole(path: Path) -> DatasetInfo | DataError | None:
         return DataError(f"{path} can't be read: {error.strerror or error}")
 
 
-def _group(files: dict[str, Path], prefix: str, dataset: str) -> Arrays:
-    """Images and labels of one group, checked against each other and, for a known data set, against its digests."""
-    image_name, label_name = (name for name in FILES if name.startswith(prefix))
-    image_file, label_file = files[image_name], files[label_name]
-    images, labels = read_images(image_file), read_labels(label_file)
-    if dataset in KNOWN:
-        try:
-            check_digest(dataset, image_name, image_file, images.digest)
-            check_digest(dataset, label_name, label_file, labels.digest)
-        except DataError as error:
-            raise DataError(f"{error}; other data need another name, with --dataset") from None
-    if len(images.array) != len(labels.array):
-        raise DataError(f"{image_file} has {len(images.array)} images, but {label_file} {len(labels.array)} labels")
-    if not images.array.size:
-        raise DataError(f"{image_file} has no images")
-    return images.array, labels.array
+def _read(home: Home, dataset: str, source: Path | None, progress: Say) -> Examples:
+    """The examples of a source. Those of a known data set are IDX files, checked against its digests."""
+    if source is not None and dataset not in KNOWN:
+        format_ = format_of(source) or idx_folder  # which says what it expects
+        return check_examples(source, format_.read(source))
+    files = find_files(home, dataset, source, progress)
+    return idx_folder.read_files(files, partial(_check_known, dataset), KNOWN[dataset].class_names)
 
 
-def _class_names(dataset: str, classes: int) -> tuple[str, ...]:
-    return KNOWN[dataset].class_names if dataset in KNOWN else tuple(map(str, range(classes)))
+def _check_known(dataset: str, name: str, path: Path, digest: str) -> None:
+    try:
+        check_digest(dataset, name, path, digest)
+    except DataError as error:
+        raise DataError(f"{error}; other data need another name, with --dataset") from None

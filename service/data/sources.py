@@ -16,6 +16,7 @@ import httpx
 
 from service.data.catalog import FILES, KNOWN, Known, check_digest
 from service.data.formats.idx import read_images, read_labels
+from service.data.formats.idx_folder import find_files as files_in
 from service.errors import DataError, InvalidInput
 from service.files import new_folder
 from service.home import Home
@@ -34,7 +35,7 @@ def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[
     Raises InvalidInput for an unknown data set without a folder, DataError where no place has all four.
     """
     if source is not None:
-        return _in_folder(source)
+        return files_in(source)
     if dataset not in KNOWN:
         raise cannot_be_fetched(dataset)
     known, cache = KNOWN[dataset], home.cache / dataset
@@ -55,7 +56,7 @@ def find_files(home: Home, dataset: str, source: Path | None, say: Say) -> dict[
                 fetch(known, draft)
                 _genuine(dataset, draft)
                 shutil.rmtree(cache, ignore_errors=True)
-            return _in_folder(cache)
+            return files_in(cache)
         except (DataError, OSError) as error:
             failures.append(f"{name}: {error}")
     raise DataError(
@@ -72,32 +73,13 @@ def cannot_be_fetched(dataset: str) -> InvalidInput:
     )
 
 
-def _in_folder(folder: Path) -> dict[str, Path]:
-    """The four files under any of the names that are in use. Raises DataError where the folder lacks one."""
-    try:
-        if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder: one with the four IDX files is expected")
-        found = {name: path for name in FILES if (path := _spelled(folder, name)) is not None}
-    except OSError as error:
-        raise DataError(f"{folder} can't be read: {error.strerror or error}") from None
-    if missing := [name for name in FILES if name not in found]:
-        raise DataError(f"{folder} lacks {', '.join(missing)} (each may end in .gz)")
-    return found
-
-
 def _genuine(dataset: str, folder: Path) -> dict[str, Path]:
     """The four files of a known data set. Raises DataError where one is missing, damaged or another's."""
-    files = _in_folder(folder)
+    files = files_in(folder)
     for name, path in files.items():
         read = read_images if "images" in name else read_labels
         check_digest(dataset, name, path, read(path).digest)
     return files
-
-
-def _spelled(folder: Path, name: str) -> Path | None:
-    """`train-images-idx3-ubyte` or `train-images.idx3-ubyte`, plain or gzipped: the first that is there."""
-    spellings = (plain + ending for plain in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz"))
-    return next((folder / spelling for spelling in spellings if (folder / spelling).is_file()), None)
 
 
 def _from_publisher(known: Known, folder: Path) -> None:
@@ -146,7 +128,7 @@ def _from_debian(known: Known, folder: Path) -> None:
         if package is None:
             raise DataError(f"apt-get brought no {known.package}")
         _command("dpkg-deb", "-x", str(package), str(work / "unpacked"), folder=work)
-        files = _in_folder(work / "unpacked" / known.package_folder.lstrip("/"))
+        files = files_in(work / "unpacked" / known.package_folder.lstrip("/"))
         for path in files.values():
             shutil.copyfile(path, folder / path.name)
 

@@ -22,6 +22,7 @@ from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
+from service.data.formats.base import Arrays
 from service.errors import DataError
 from service.files import new_folder
 
@@ -50,10 +51,6 @@ class DatasetInfo:
     image_shape: tuple[int, int]
     classes: int
     class_names: tuple[str, ...]
-
-
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Images (N, h, w) and labels (N,)."""
 
 
 def build(path: Path, name: str, class_names: tuple[str, ...], train: Arrays, test: Arrays) -> DatasetInfo:

@@ -1,5 +1,6 @@
 """Every example of docs/extending.md does what the page says."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -7,13 +8,22 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import click
+import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
+from pydantic import ValidationError
 
 import ops
+import service
 from ops import zoo
 from ops.engines import choose, table
+from service.cli.options import options_of
+from service.data import formats, ingest, read
+from service.errors import DataError
 from service.home import Home
 from service.rounds.strategies import names
 from service.rounds.tasks import shard_updates
@@ -154,3 +164,52 @@ def test_an_engine_takes_one_file_and_an_entry(tmp_path: Path, monkeypatch: pyte
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert re.search(r"(\d+) passed", done.stdout)
+
+
+def test_a_picture_format_takes_one_file(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (source,), (project,) = (examples("A picture format", language) for language in ("python", "toml"))
+    (group,) = tomllib.loads(project)["project"]["entry-points"]
+    install(tmp_path, monkeypatch, "npz", source, {group: {"npz": "npz"}})
+    assert formats.names() == ["idx_folder", "npz"]
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (30, 7, 5), np.uint8)
+    labels = np.arange(30, dtype=np.uint8)[:, None] % 4
+    np.savez(tmp_path / "set.npz", x_train=images[:20], y_train=labels[:20], x_test=images[20:], y_test=labels[20:])
+    info = ingest(home, dataset="mine", source=tmp_path / "set.npz")
+    assert (info.train, info.test, info.image_shape, info.class_names) == (20, 10, (7, 5), ("0", "1", "2", "3"))
+    np.testing.assert_array_equal(read(info.path, "test", info.digest)[0], images[20:])
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"broken\.npz is not an \.npz file of images"):
+        ingest(home, dataset="broken", source=tmp_path / "broken.npz")
+    np.savez(tmp_path / "floats.npz", x_train=images / 255, y_train=labels, x_test=images / 255, y_test=labels)
+    with pytest.raises(DataError, match=r"training images must be \(N, h, w\) uint8, got .* float64"):
+        ingest(home, dataset="floats", source=tmp_path / "floats.npz")
+
+
+def test_a_route_takes_a_function_and_the_example_of_its_answer():
+    (source,) = examples("A route", "python")
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    app = FastAPI()
+    app.include_router(namespace["router"])
+
+    async def get(path: str) -> Any:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            return (await client.get(path)).json()
+
+    assert asyncio.run(get("/version")) == {"version": service.__version__}
+    described = asyncio.run(get("/openapi.json"))["paths"]["/version"]["get"]["responses"]["200"]
+    assert described["content"]["application/json"]["example"] == {"version": service.__version__}
+
+
+def test_an_option_takes_one_field():
+    (source,) = examples("An option of a training", "python")
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    model = namespace["WithClipping"]
+    command = options_of(model)(click.Command("train"))
+    (option,) = [parameter for parameter in command.params if parameter.name == "clip_norm"]
+    assert option.opts == ["--clip-norm"]
+    assert model.model_json_schema()["properties"]["clip_norm"]["minimum"] == 0
+    with pytest.raises(ValidationError):
+        model(clip_norm=-1)

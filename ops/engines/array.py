@@ -1,10 +1,7 @@
 """The engine that is always there: the operators composed, on NumPy or CuPy, for any network."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +10,14 @@ from threadpoolctl import ThreadpoolController
 from ops import augment
 from ops.arrays import Array
 from ops.backends.cuda import cudnn
-from ops.backends.cuda import rounds as on_device
-from ops.backends.cuda.device import CupyDevice
-from ops.backends.cuda.program import Program
-from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
+from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
 from ops.engines.inputs import check_parameters, check_steps, checked_examples, checked_images
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
 from ops.layers import Context
 from ops.loss import softmax_cross_entropy
 from ops.network import Network
-from ops.passes import Parameters, backward, forward
+from ops.passes import backward, forward
 from ops.step_config import StepConfig
 from ops.update import sgd_update
 
@@ -72,7 +66,11 @@ class ArrayEngine(OneByOne):
 
     @classmethod
     def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "ArrayEngine":
-        """See `Engine.build`."""
+        """See `Engine.build`. On a GPU by stages, where cuDNN is installed."""
+        if device == "cuda" and not cudnn.missing():
+            from ops.engines.stages import StagesEngine
+
+            return StagesEngine(network, step_config)
         return cls(network, step_config, device=device)
 
     def __init__(self, network: Network, step_config: StepConfig, *, device: DeviceName = "cpu") -> None:
@@ -80,7 +78,9 @@ class ArrayEngine(OneByOne):
         self.step_config = step_config
         self.device = device
         self._xp = _module(device)
-        self._program = _program(network, step_config) if device == "cuda" else None
+        refusal = self.supports(network, step_config, device)
+        if refusal:
+            raise Unsupported(refusal)
         self._libraries = ThreadpoolController()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
@@ -116,39 +116,30 @@ class ArrayEngine(OneByOne):
             if not len(batch):
                 continue
             batch_loss, batch_correct, gradient = self.gradient(theta, data, batch, steps.seed, steps.epoch)
-            self._update(theta, velocity, gradient, float(rate))
+            sgd_update(theta, velocity, gradient, float(rate), self.step_config)
             loss += batch_loss.astype(xp.float64) * len(batch)
             correct += batch_correct
         return loss, correct
 
-    def run_rounds(
-        self, replica: Replica, outer: Floats, data: Data, rounds: Iterable[RoundSteps]
-    ) -> Iterator[RoundResult]:
-        """See `Engine.run_rounds`. By stages on a GPU, replicas stay there from round to round."""
-        if self._program is None:
-            return super().run_rounds(replica, outer, data, rounds)
-        return on_device.run_rounds(self._program.device, partial(self._take, data), replica, outer, rounds)
-
     def gradient(self, theta: Array, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array, Array]:
         """`(mean loss, correct, gradient (parameters,))` of one batch; batch: (n,) numbers of examples."""
-        xp, network = self._xp, self.network
-        images, labels = data.images[batch], data.labels[batch]
-        if self.step_config.flip or self.step_config.shift:
-            drawn = augment.draw(
-                batch, flip=self.step_config.flip, shift=self.step_config.shift, seed=seed, epoch=epoch
-            )
-            images = augment.apply(images, drawn)
-        parameters = network.parameters(theta)
+        network, parameters = self.network, self.network.parameters(theta)
+        images, labels = self._examples(data, batch, seed, epoch)
         context = Context(training=True, seed=seed, epoch=epoch, examples=batch)
-        logits, saved = self._forward(parameters, images, context)
+        y, saved = forward(network, parameters, scaled(images), context)
+        logits = y.reshape(len(batch), network.classes)
         loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.step_config.label_smoothing)
-        gradient = xp.empty_like(theta)
-        into = network.parameters(gradient)
-        if self._program is None:
-            backward(network, parameters, dlogits.reshape(-1, *network.shapes[-1]), saved, into=into)
-        else:
-            self._program.backward(parameters, dlogits, saved, into=into)
+        gradient = self._xp.empty_like(theta)
+        backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
         return loss, (logits.argmax(axis=1) == labels).sum(), gradient
+
+    def _examples(self, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array]:
+        """A batch's images (n, c, h, w) uint8, flipped and shifted as they are drawn, and labels (n,)."""
+        images = data.images[batch]
+        flip, shift = self.step_config.flip, self.step_config.shift
+        if flip or shift:
+            images = augment.apply(images, augment.draw(batch, flip=flip, shift=shift, seed=seed, epoch=epoch))
+        return images, data.labels[batch]
 
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `Engine.predict`."""
@@ -163,22 +154,9 @@ class ArrayEngine(OneByOne):
         parameters = network.parameters(xp.asarray(theta))
         for start in range(0, len(images), PREDICT_BATCH):
             part = slice(start, start + PREDICT_BATCH)
-            found, _ = self._forward(parameters, xp.asarray(images[part]), Context())
-            logits[part] = _host(found)
+            y, _ = forward(network, parameters, scaled(xp.asarray(images[part])), Context())
+            logits[part] = _host(y.reshape(len(y), network.classes))
         return logits
-
-    def _forward(self, parameters: Parameters, images: Array, context: Context) -> tuple[Array, list[Any]]:
-        """Logits (n, classes) of images (n, c, h, w) uint8, and what going back needs."""
-        if self._program is not None:
-            return self._program.forward(parameters, scaled(images), context)
-        y, saved = forward(self.network, parameters, scaled(images), context)
-        return y.reshape(len(y), self.network.classes), saved
-
-    def _update(self, theta: Array, velocity: Array, gradient: Array, rate: float) -> None:
-        if self._program is None:
-            sgd_update(theta, velocity, gradient, rate, self.step_config)
-        else:
-            self._program.update(theta, velocity, gradient, rate, self.step_config)
 
 
 def scaled(images: Array) -> Array:
@@ -196,16 +174,6 @@ def _module(device: str) -> ModuleType:
     if not cupy.is_available():
         raise Unsupported("device 'cuda' needs a GPU, and CuPy finds none: use device 'cpu'")
     return cupy
-
-
-def _program(network: Network, step_config: StepConfig) -> Program | None:
-    """The network's stages on the GPU; None where cuDNN is not installed, and the operators are composed there too."""
-    if cudnn.missing():
-        refusal = ArrayEngine.supports(network, step_config, "cuda")
-        if refusal:
-            raise Unsupported(refusal)
-        return None
-    return Program(network, CupyDevice(step_config.precision))
 
 
 def _host(array: Array) -> Floats:

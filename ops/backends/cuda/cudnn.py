@@ -60,9 +60,10 @@ class Note(IntEnum):
 
 
 class Heuristic(IntEnum):
-    """How cuDNN proposes engines: by its model of the GPU, or those that always work."""
+    """How cuDNN proposes engines: by decision trees, by a neural network that knows fewer kinds, or whatever works."""
 
-    MODEL = 3
+    TREES = 3
+    NETWORK = 1
     FALLBACK = 2
 
 
@@ -198,7 +199,10 @@ def proposals(library: Library, graph: Descriptor, heuristics: Iterable[Heuristi
     for heuristic in heuristics:
         query = Descriptor(library, Kind.HEURISTICS)
         query.set(HEURISTICS_GRAPH, Type.DESCRIPTOR, graph).set(HEURISTICS_MODE, Type.HEURISTIC_MODE, heuristic)
-        query.final()
+        try:
+            query.final()
+        except Unsupported:  # this one doesn't know such an operation
+            continue
         configurations = [Descriptor(library, Kind.ENGINE_CONFIG) for _ in range(MOST_ENGINES)]
         yield from configurations[: query.fill(HEURISTICS_RESULTS, configurations)]
 

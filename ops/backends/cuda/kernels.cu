@@ -13,33 +13,25 @@ template <int V> __device__ Pack<V> load(const float* from, unsigned pack) { ret
 
 template <int V> __device__ void store(float* to, unsigned pack, Pack<V> value) { ((Pack<V>*)to)[pack] = value; }
 
-// The 10 bits of fraction that TF32 has, rounded to nearest; infinity, NaN and what would round to them stay whole.
-__device__ float high_part(float value) {
-    unsigned bits = __float_as_uint(value), rounded = (bits + 0x0fffu + (bits >> 13 & 1u)) & 0xffffe000u;
-    return (rounded & 0x7f800000u) == 0x7f800000u ? value : __uint_as_float(rounded);
-}
-
-// What is left, exactly.
-__device__ float low_part(float value, float high) { return isfinite(high) ? value - high : 0; }
-
 // y += b along the channels, then max(y, 0) if asked for.
 template <int V, bool RELU>
 __global__ void add_bias(float* y, const float* b, unsigned packs, unsigned per_row) {
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < packs; i += gridDim.x * blockDim.x) {
-        Pack<V> v = load<V>(y, i), shift = load<V>(b, i % per_row);
+        Pack<V> v = load<V>(y, i);
+        const float* shift = b + i % per_row * V;  // anywhere among the parameters: not a pack
         for (int k = 0; k < V; ++k) {
-            v.of[k] += shift.of[k];
+            v.of[k] += shift[k];
             if (RELU) v.of[k] = v.of[k] > 0 || v.of[k] != v.of[k] ? v.of[k] : 0;
         }
         store<V>(y, i, v);
     }
 }
 
-// dz = dy where y > 0, else 0 (RELU), or its high and low part (SPLIT; with neither nothing is written); and each group
-// of rows' share of db: `partial` (groups, c). A block of 8 warps takes 32 packs of channels of a group; a warp takes every eighth row.
-template <int V, bool RELU, bool SPLIT>
-__global__ void bias_partials(const float* dy, const float* y, float* dz, float* low, float* partial, unsigned total,
-                              unsigned rows, unsigned per_row) {
+// dz = dy where y > 0, else 0 (RELU; without it dz is not written), and each group of rows' share of db: `partial`
+// (groups, c). A block of 8 warps takes 32 packs of channels of a group; a warp takes every eighth row.
+template <int V, bool RELU>
+__global__ void bias_partials(const float* dy, const float* y, float* dz, float* partial, unsigned total, unsigned rows,
+                              unsigned per_row) {
     __shared__ Pack<V> sums[WARPS * WARP];
     unsigned across = (per_row + WARP - 1) / WARP, group = blockIdx.x / across;
     unsigned pack = blockIdx.x % across * WARP + threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -52,13 +44,6 @@ __global__ void bias_partials(const float* dy, const float* y, float* dz, float*
             if (RELU) {
                 Pack<V> out = load<V>(y, i);
                 for (int k = 0; k < V; ++k) v.of[k] = out.of[k] > 0 ? v.of[k] : 0;
-            }
-            if (SPLIT) {
-                Pack<V> top, rest;
-                for (int k = 0; k < V; ++k) top.of[k] = high_part(v.of[k]), rest.of[k] = low_part(v.of[k], top.of[k]);
-                store<V>(dz, i, top);
-                store<V>(low, i, rest);
-            } else if (RELU) {
                 store<V>(dz, i, v);
             }
             for (int k = 0; k < V; ++k) sum.of[k] += v.of[k];
@@ -189,16 +174,6 @@ __global__ void resize(const float* x, float* y, int height, int width, int new_
     }
 }
 
-// x = high + low exactly.
-template <int V> __global__ void split(const float* x, float* high, float* low, unsigned packs) {
-    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < packs; i += gridDim.x * blockDim.x) {
-        Pack<V> v = load<V>(x, i), top, rest;
-        for (int k = 0; k < V; ++k) top.of[k] = high_part(v.of[k]), rest.of[k] = low_part(v.of[k], top.of[k]);
-        store<V>(high, i, top);
-        store<V>(low, i, rest);
-    }
-}
-
 // y = x with the mask of ops.dropout: element e of an example, counted channel by channel, is kept where its word of
 // Philox-4x32-10 (Salmon et al., 2011) reaches the threshold, and scaled.
 __global__ void dropout(const float* x, float* y, const int* examples, unsigned epoch, unsigned low_key,
@@ -219,9 +194,23 @@ __global__ void dropout(const float* x, float* y, const int* examples, unsigned 
     }
 }
 
-// One step of ops.step_config.StepConfig's rule. Without momentum the velocity is neither read nor written.
+// Blocks of down x right pixels, (row, column) of the padded image, as the channels of one: y (n, rows, columns, down *
+// right * c). What lies outside of the image is 0.
+__global__ void blocks_to_channels(const float* x, float* y, int height, int width, int channels, int rows, int columns,
+                                   int down, int right, int above, int left, unsigned size) {
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < size; i += gridDim.x * blockDim.x) {
+        int c = i % channels, b = i / channels % right, a = i / channels / right % down;
+        unsigned place = i / channels / right / down;
+        int w = place % columns * right + b - left, h = place / columns % rows * down + a - above;
+        size_t example = place / columns / rows;
+        bool inside = h >= 0 && h < height && w >= 0 && w < width;
+        y[i] = inside ? x[((example * height + h) * width + w) * channels + c] : 0;
+    }
+}
+
+// One step of ops.step_config.StepConfig's rule; the learning rate lies on the device. Without momentum the velocity is neither read nor written.
 template <bool MOMENTUM, bool NESTEROV>
-__global__ void sgd(float* theta, float* velocity, const float* gradient, float rate, float momentum, float decay,
+__global__ void sgd(float* theta, float* velocity, const float* gradient, const float* rate, float momentum, float decay,
                     unsigned size) {
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < size; i += gridDim.x * blockDim.x) {
         float slope = gradient[i] + decay * theta[i];
@@ -230,6 +219,6 @@ __global__ void sgd(float* theta, float* velocity, const float* gradient, float 
             velocity[i] = v;
             slope = NESTEROV ? slope + momentum * v : v;
         }
-        theta[i] -= rate * slope;
+        theta[i] -= *rate * slope;
     }
 }

@@ -6,7 +6,6 @@ from math import prod
 from typing import Any, Protocol
 
 from ops.arrays import Array
-from ops.backends.cuda.convolution import Parts
 from ops.geometry import Pair
 from ops.random import seed_key
 from ops.step_config import StepConfig
@@ -23,14 +22,14 @@ _FLAGS = ("false", "true")
 
 KERNELS = (
     *(f"add_bias<{pack}, {relu}>" for pack, relu in product((1, 4), _FLAGS)),
-    *(f"bias_partials<{pack}, {relu}, {split}>" for pack, relu, split in product((1, 4), _FLAGS, _FLAGS)),
+    *(f"bias_partials<{pack}, {relu}>" for pack, relu in product((1, 4), _FLAGS)),
     "sum_partials",
     *(f"max_pool<{pack}>" for pack in (1, 4)),
     *(f"pool_grad<{pack}, {largest}>" for pack, largest in product((1, 4), _FLAGS)),
     *(f"avg_pool<{pack}>" for pack in (1, 4)),
     "resize",
-    *(f"split<{pack}>" for pack in (1, 4)),
     "dropout",
+    "blocks_to_channels",
     *(f"sgd<{momentum}, {nesterov}>" for momentum, nesterov in product(_FLAGS, _FLAGS)),
 )
 """Every kernel, by the name under which it is launched."""
@@ -69,7 +68,7 @@ def add_bias(device: Launcher, y: Array, bias: Array, *, relu: bool) -> None:
     device.launch(f"add_bias<{pack}, {_flag(relu)}>", _blocks(packs), y, bias, packs, per_row)
 
 
-def bias_gradient(device: Launcher, dy: Array, y: Array, into: Array | None, *, relu: bool, split: bool) -> Parts:
+def bias_gradient(device: Launcher, dy: Array, y: Array, into: Array | None, *, relu: bool) -> Array:
     """The gradient in front of a bias and ReLU, and that of the bias.
 
     Args:
@@ -78,32 +77,22 @@ def bias_gradient(device: Launcher, dy: Array, y: Array, into: Array | None, *, 
         y: (…, c), what ReLU gave.
         into: (c,), where the bias's gradient goes; None if there is no bias.
         relu: whether there was one; else dy itself is the gradient in front.
-        split: whether the gradient is wanted in two parts.
     """
-    if not (relu or split) and into is None:
-        return (dy,)
+    if not relu and into is None:
+        return dy
     packs, per_row, pack = _packs(dy)
     rows = packs // per_row
     each = max(ROWS, -(-rows // MOST_GROUPS))
     groups = -(-rows // each)
     partial = device.empty((groups, dy.shape[-1]))
-    high = device.empty(dy.shape) if relu or split else None
-    low = device.empty(dy.shape) if split else None
-    kernel = f"bias_partials<{pack}, {_flag(relu)}, {_flag(split)}>"
+    dz = device.empty(dy.shape) if relu else None
     blocks = groups * -(-per_row // WARP)
-    device.launch(kernel, blocks, dy, y if relu else None, high, low, partial, rows, each, per_row)
+    kernel = f"bias_partials<{pack}, {_flag(relu)}>"
+    device.launch(kernel, blocks, dy, y if relu else None, dz, partial, rows, each, per_row)
     if into is not None:
         channels = dy.shape[-1]
         device.launch("sum_partials", -(-channels // WARP), partial, into, groups, channels)
-    return (dy,) if high is None else (high,) if low is None else (high, low)
-
-
-def split(device: Launcher, x: Array) -> Parts:
-    """x as a high and a low part; see `ops.backends.cuda.convolution`."""
-    high, low = device.empty(x.shape), device.empty(x.shape)
-    packs, _, pack = _packs(x)
-    device.launch(f"split<{pack}>", _blocks(packs), x, high, low, packs)
-    return high, low
+    return dy if dz is None else dz
 
 
 def max_pool(device: Launcher, x: Array, pool: Pool) -> tuple[Array, Array]:
@@ -141,6 +130,26 @@ def resize(device: Launcher, x: Array, size: Pair) -> Array:
     return y
 
 
+def blocks_to_channels(device: Launcher, x: Array, places: Pair, block: Pair, padding: Pair) -> Array:
+    """Blocks of an image as the channels of a smaller one, so that a stride of a block becomes a stride of one.
+
+    Args:
+        device: what launches.
+        x: (n, h, w, c).
+        places: how many blocks there are, down and across.
+        block: pixels of a block, down and across.
+        padding: zeros above and to the left of the first block; what lies beyond the image is zero too.
+
+    Returns:
+        (n, *places, block height * block width * c).
+    """
+    n, height, width, channels = x.shape
+    y = device.empty((n, *places, prod(block) * channels))
+    numbers = (height, width, channels, *places, *block, *padding, prod(y.shape))
+    device.launch("blocks_to_channels", _blocks(prod(y.shape)), x, y, *numbers)
+    return y
+
+
 def dropout(device: Launcher, x: Array, rate: float, examples: Array, *, seed: int, epoch: int, position: int) -> Array:
     """x times `ops.dropout.dropout_mask`; its gradient is the same of dy. examples: (n,) int32."""
     y = device.empty(x.shape)
@@ -152,11 +161,11 @@ def dropout(device: Launcher, x: Array, rate: float, examples: Array, *, seed: i
     return y
 
 
-def sgd(device: Launcher, theta: Array, velocity: Array, gradient: Array, rate: float, step_config: StepConfig) -> None:
-    """`ops.update.sgd_update` in one pass; the gradient stays as it is."""
+def sgd(device: Launcher, theta: Array, velocity: Array, gradient: Array, rate: Array, step_config: StepConfig) -> None:
+    """`ops.update.sgd_update` in one pass; rate: (1,) float32. The gradient stays as it is."""
     kernel = f"sgd<{_flag(step_config.momentum != 0)}, {_flag(step_config.nesterov)}>"
-    numbers = (float(rate), float(step_config.momentum), float(step_config.weight_decay))
-    device.launch(kernel, _blocks(theta.size), theta, velocity, gradient, *numbers, theta.size)
+    numbers = (rate, float(step_config.momentum), float(step_config.weight_decay), theta.size)
+    device.launch(kernel, _blocks(theta.size), theta, velocity, gradient, *numbers)
 
 
 def _pool_grad(device: Launcher, dy: Array, argmax: Array | None, counts: Array | None, pool: Pool) -> Array:

@@ -5,6 +5,7 @@ from math import prod
 from ops.backends.cuda.device import Device
 from ops.backends.cuda.stages import (
     AvgPoolStage,
+    BlockedConvStage,
     ComposedStage,
     ConvStage,
     DenseStage,
@@ -22,6 +23,10 @@ MOST_TAPS = 256
 """Which element of a window was the largest is kept in a byte."""
 
 
+FEW_CHANNELS = 8
+"""With fewer, cuDNN's engines do little of what the GPU could."""
+
+
 def lower(network: Network, device: Device) -> tuple[Stage, ...]:
     """The stages of a network, in order. A ReLU joins the layer before it where that has a bias."""
     layers, stages, position = network.layers, [], 0
@@ -35,6 +40,8 @@ def lower(network: Network, device: Device) -> tuple[Stage, ...]:
 
 def _stage(network: Network, device: Device, position: int, first: int, *, relu: bool) -> Stage:
     layer, shape = network.layers[position], network.shapes[position]
+    if isinstance(layer, Conv2D) and position == first and _pays_in_blocks(layer):
+        return BlockedConvStage(device, position, layer, relu=relu)
     if isinstance(layer, Conv2D):
         return ConvStage(device, position, layer, relu=relu)
     if isinstance(layer, Dense):
@@ -50,6 +57,11 @@ def _stage(network: Network, device: Device, position: int, first: int, *, relu:
     if isinstance(layer, Flatten):
         return FlattenStage(device, position)
     return ComposedStage(device, position, layer, elementwise=isinstance(layer, Activation))
+
+
+def _pays_in_blocks(layer: Conv2D) -> bool:
+    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.stride != (1, 1)
+    return plain and layer.in_channels is not None and layer.in_channels < FEW_CHANNELS
 
 
 def _has_bias(layer: Layer) -> bool:

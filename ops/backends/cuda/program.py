@@ -40,8 +40,8 @@ class Program:
             dy = stage.backward(dy, saved[turn], parameters, into, input_gradient=turn > self._first)
             saved[turn] = None  # what it kept is free for the stages to come
 
-    def update(self, theta: Array, velocity: Array, gradient: Array, rate: float, step_config: StepConfig) -> None:
-        """`ops.update.sgd_update`; the gradient stays as it is."""
+    def update(self, theta: Array, velocity: Array, gradient: Array, rate: Array, step_config: StepConfig) -> None:
+        """`ops.update.sgd_update`; rate: (1,) float32. The gradient stays as it is."""
         launches.sgd(self.device, theta, velocity, gradient, rate, step_config)
 
     def _learns(self, position: int) -> bool:

@@ -4,6 +4,7 @@ The average is computed by the kernels of the engine `cuda` (`averaging.cu`), wh
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,12 +25,18 @@ from ops.engines.spans import check_round
 AVERAGING = Path(__file__).parents[2] / "engines" / "cuda" / "averaging.cu"
 KERNELS = ("average_kernel", "sums_kernel")
 
+EVEN = 64
+"""Each shard's vector begins at a multiple of so many numbers."""
+
 Take = Callable[[Array, Array, Steps], tuple[Array, Array]]
 """Takes steps in place on theta and velocity, and gives the sum of losses (float64) and how many were right (int64)."""
 
 
 class Averager(Launcher, Protocol):
     """What rounds ask of a device."""
+
+    def on(self) -> AbstractContextManager[Any]:
+        """While in it, the device is this thread's, and arrays are made and computed on its stream."""
 
     def array(self, host: Any) -> Array: ...
 
@@ -38,10 +45,10 @@ class Averager(Launcher, Protocol):
     def add_kernels(self, code: str, names: tuple[str, ...]) -> None: ...
 
 
-def source(parameters: int) -> str:
-    """The averaging kernels for vectors of so many parameters."""
+def source(distance: int) -> str:
+    """The averaging kernels for vectors that begin so many numbers after each other."""
     numbers = {
-        "PARAMETERS": parameters,
+        "PARAMETERS": distance,
         "FAN_IN": FAN_IN,
         "LEAF_LANES": LANES,
         "RULE": RULE,
@@ -61,14 +68,17 @@ def run_rounds(
         check_round(round_)
         if held is not None:
             yield held
-        if state is None or state.shards != len(round_.shards):
-            if state is not None:
-                replica, outer = state.replica(), state.outer()
-            state = None  # its memory first
-            state = _State(device, replica, outer, len(round_.shards))
-        held = state.round(take, round_)
+        with device.on():
+            if state is None or state.shards != len(round_.shards):
+                if state is not None:
+                    replica, outer = state.replica(), state.outer()
+                state = None  # its memory first
+                state = _State(device, replica, outer, len(round_.shards))
+            held = state.round(take, round_)
     if held is not None and state is not None:
-        yield replace(held, velocity=state.replica().velocity, outer=state.outer())
+        with device.on():
+            held = replace(held, velocity=state.replica().velocity, outer=state.outer())
+        yield held
 
 
 class _State:
@@ -76,17 +86,21 @@ class _State:
 
     def __init__(self, device: Averager, replica: Replica, outer: Floats, shards: int) -> None:
         size = replica.theta.size
+        padded = -(-size // EVEN) * EVEN
         self.shards = shards
         self._device = device
         self._tables = {name: device.array(table) for name, table in _tables(size).items()}
         self._count = len(_tables(size)["leaves"]) - 1
         self._height = len(_tables(size)["levels"]) - 1
-        device.add_kernels(source(size), KERNELS)
-        self._theta, self._velocity = device.empty((shards, size)), device.empty((shards, size))
-        self._theta[...] = device.array(replica.theta)
-        velocity = np.asarray(replica.velocity)
-        self._velocity[...] = device.array(velocity if velocity.any() else np.zeros_like(velocity))  # without a sign
-        self._start, self._outer = device.array(replica.theta), device.array(outer)
+        device.add_kernels(source(padded), KERNELS)
+        self._theta, self._velocity = device.empty((shards, padded)), device.empty((shards, padded))
+        self._size = size
+        self._start = device.array(replica.theta)
+        self._theta[:, :size] = self._start
+        # velocities that are zero throughout are averaged without a sign
+        self._velocity[:, :size] = device.array(replica.velocity) if replica.velocity.any() else 0
+        self._outer = device.empty((size,))
+        self._outer[...] = device.array(outer) if outer.view(np.uint32).any() else 0
         self._result = device.empty((size,))
         self._sums = device.empty((shards + 2, self._count), "f8")
         self._totals, self._records = device.empty((shards, 2), "f8"), device.empty((shards + 2, 3), "f8")
@@ -95,7 +109,7 @@ class _State:
         device, shards, began = self._device, self.shards, perf_counter()
         examples = tuple(int(s.offsets[-1] - s.offsets[0]) if len(s) else 0 for s in round_.shards)
         for shard, steps in enumerate(round_.shards):
-            self._totals[shard, 0], self._totals[shard, 1] = take(self._theta[shard], self._velocity[shard], steps)
+            self._totals[shard, 0], self._totals[shard, 1] = take(*self._of(shard), steps)
         device.host(self._totals)  # waits for the last step
         seconds = perf_counter() - began
         rule = round_.rule
@@ -115,7 +129,7 @@ class _State:
         )
         records = device.host(self._records).tolist()
         return RoundResult(
-            theta=device.host(self._result).copy(),
+            theta=device.host(self._result),
             examples=examples,
             losses=tuple(loss for loss, _, _ in records[:shards]),
             correct=tuple(int(correct) for _, correct, _ in records[:shards]),
@@ -127,11 +141,14 @@ class _State:
 
     def replica(self) -> Replica:
         """What every shard of the next round starts from."""
-        return Replica(self._device.host(self._start).copy(), self._device.host(self._velocity[0]).copy())
+        return Replica(self._device.host(self._start), self._device.host(self._of(0)[1]))
+
+    def _of(self, shard: int) -> tuple[Array, Array]:
+        return self._theta[shard, : self._size], self._velocity[shard, : self._size]
 
     def outer(self) -> Floats:
         """The outer optimizer's velocity."""
-        return self._device.host(self._outer).copy()
+        return self._device.host(self._outer)
 
 
 @lru_cache(maxsize=4)

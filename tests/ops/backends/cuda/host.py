@@ -3,6 +3,7 @@
 import ctypes
 import re
 import subprocess
+from contextlib import nullcontext
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,6 @@ from tempfile import gettempdir
 import numpy as np
 
 from ops.backends.cuda import launches
-from ops.backends.cuda.convolution import Arithmetic
 from ops.conv import conv2d, conv2d_grad
 
 FIBERS = Path(__file__).parents[2] / "engines" / "cuda" / "fibers.h"
@@ -20,7 +20,6 @@ SOURCE = Path(launches.__file__).with_name("kernels.cu")
 BITS = """
 static unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
 static float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
-using std::isfinite;
 """
 
 
@@ -65,17 +64,19 @@ def functions(source, kernels):
 
 
 class HostDevice:
-    """See `ops.backends.cuda.device.Device`. order: 0 for threads and blocks in order, else a shuffle's seed.
+    """See `ops.backends.cuda.device.Device`.
+
+    tf32: whether factors are rounded. order: 0 for threads and blocks in order, else a shuffle's seed.
 
     Memory starts as NaN or as a large number, so that what is read before it is written shows.
     """
 
-    def __init__(self, arithmetic=Arithmetic.FLOAT32, order=0):
-        self.arithmetic = arithmetic
+    def __init__(self, tf32=False, order=0):
+        self.tf32 = tf32
         self.order = order
         self.functions = dict(functions(SOURCE.read_text(), launches.KERNELS))
         self.launched = []
-        self.problems = []
+        self.products = []
 
     def empty(self, shape, dtype="f4"):
         array = np.empty(shape, dtype)
@@ -85,8 +86,14 @@ class HostDevice:
     def array(self, host):
         return np.array(host, order="C")
 
+    def on(self):
+        return nullcontext()
+
+    def recorded(self, action):
+        return action
+
     def host(self, array):
-        return array
+        return np.array(array)
 
     def add_kernels(self, code, names):
         self.functions |= functions(code, names)
@@ -108,25 +115,23 @@ class HostDevice:
         assert out.flags.c_contiguous
         out[...] = (a.T if a_transposed else a) @ (b.T if b_transposed else b)
 
-    def convolve(self, problem, x, w, y):
+    def convolve(self, product, of, x, w, y):
         """By `ops.conv` in float64, of factors that are rounded as a tensor core would; rounded to float32 once."""
-        of = problem.convolution
         assert (x.shape, w.shape, y.shape) == (of.x_shape, of.w_shape, of.y_shape)
-        self.problems.append(problem)
+        self.products.append(product)
         groups = of.x_shape[3] // of.w_shape[3]
         how = {"stride": of.stride, "padding": of.padding, "dilation": of.dilation, "groups": groups}
         x_nchw, w_ocrs, y_nopq = (
             np.ascontiguousarray(one.transpose(0, 3, 1, 2)).astype("f8")
-            for one in (tf32(one) if problem.tensor_cores else one for one in (x, w, y))
+            for one in (tf32(one) if self.tf32 else one for one in (x, w, y))
         )
-        if problem.product == "forward":
+        if product == "forward":
             out, found = y, conv2d(x_nchw, w_ocrs, **how)
         else:
             zeros = [np.zeros_like(one) if np.isnan(one).any() else one for one in (x_nchw, w_ocrs)]
             dx, dw, _ = conv2d_grad(y_nopq, *zeros, **how)
-            out, found = (x, dx) if problem.product == "data" else (w, dw)
-        found = found.transpose(0, 2, 3, 1)
-        out[...] = found + out if problem.accumulate else found
+            out, found = (x, dx) if product == "data" else (w, dw)
+        out[...] = found.transpose(0, 2, 3, 1)
 
 
 def tf32(x):

@@ -7,13 +7,13 @@ import pytest
 
 import ops
 from ops import zoo
-from ops.backends.cuda.convolution import Arithmetic
 from ops.backends.cuda.program import Program
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica
+from ops.engines.stages import StagesEngine
 from ops.layers import Context
 from ops.passes import backward, forward
-from tests.arrays import host, normal
+from tests.arrays import normal
 from tests.ops.backends.cuda.host import HostDevice
 from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, STEP_CONFIG, steps
 
@@ -56,6 +56,18 @@ NETWORKS = {
     "planes": ops.Network(
         "planes", (4, 6, 6), (ops.Conv2D(8, 3), ops.ReLU(), ops.Conv2D(2, 3, padding=1), ops.AvgPool2D(2))
     ),
+    "strided": ops.Network(
+        "strided",
+        (3, 13, 12),
+        (
+            ops.AvgPool2D(1),
+            ops.Conv2D(8, (5, 4), stride=(2, 3), padding=(1, 2)),
+            ops.ReLU(),
+            ops.Conv2D(4, (3, 2), padding=(2, 0), dilation=(1, 2)),
+            ops.Flatten(),
+            ops.Dense(3),
+        ),
+    ),
     "no learning": ops.Network("no learning", (1, 4, 4), (ops.AvgPool2D(2), ops.Flatten())),
 }
 
@@ -70,69 +82,59 @@ def passes(network, device, seed=0):
     expected = np.empty_like(theta)
     y_expected, saved = forward(network, network.parameters(theta), x, context)
     backward(network, network.parameters(theta), dy, saved, into=network.parameters(expected))
-    program, parameters = Program(network, device), network.parameters(device.array(theta))
-    found = device.array(np.full_like(theta, np.nan))
-    y, saved = program.forward(parameters, device.array(x), replace(context, examples=device.array(context.examples)))
-    program.backward(parameters, device.array(dy.reshape(n, -1)), saved, into=network.parameters(found))
-    return (host(y), host(found)), (y_expected.reshape(n, -1), expected)
+    with device.on():
+        program, parameters = Program(network, device), network.parameters(device.array(theta))
+        found, there = device.array(np.full_like(theta, np.nan)), device.array(context.examples)
+        y, saved = program.forward(parameters, device.array(x), replace(context, examples=there))
+        program.backward(parameters, device.array(dy.reshape(n, -1)), saved, into=network.parameters(found))
+        return (device.host(y), device.host(found)), (y_expected.reshape(n, -1), expected)
 
 
-@pytest.mark.parametrize("arithmetic", [Arithmetic.FLOAT32, Arithmetic.SPLIT])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_pass_by_stages_gives_what_the_operators_give(name, arithmetic):
-    ours, theirs = passes(NETWORKS[name], HostDevice(arithmetic))
+def test_a_pass_by_stages_gives_what_the_operators_give(name):
+    ours, theirs = passes(NETWORKS[name], HostDevice())
     for one, other in zip(ours, theirs, strict=True):
         # sums of some 200 products near 1, in another order
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 * max(1, np.abs(other).max(initial=0)))
 
 
-@pytest.mark.parametrize("name", ["plain", "odd"])
+@pytest.mark.parametrize("name", ["plain", "odd", "strided"])
 def test_the_order_in_which_threads_run_changes_no_bit(name):
-    (y, gradient), _ = passes(NETWORKS[name], HostDevice(Arithmetic.SPLIT))
+    (y, gradient), _ = passes(NETWORKS[name], HostDevice())
     for order in (1, 2):
-        (again, gradient_again), _ = passes(NETWORKS[name], HostDevice(Arithmetic.SPLIT, order))
+        (again, gradient_again), _ = passes(NETWORKS[name], HostDevice(order=order))
         np.testing.assert_array_equal(again, y)
         np.testing.assert_array_equal(gradient_again, gradient)
 
 
-def test_factors_in_two_parts_are_a_thousand_times_as_accurate_as_rounded_ones():
+def test_factors_rounded_to_tf32_are_off_by_a_thousandth():
     network = ops.Network("wide", (32, 6, 6), (ops.Conv2D(16, 3, padding=1), ops.Flatten(), ops.Dense(4)))
-    errors = {}
-    for arithmetic in (Arithmetic.TF32, Arithmetic.SPLIT):
-        (_, found), (_, expected) = passes(network, HostDevice(arithmetic))
-        errors[arithmetic] = np.linalg.norm(found - expected) / np.linalg.norm(expected)
-    assert errors[Arithmetic.SPLIT] < 1e-6
-    assert 1e-4 < errors[Arithmetic.TF32] < 1e-2
+    (_, found), (_, expected) = passes(network, HostDevice(tf32=True))
+    assert 1e-4 < np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-2
 
 
 def test_a_relu_shares_the_pass_of_the_layer_before_it():
     device = HostDevice()
     stages = Program(zoo.network("alexnet", (1, 224, 224), 10), device).stages
     kinds = [type(stage).__name__.removesuffix("Stage") for stage in stages]
-    assert kinds == ["Conv", "MaxPool"] * 2 + ["Conv"] * 3 + ["MaxPool", "Flatten"] + ["Dense", "Dropout"] * 2 + [
-        "Dense"
-    ]
+    convolutions = ["BlockedConv", "MaxPool", "Conv", "MaxPool", "Conv", "Conv", "Conv", "MaxPool"]
+    assert kinds == [*convolutions, "Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert [stage.relu for stage in stages if hasattr(stage, "relu")] == [True] * 7 + [False]
 
 
 def test_the_first_layer_that_learns_computes_no_gradient_for_its_input():
     device = HostDevice()
     passes(NETWORKS["odd"], device)
-    assert [problem.product for problem in device.problems] == ["forward", "forward", "data", "weights", "weights"]
+    # that of the second, of stride 1, is the convolution of dy with mirrored filters
+    assert device.products == ["forward", "forward", "forward", "weights", "weights"]
 
 
-@pytest.mark.parametrize("arithmetic", [Arithmetic.FLOAT32, Arithmetic.SPLIT])
-def test_steps_by_stages_end_where_composed_ones_end(arithmetic):
+def test_steps_by_stages_end_where_composed_ones_end():
     results = []
-    for staged in (False, True):
-        engine = ArrayEngine(NETWORK, STEP_CONFIG)
-        if staged:
-            engine._program = Program(NETWORK, HostDevice(arithmetic))  # as on a GPU
+    for engine in (ArrayEngine(NETWORK, STEP_CONFIG), StagesEngine(NETWORK, STEP_CONFIG, HostDevice())):
         theta = NETWORK.init_parameters(3)
-        replica = Replica(theta, np.zeros_like(theta))
-        results.append(
-            (engine.run(replica, engine.load(IMAGES, LABELS), steps(16, 8, 16)), engine.predict(theta, IMAGES))
-        )
+        result = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), steps(16, 0, 8, 16))
+        results.append((result, engine.predict(theta, IMAGES)))
     (composed, logits), (ours, ours_logits) = results
     # float32 sums in another order, over three steps of rate 0.2
     np.testing.assert_allclose(ours.replica.theta, composed.replica.theta, rtol=0, atol=1e-5)

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from ops.backends.cuda.program import Program
-from ops.engines.array import ArrayEngine
 from ops.engines.base import AveragingRule, Replica, RoundSteps
 from ops.engines.spans import OneByOne
+from ops.engines.stages import StagesEngine
 from ops.errors import OpsError
 from tests.ops.backends.cuda.host import HostDevice
 from tests.ops.engines.test_array import IMAGES, LABELS, NETWORK, STEP_CONFIG, steps
@@ -16,9 +15,7 @@ RULES = [AveragingRule(), AveragingRule(0.7, 0.8), AveragingRule(1.0, 0.5, reset
 
 @pytest.fixture(scope="module")
 def engine():
-    made = ArrayEngine(NETWORK, STEP_CONFIG)
-    made._program = Program(NETWORK, HostDevice(order=1))  # as on a GPU
-    return made
+    return StagesEngine(NETWORK, STEP_CONFIG, HostDevice(order=1))
 
 
 @pytest.mark.parametrize("rule", RULES)

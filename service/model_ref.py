@@ -1,6 +1,6 @@
 """How people name a model: `name`, `name:version` or `name:alias`."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.errors import InvalidInput
 
@@ -14,8 +14,7 @@ MAX_LENGTH = 130
 """Characters of a name and a version or alias of 64 each, with what lies between them."""
 
 
-@dataclass(frozen=True)
-class ModelRef:
+class ModelRef(NamedTuple):
     """A model, and a version of it by number or alias. Whether there is one, the registry says.
 
     Attributes:

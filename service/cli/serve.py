@@ -60,5 +60,5 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         # A name that can't be resolved has a number below 0; all other texts have the address once more.
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         raise AtelierError(f"can't listen on {host}, port {port}: {reason.lower()}") from None

@@ -32,11 +32,13 @@ class BodyLimitMiddleware:
         # Only a body of pictures or pixels needs room: others are parsed before a token is looked at.
         has_pixels = scope["path"].endswith(("/predict", "/infer"))
         limit = self._limits.body if has_pixels else self._limits.head
+        length, encoding = _length_and_encoding(scope)
         try:
-            body = await self._read(scope, receive, limit)
+            if length > limit:
+                raise _too_large(limit)
+            body = await self._read(receive, limit)
             if body is None:
                 return
-            encoding = _header(scope, b"content-encoding").strip().lower()
             if encoding not in (b"", b"identity"):
                 body = decompress(body, encoding, limit)
                 # In place: whoever counts requests reads the route that the framework writes into this very scope.
@@ -46,14 +48,12 @@ class BodyLimitMiddleware:
             return
         await self._app(scope, _replay(body, receive), send)
 
-    async def _read(self, scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    async def _read(self, receive: Receive, limit: int) -> bytes | None:
         """The whole body, or None where the client has gone. Raises HttpError."""
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.read_s):
-                more = _declared_length(scope) <= limit
-                if not more:
-                    raise _too_large(limit)
+                more = True
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -99,15 +99,15 @@ def _has_body(scope: Scope) -> bool:
     return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes:
-    return next((value for name, value in scope["headers"] if name == wanted), b"")
-
-
-def _declared_length(scope: Scope) -> int:
-    value = _header(scope, b"content-length")
-    if not value:
-        return 0
-    return int(value) if value.isdigit() and len(value) < 16 else UNKNOWN_LENGTH
+def _length_and_encoding(scope: Scope) -> tuple[int, bytes]:
+    """What the headers say of the body: its bytes, 0 where they don't say it, and how it is compressed."""
+    length, encoding = 0, b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() and len(value) < 16 else UNKNOWN_LENGTH
+        elif name == b"content-encoding":
+            encoding = value.strip().lower()
+    return length, encoding
 
 
 def _decompressed_headers(scope: Scope, length: int) -> list[tuple[bytes, bytes]]:

@@ -22,10 +22,7 @@ class ForwardedPrefixMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             prefix = _forwarded_prefix(scope) or self._prefix
-            path = scope["path"]
-            if prefix and prefix.split("/")[1] not in OWN_ROUTES and (path == prefix or path.startswith(f"{prefix}/")):
-                path = path.removeprefix(prefix) or "/"
-            scope = {**scope, "prefix": prefix, "path": path}
+            scope = {**scope, "prefix": prefix, "path": _without(prefix, scope["path"]) if prefix else scope["path"]}
         await self._app(scope, receive, send)
 
 
@@ -44,6 +41,12 @@ class RootPathMiddleware:
             scope["root_path"] = scope["prefix"]
             scope["path"] = scope["prefix"] + scope["path"]
         await self._app(scope, receive, send)
+
+
+def _without(prefix: str, path: str) -> str:
+    """The path without the sub-path, where it has it: a proxy may have taken it off."""
+    is_theirs = prefix.split("/")[1] not in OWN_ROUTES and (path == prefix or path.startswith(f"{prefix}/"))
+    return path.removeprefix(prefix) or "/" if is_theirs else path
 
 
 def valid_prefix(value: str) -> str | None:

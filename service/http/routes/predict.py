@@ -64,11 +64,11 @@ def predict_routes(predictors: PredictorCache, batcher: Batcher, limits: Limits)
 
 def prediction_response(predictor: Predictor, images: NDArray[np.uint8], logits: Floats, top: int) -> Response:
     """The `top` classes of each image, as JSON, with what makes it unlike the training images."""
-    model, ranked = predictor.model, predictor.ranked(logits, top)
+    model = predictor.model
     body = {
         "model": model.name,
         "version": model.version,
-        "predictions": [[{"label": g.label, "probability": g.probability} for g in guesses] for guesses in ranked],
+        "predictions": predictor.ranked(logits, top),  # orjson writes dataclasses as objects
         "warnings": predictor.warnings(images),
     }
     return Response(orjson.dumps(body), media_type="application/json")

@@ -19,7 +19,7 @@ from ops.network import Network
 from ops.step_config import Precision, StepConfig
 
 EXAMPLES = 4096
-SHORT, LONG = 4, 24
+SHORT, LONG = 4, 44
 """Steps of the two calls whose difference is measured: what a call costs besides its steps is in both."""
 
 MOMENTUM = 0.9
@@ -127,7 +127,7 @@ def _torch(network: Network, precision: Precision, batch: int) -> Callable[[int]
         return None
     if not torch.cuda.is_available():
         return None
-    from service.bench.torch_peer import module
+    from service.bench.torch_module import module
 
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     net = module(network).cuda()

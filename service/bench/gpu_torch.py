@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ops import zoo
-from service.bench.torch_peer import module
+from service.bench.torch_module import module
 from service.config import from_preset
 from service.data import describe, read
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from ops import zoo
 from ops.schedule import SCHEDULES
-from service.bench.torch_peer import module
+from service.bench.torch_module import module
 from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
 from service.processors import usable_processors

@@ -36,7 +36,8 @@ Function = Callable[..., Any]
 
 def step_loop(plan: Plan) -> Function:
     """The function of `SIGNATURE` that runs a plan, for Numba to compile."""
-    train, predict = _train_step(plan), _predict_step(plan)
+    gather = _gather(plan)
+    train, predict = _train_step(plan, gather), _predict_step(plan, gather)
 
     def run(  # type: ignore[no-untyped-def]  # Numba has SIGNATURE
         memory, lane_data, pixels, images, labels, examples, offsets, rates, steps, training, out, result
@@ -59,16 +60,19 @@ def step_loop(plan: Plan) -> Function:
     return run
 
 
-def _train_step(plan: Plan) -> Function:
-    """One SGD step on the examples from `first` to `stop`; returns the sums with this step's added."""
+def _train_step(plan: Plan, gather: Function) -> Function:
+    """One SGD step on the examples from `first` to `stop`; returns the sums with this step's added.
+
+    It is inlined: what Numba compiles by itself, kernels and all, is optimised a second time with its caller.
+    """
     lanes, step = plan.layout.lanes, plan.layout.step
     rate_at, weight_at = step.rate, step.weight
     exp_sum, target_dot, is_correct = step.exp_sum, step.target_dot, step.correct
     augment, scale, forward = map(_phase, (plan.augment, plan.scale, plan.forward))
     loss, backward, panel = map(_phase, (plan.loss, plan.backward, plan.panel))
-    clear, update, gather = _phase(plan.clear), _phase(plan.update), _gather(plan)
+    clear, update = _phase(plan.clear), _phase(plan.update)
 
-    @njit(error_model="numpy")
+    @njit(error_model="numpy", inline="always")
     def train(  # type: ignore[no-untyped-def]  # Numba infers them
         memory, lane_data, pixels, images, labels, examples, first, stop, rate, loss_sum, correct
     ):
@@ -102,13 +106,13 @@ def _train_step(plan: Plan) -> Function:
     return train
 
 
-def _predict_step(plan: Plan) -> Function:
+def _predict_step(plan: Plan, gather: Function) -> Function:
     """The logits of the examples from `first` to `stop`: in blocks, and a few that are left over one by one."""
     layout, lanes, classes = plan.layout, plan.layout.lanes, plan.network.classes
     size, logits, most_single = math.prod(plan.network.input_shape), layout.values[-1], layout.most_single_examples
-    scale, forward, single, gather = *map(_phase, (plan.scale, plan.predict, plan.single_example)), _gather(plan)
+    scale, forward, single = map(_phase, (plan.scale, plan.predict, plan.single_example))
 
-    @njit(error_model="numpy")
+    @njit(error_model="numpy", inline="always")
     def predict(memory, lane_data, pixels, images, examples, first, stop, out):  # type: ignore[no-untyped-def]  # Numba
         for start in range(first, stop, lanes):
             count = min(lanes, stop - start)

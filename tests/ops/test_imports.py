@@ -13,12 +13,26 @@ import pytest
 import ops
 
 PACKAGE = Path(ops.__file__).parent
-HEAVY = {"cupy", "numba", "llvmlite", "matplotlib", "PIL", "IPython", "torch", "onnx", "zarr", "dask", "prefect"}
+HEAVY = {
+    "cupy",
+    "cuda",
+    "numba",
+    "llvmlite",
+    "matplotlib",
+    "PIL",
+    "IPython",
+    "torch",
+    "onnx",
+    "zarr",
+    "dask",
+    "prefect",
+}
 KNOWN = {"numpy", "threadpoolctl"}
 """What modules of the library may import at any time."""
 
 LAZY = {
     "cupy": ("arrays", "engines/array", "engines/cuda", "backends/cuda"),
+    "cuda": ("backends/cuda",),
     "numba": ("engines/simd/program",),
     "llvmlite": ("engines/simd",),
     "matplotlib": ("plots",),

@@ -134,3 +134,12 @@ def test_alexnet_predicts_what_pytorch_predicts():
     with torch.no_grad():
         theirs = model(torch.tensor(images / np.float32(255))).numpy()
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())  # eight layers of float32
+
+
+def test_no_other_module_may_take_a_networks_name():
+    def lenet(input_shape, classes):
+        return ops.Network("lenet", input_shape, (ops.Flatten(), ops.Dense(classes)))
+
+    with pytest.raises(ops.OpsError, match=r"network 'lenet' is there already: ops\.zoo"):
+        ops.zoo.register("lenet")(lenet)
+    assert ops.ZOO["lenet"] is ops.zoo.lenet

@@ -21,6 +21,8 @@ EXAMPLES = int(os.environ.get("ATELIER_FUZZ_EXAMPLES", "8"))
 @pytest.fixture(scope="module")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with serving(filled_home(tmp_path_factory.mktemp("home")), token=TOKEN, limits=LIMITS) as client:
+        for model in ("lenet", "flat"):  # engines are built at first, which no request of the test shall wait for
+            client.get(f"/v2/models/{model}/ready").raise_for_status()
         yield client
 
 

@@ -73,6 +73,12 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
         count = samples.count(chosen.dataset) if chosen else 0
         return pages.response(request, "try.html", here="try", labels=labels, chosen=chosen, count=count)
 
+    _add_run_pages(router, home, registry, pages)
+    _add_images(router, samples)
+    return router
+
+
+def _add_run_pages(router: APIRouter, home: Home, registry: Registry, pages: Pages) -> None:
     @router.get("/runs")
     def runs(request: Request) -> HTMLResponse:
         return pages.response(request, "runs.html", here="runs", runs=serialize_runs(home.runs, MAX_SHOWN))
@@ -86,12 +92,12 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
             request, "run.html", here="runs", run=serialize_run(folder), config=config, model=published
         )
 
+
+def _add_images(router: APIRouter, samples: Samples) -> None:
     @router.get("/images/{dataset}/{index}.png")
     def image(dataset: ModelName, index: Annotated[int, InPath(ge=0, le=10**6)]) -> Response:
         headers = {"cache-control": "public, max-age=3600"}
         return Response(samples.png(dataset, index), media_type="image/png", headers=headers)
-
-    return router
 
 
 def _model_context(

@@ -32,13 +32,6 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     """Everything below `/api/models`, and `/api/compare`. token: what writing takes; empty refuses all writing."""
     router = APIRouter(prefix="/api", tags=["models"])
 
-    def may_write(request: Request) -> None:
-        if not token:
-            raise HttpError(403, "writing is switched off: start the server with ATELIER_API_TOKEN set")
-        authorization = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(authorization, f"Bearer {token}".encode()):
-            raise HttpError(401, "writing needs the header `Authorization: Bearer <token>`")
-
     @router.get("/models", summary="Find versions", **schemas.VERSION_PAGE)
     def find(
         request: Request,
@@ -71,6 +64,17 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     def version(request: Request, name: ModelName, version: Version) -> dict[str, Any]:
         return serialize_model_details(registry, registry.get(name, version), request.scope["root_path"])
 
+    @router.get("/compare", summary="Versions side by side", **schemas.COMPARISON)
+    def compare(request: Request, model: Labels) -> dict[str, Any]:
+        found = [registry.find(ModelRef.parse(label)) for label in model]
+        return {"models": [serialize_model_details(registry, each, request.scope["root_path"]) for each in found]}
+
+    _add_file_route(router, registry)
+    _add_alias_routes(router, registry, token)
+    return router
+
+
+def _add_file_route(router: APIRouter, registry: Registry) -> None:
     @router.get(
         "/models/{name}/versions/{version}/files/{file}",
         summary="Download a file",
@@ -89,10 +93,16 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
         kind = TYPES.get(PurePath(file).suffix, "application/octet-stream")
         return range_response(request, model.read_file(file), kind, headers)
 
-    @router.get("/compare", summary="Versions side by side", **schemas.COMPARISON)
-    def compare(request: Request, model: Labels) -> dict[str, Any]:
-        found = [registry.find(ModelRef.parse(label)) for label in model]
-        return {"models": [serialize_model_details(registry, each, request.scope["root_path"]) for each in found]}
+
+def _add_alias_routes(router: APIRouter, registry: Registry, token: str) -> None:
+    """What aliases there are, and all that writes: setting one, and deleting a version."""
+
+    def may_write(request: Request) -> None:
+        if not token:
+            raise HttpError(403, "writing is switched off: start the server with ATELIER_API_TOKEN set")
+        authorization = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(authorization, f"Bearer {token}".encode()):
+            raise HttpError(401, "writing needs the header `Authorization: Bearer <token>`")
 
     @router.get("/models/{name}/aliases", summary="The version that each alias stands for", **schemas.ALIASES)
     def aliases(name: ModelName) -> dict[str, int]:
@@ -115,5 +125,3 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     def delete(name: ModelName, version: Number) -> Response:
         registry.delete(name, version)
         return Response(status_code=204)
-
-    return router

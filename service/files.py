@@ -1,13 +1,24 @@
-"""Writing that survives a crash: a file or folder is there whole, or not at all."""
+"""Writing that survives a crash: a file or folder is there whole, or not at all; and by one process at a time."""
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
 from pathlib import Path
 from typing import Any
+
+NO_LOCKS = {ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP}
+"""What `flock` answers on network and user-space file systems that have no locks."""
+
+STALE_SECONDS = 60.0
+"""Without locks: a process that has held a file for so long is held to be dead."""
+
+POLL_SECONDS = 0.05
 
 
 @contextmanager
@@ -75,3 +86,50 @@ def flush(path: Path) -> None:
 def canonical_json(value: Any) -> str:
     """JSON on one line with sorted keys: equal values, equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the lock on a file while the block lasts.
+
+    The system releases it when the process ends, however it ends. On a file system without locks a folder beside the
+    file takes its place, and one that a process left when it died is removed after `STALE_SECONDS`.
+
+    Args:
+        path: the file, which is made if it isn't there.
+        on_wait: called once if another process holds it.
+    """
+    with path.open("a") as file:
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            with _marked(path.with_name(f"{path.name}.held"), on_wait):
+                yield
+            return
+        yield
+
+
+@contextmanager
+def _marked(folder: Path, on_wait: Callable[[], object]) -> Iterator[None]:
+    waits = False
+    while True:
+        with suppress(FileExistsError):
+            folder.mkdir()
+            break
+        if not waits:
+            waits = True
+            on_wait()
+        with suppress(OSError):  # the other process is done
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                folder.rmdir()
+        time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        folder.rmdir()

@@ -11,6 +11,9 @@ import numpy as np
 
 from ops.engines.choice import Choice
 
+PACKAGE = Path(__file__).parents[1]
+"""The package `ops`."""
+
 SOURCES = (".py", ".cu", ".cuh", ".h")
 
 
@@ -46,23 +49,22 @@ def fingerprint_of(choice: Choice) -> Fingerprint:
     if choice.engine == "simd":
         from ops.engines.simd.cpu import cpu
 
-        return Fingerprint("simd", platform.machine(), cpu().lanes, _digest_of_sources("simd"))
+        compilers = f"numba {version('numba')} llvmlite {version('llvmlite')}"
+        return Fingerprint("simd", platform.machine(), cpu().lanes, _digest(PACKAGE / "engines" / "simd", compilers))
     if choice.engine == "cuda":
-        return Fingerprint("cuda", _compute_capability(), kernels=_digest_of_sources("cuda"))
+        return Fingerprint("cuda", _compute_capability(), kernels=_digest(PACKAGE / "engines" / "cuda"))
     if choice.device == "cuda":
-        return Fingerprint(choice.engine, _compute_capability(), libraries=f"CuPy {_version_of_cupy()}")
+        kernels = _digest(PACKAGE / "backends" / "cuda")
+        return Fingerprint(choice.engine, _compute_capability(), kernels=kernels, libraries=_libraries_on_gpu())
     return Fingerprint(choice.engine, platform.machine(), libraries=f"NumPy {np.__version__}, {_blas()}")
 
 
-def _digest_of_sources(engine: str) -> str:
-    """SHA-256 of the sources of an engine's package, in the order of their paths."""
-    folder, digest = Path(__file__).parent / engine, sha256()
+def _digest(folder: Path, compilers: str = "") -> str:
+    """SHA-256 of the sources of a package, in the order of their paths, and of what compiles them."""
+    digest = sha256(compilers.encode())
     for path in sorted(folder.rglob("*")):
         if path.suffix in SOURCES:
             digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    libraries = "numba", "llvmlite"
-    if engine == "simd":
-        digest.update(" ".join(version(name) for name in libraries).encode())
     return digest.hexdigest()
 
 
@@ -84,7 +86,11 @@ def _compute_capability() -> str:
     return f"sm_{cupy.cuda.Device().compute_capability}"
 
 
-def _version_of_cupy() -> str:
+def _libraries_on_gpu() -> str:
+    """CuPy, and cuDNN where it takes the steps."""
     import cupy
 
-    return str(cupy.__version__)
+    from ops.backends.cuda import cudnn
+
+    found = "" if cudnn.missing() else f", cuDNN {cudnn.Library().version}"
+    return f"CuPy {cupy.__version__}{found}"

@@ -1,6 +1,5 @@
 """From source files to a store, whole or not at all."""
 
-import fcntl
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from service.data.formats.base import check_examples
 from service.data.sources import Say, find_files
 from service.data.store import DatasetInfo, build, identity, verify
 from service.errors import Conflict, DataError, InvalidInput
+from service.files import locked
 from service.home import Home
 from service.model_ref import NAME
 
@@ -70,12 +70,8 @@ def _ingest(home: Home, dataset: str, source: Path | None, progress: Say) -> Dat
 def _held(home: Home, dataset: str, progress: Say) -> Iterator[None]:
     """One process at a time fetches and builds; the system lets go when it ends, however it ends."""
     home.cache.mkdir(parents=True, exist_ok=True)
-    with (home.cache / f".{dataset}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(f"waiting for another process that ingests {dataset}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = home.cache / f".{dataset}.lock"
+    with locked(lock, on_wait=lambda: progress(f"waiting for another process that ingests {dataset}")):
         yield
 
 

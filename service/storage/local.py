@@ -1,6 +1,5 @@
 """A folder on this machine, or on a file system that several machines share: publication is one rename."""
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from time import time
 
 from service.errors import Conflict, NotFound, StorageError
-from service.files import new_folder, replace_file
+from service.files import locked, new_folder, replace_file
 from service.storage.contract import DELETED, MANIFEST, Stored
 
 
@@ -116,8 +115,7 @@ def _locked(parent: Path, *, make: bool = True) -> Iterator[None]:
     """One writer below a parent at a time; readers never wait. make: the parent too, if it isn't there."""
     if make:
         parent.mkdir(parents=True, exist_ok=True)
-    with (parent / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(parent / ".lock"):
         yield
 
 

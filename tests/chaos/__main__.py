@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from service.home import Home
-from tests.chaos.house import close_when_terminated
 from tests.chaos.storm import KILLS, Outcome, forecast, storm
+from tests.chaos.supervisor import close_when_terminated
 from tests.jobs import serial_results, small, small_job
 
 GIVEN = {
@@ -37,8 +37,10 @@ def main(runs: int = 20, kills: int = 6, first_seed: int = 0) -> int:
         print(f"calm run: {len(expected)} rounds, digest {expected[-1][:16]}, {calm.wall_s:.1f} s", flush=True)
         outcomes = []
         for seed in range(first_seed, first_seed + runs):
-            blows, round_s = forecast(seed, kills), calm.wall_s / len(expected)
-            outcomes.append(storm(home, f"storm-{seed}", given, blows, seed=seed, round_s=round_s, limit=LIMIT_SECONDS))
+            faults, round_s = forecast(seed, kills), calm.wall_s / len(expected)
+            outcomes.append(
+                storm(home, f"storm-{seed}", given, faults, seed=seed, round_s=round_s, limit=LIMIT_SECONDS)
+            )
             print(_line(outcomes[-1], expected, calm.wall_s), flush=True)
         return _sum_up(outcomes, expected, calm.wall_s)
 

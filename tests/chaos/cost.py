@@ -2,7 +2,7 @@
 
 python -m tests.chaos.cost [KILLS_A_RUN [RUNS]]
 
-Times come from the round log and from what the workers saw. All are told as median and worst, in seconds and in calm
+Times come from the round log and from what the workers saw. All are printed as median and worst, in seconds and in calm
 rounds: those just before each kill.
 """
 
@@ -20,8 +20,8 @@ from statistics import median
 from service.data import describe
 from service.home import Home
 from service.runs import Entry
-from tests.chaos.house import House, Part, close_when_terminated
 from tests.chaos.storm import KILLS, times
+from tests.chaos.supervisor import Part, Supervisor, close_when_terminated
 from tests.chaos.witness import Event, events
 
 GIVEN = {"model": "lenet", "epochs": 10_000, "averaging": {"solo_share": 0}}
@@ -33,13 +33,16 @@ LIMIT_SECONDS = 180
 
 @dataclass(frozen=True)
 class Cost:
-    """One kill, in seconds.
+    """What one kill cost, in seconds.
 
-    noticed: until the log says so; for a coordinator, until its successor has begun. idle: from then until a worker
-    begins with a task again. back: from when it was noticed until the round at hand is done and in the log.
-    replaced: from the kill until as many workers as before have done a task. lost: by how much all rounds after it are
-    later. calm: a round before the kill. alone: a round of the workers that were left, None where there was no whole
-    one.
+    Attributes:
+        noticed: until the log says so; for a coordinator, until its successor has begun.
+        idle: from then until a worker begins a task again.
+        back: from when it was noticed until the current round is in the log.
+        replaced: from the kill until as many workers as before have done a task.
+        lost: by how much all later rounds are later.
+        calm: a round before the kill.
+        alone: a round of the workers that were left; None where there was no whole one.
     """
 
     noticed: float
@@ -54,13 +57,13 @@ class Cost:
 def main(kills: int = 6, runs: int = 3) -> None:
     """Print a table for each part that is killed."""
     with tempfile.TemporaryDirectory() as folder:
-        home = _home_beside(Home.from_environment(), Path(folder) / "home")
+        home = _scratch_home(Home.from_environment(), Path(folder) / "home")
         for part in KILLS:
             costs = [cost for number in range(runs) for cost in _measure(home, f"{part}-{number}", part, kills, number)]
             print(render(part, costs), flush=True)
 
 
-def _home_beside(real: Home, root: Path) -> Home:
+def _scratch_home(real: Home, root: Path) -> Home:
     """A home for runs that nobody wants to keep, on the real one's data."""
     describe(real.store("fashion-mnist"))
     root.mkdir()
@@ -73,37 +76,37 @@ def _home_beside(real: Home, root: Path) -> Home:
 def _measure(home: Home, run: str, part: Part, kills: int, seed: int) -> list[Cost]:
     """The costs of so many kills of a part in one run, each in a calm that came back after the one before."""
     rng = random.Random(seed)
-    house = House(home, run, GIVEN, workers=2)
+    supervisor = Supervisor(home, run, GIVEN, workers=2)
     killed: list[float] = []
     try:
-        _await(house, lambda: _is_calm(house, 0.0))
+        _await(supervisor, lambda: _is_calm(supervisor, 0.0))
         for _ in range(kills):
             time.sleep(rng.uniform(0, 1))
             killed.append(time.time())
-            assert house.disturb(part, rng), f"{run}: no {part} to kill"
-            _await(house, lambda: _is_calm(house, killed[-1]))
+            assert supervisor.inject(part, rng), f"{run}: no {part} to kill"
+            _await(supervisor, lambda: _is_calm(supervisor, killed[-1]))
     finally:
-        left = house.close()
+        left = supervisor.close()
     assert not left, left
-    entries, seen = house.entries(), sorted(events(house.folder), key=lambda event: event.at)
+    entries, seen = supervisor.entries(), sorted(events(supervisor.folder), key=lambda event: event.at)
     return [cost_of(when, until, entries, seen) for when, until in pairwise([*killed, time.time()])]
 
 
-def _await(house: House, is_so: Callable[[], bool]) -> None:
+def _await(supervisor: Supervisor, is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LIMIT_SECONDS
     while not is_so():
-        assert time.monotonic() < deadline, f"{house.run}: no calm after {LIMIT_SECONDS} s"
-        house.mend()
+        assert time.monotonic() < deadline, f"{supervisor.run}: no calm after {LIMIT_SECONDS} s"
+        supervisor.restart_missing()
         time.sleep(0.05)
 
 
-def _is_calm(house: House, since: float) -> bool:
+def _is_calm(supervisor: Supervisor, since: float) -> bool:
     """Whether all workers that there should be have done a task since then, and some rounds came after that."""
-    works = _first_tasks([event for event in events(house.folder) if event.at > since])
-    alive = [at for process, at in works.items() if house.is_working(process)]
-    if len(alive) < house.workers:
+    works = _first_tasks([event for event in events(supervisor.folder) if event.at > since])
+    alive = [at for process, at in works.items() if supervisor.is_working(process)]
+    if len(alive) < supervisor.workers:
         return False
-    return len([at for at in times(house.entries()) if at > max(alive)]) > CALM_ROUNDS
+    return len([at for at in times(supervisor.entries()) if at > max(alive)]) > CALM_ROUNDS
 
 
 def cost_of(killed: float, until: float, entries: list[Entry], seen: list[Event]) -> Cost:

@@ -1,4 +1,4 @@
-"""One run in a storm: parts are killed at random, mended, and the run must end in the bits of a calm one."""
+"""One run in a storm of faults: parts are killed at random and restarted; the bits must be those of a calm run."""
 
 import random
 import time
@@ -10,7 +10,7 @@ from itertools import pairwise
 from service.home import Home
 from service.runs import Entry, RunFolder
 from service.training.history import final_checkpoint
-from tests.chaos.house import House, Part
+from tests.chaos.supervisor import Part, Supervisor
 from tests.chaos.witness import begun_again, events
 
 KILLS: tuple[Part, ...] = ("worker", "scheduler", "coordinator")
@@ -19,10 +19,13 @@ ON_TOP: tuple[Part, ...] = ("frozen worker", "new worker")
 
 
 @dataclass(frozen=True)
-class Blow:
-    """Falls on a part when so many more rounds than at the blow before are written down, and so much time went by.
+class Fault:
+    """One fault of a storm.
 
-    rest: in rounds of a calm run, so that a storm fits its run on machines of any speed.
+    Attributes:
+        part: what it hits.
+        rounds: how many more rounds must be logged than at the fault before.
+        rest: how much time must go by after that, in rounds of a calm run, so that a storm fits machines of any speed.
     """
 
     part: Part
@@ -32,12 +35,19 @@ class Blow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run came through. seed repeats it.
+    """How a run came through a storm.
 
-    rounds: the digest of each that was written down, in order. disturbed: what was really done to it.
-    joined: the added workers that took tasks. recomputed: tasks that were begun more than once.
-    crashed: coordinators that ended without being killed. standstill_s: the longest time between two rounds.
-    left_over: processes of the run, and temporary files, that were there when everything had ended.
+    Attributes:
+        seed: repeats the storm.
+        digest: of the final parameters.
+        rounds: the digest of each logged round, in order.
+        disturbed: how often each kind of fault was really injected.
+        joined: how many additional workers took tasks.
+        recomputed: how many tasks were begun more than once.
+        crashed: how many coordinators ended without being killed.
+        wall_s: how long the run took.
+        standstill_s: the longest time between two rounds.
+        left_over: processes of the run, and temporary files, that were there when everything had ended.
     """
 
     seed: int
@@ -56,7 +66,7 @@ class Outcome:
         return sum(self.disturbed[part] for part in KILLS)
 
 
-def forecast(seed: int, kills: int) -> list[Blow]:
+def forecast(seed: int, kills: int) -> list[Fault]:
     """So many kills, and on top a worker frozen and one added, in random order.
 
     Some fall when the run goes on again, others in the middle of its recovery from the one before.
@@ -65,48 +75,59 @@ def forecast(seed: int, kills: int) -> list[Blow]:
     parts = [*rng.choices(KILLS, ODDS, k=kills), *(ON_TOP if kills else ())]
     rng.shuffle(parts)
     return [
-        Blow(part, rng.randrange(1, 20), rng.random()) if rng.random() < 0.6 else Blow(part, 0, rng.uniform(0, 30))
+        Fault(part, rng.randrange(1, 20), rng.random()) if rng.random() < 0.6 else Fault(part, 0, rng.uniform(0, 30))
         for part in parts
     ]
 
 
-def storm(home: Home, run: str, given: dict, blows: list[Blow], *, seed: int, round_s: float, limit: float) -> Outcome:
-    """Take a run to its end while blows fall on its parts, each after the one before.
+def storm(
+    home: Home, run: str, given: dict, faults: list[Fault], *, seed: int, round_s: float, limit: float
+) -> Outcome:
+    """Take a run to its end while faults are injected, one after the other.
 
-    round_s: how long a round of a calm run takes. Raises AssertionError with the seed where the run isn't finished
-    within `limit` seconds, or was over before the last blow.
+    Args:
+        home: where the run is.
+        run: its name.
+        given: its configuration.
+        faults: what happens to it.
+        seed: for what is left to chance.
+        round_s: how long a round of a calm run takes.
+        limit: how many seconds the run may take.
+
+    Raises:
+        AssertionError: the run isn't finished in time, or was over before the last fault. The message has the seed.
     """
     rng = random.Random(seed)
-    house = House(home, run, given, workers=2)
+    supervisor = Supervisor(home, run, given, workers=2)
     began = since = time.monotonic()
-    due, seen = list(blows), 1
+    due, seen = list(faults), 1
     try:
-        while not house.finished:
+        while not supervisor.finished:
             now = time.monotonic()
-            assert now - began < limit, f"seed {seed}: not finished after {limit} s: {house.disturbed}"
-            house.mend()
-            done = len(_rounds(house.entries()))
+            assert now - began < limit, f"seed {seed}: not finished after {limit} s: {supervisor.disturbed}"
+            supervisor.restart_missing()
+            done = len(_rounds(supervisor.entries()))
             if due and done < seen + due[0].rounds:
                 since = now
-            elif due and now - since >= due[0].rest * round_s and house.disturb(due[0].part, rng):
+            elif due and now - since >= due[0].rest * round_s and supervisor.inject(due[0].part, rng):
                 due.pop(0)
                 since, seen = time.monotonic(), done
             time.sleep(0.03)
         wall = time.monotonic() - began
     finally:
-        alive = house.close()
-    assert not due, f"seed {seed}: the run was over before {len(due)} of its blows"
+        alive = supervisor.close()
+    assert not due, f"seed {seed}: the run was over before {len(due)} of its faults"
     return Outcome(
         seed=seed,
         digest=final_checkpoint(RunFolder(home.runs / run)).state.digest,
-        rounds=_rounds(house.entries()),
-        disturbed=house.disturbed,
-        joined=len({event.process for event in events(house.folder)} & set(house.added)),
-        recomputed=begun_again(events(house.folder)),
-        crashed=house.starts - 1 - house.disturbed["coordinator"],
+        rounds=_rounds(supervisor.entries()),
+        disturbed=supervisor.disturbed,
+        joined=len({event.process for event in events(supervisor.folder)} & set(supervisor.added)),
+        recomputed=begun_again(events(supervisor.folder)),
+        crashed=supervisor.starts - 1 - supervisor.disturbed["coordinator"],
         wall_s=wall,
-        standstill_s=max(later - earlier for earlier, later in pairwise(times(house.entries()))),
-        left_over=[f"process {process}: {command}" for process, command in alive.items()] + _temporary(house),
+        standstill_s=max(later - earlier for earlier, later in pairwise(times(supervisor.entries()))),
+        left_over=[f"process {process}: {command}" for process, command in alive.items()] + _temporary(supervisor),
     )
 
 
@@ -121,11 +142,11 @@ def _rounds(entries: list[Entry]) -> list[str]:
     return [entry["digest"] for entry in rounds]
 
 
-def _temporary(house: House) -> list[str]:
+def _temporary(supervisor: Supervisor) -> list[str]:
     """Drafts in the home, and files where the run's processes put temporary ones.
 
     The empty ones there are locks of Dask's, which the next worker on the machine takes away.
     """
-    drafts = (path for path in house.home.root.rglob(".*-*") if house.folder not in path.parents)
-    files = (path for path in (house.folder / "tmp").rglob("*") if path.is_file() and path.stat().st_size)
+    drafts = (path for path in supervisor.home.root.rglob(".*-*") if supervisor.folder not in path.parents)
+    files = (path for path in (supervisor.folder / "tmp").rglob("*") if path.is_file() and path.stat().st_size)
     return [str(path) for path in (*drafts, *files)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.home import Home
 from tests.chaos.processes import survivors
-from tests.chaos.storm import Blow, forecast, storm
+from tests.chaos.storm import Fault, forecast, storm
 from tests.chaos.witness import Event, begun_again
 from tests.jobs import serial_results, small, small_job
 
@@ -15,12 +15,12 @@ from tests.jobs import serial_results, small, small_job
 LONG = {"epochs": 12, "model": "lenet", "resize": 28, "averaging": {"shards": 4, "average_every": 6}}
 
 EVERY_PART = [
-    Blow("worker", 1, 0.5),
-    Blow("new worker", 4, 0),
-    Blow("coordinator", 9, 0.3),
-    Blow("frozen worker", 9, 0.6),
-    Blow("scheduler", 9, 0.8),
-    Blow("worker", 0, 12),
+    Fault("worker", 1, 0.5),
+    Fault("new worker", 4, 0),
+    Fault("coordinator", 9, 0.3),
+    Fault("frozen worker", 9, 0.6),
+    Fault("scheduler", 9, 0.8),
+    Fault("worker", 0, 12),
 ]
 
 
@@ -38,10 +38,10 @@ def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
 def test_a_seed_tells_a_storm_with_so_many_kills_and_more_on_top():
     storms = [forecast(seed, 6) for seed in range(20)]
     assert storms == [forecast(seed, 6) for seed in range(20)]
-    assert len({tuple(blows) for blows in storms}) == 20
-    for blows in storms:
-        assert sum(blow.part in ("worker", "scheduler", "coordinator") for blow in blows) == 6
-        assert {"frozen worker", "new worker"} <= {blow.part for blow in blows}
+    assert len({tuple(faults) for faults in storms}) == 20
+    for faults in storms:
+        assert sum(fault.part in ("worker", "scheduler", "coordinator") for fault in faults) == 6
+        assert {"frozen worker", "new worker"} <= {fault.part for fault in faults}
 
 
 def test_a_process_that_outlives_its_run_is_found(tmp_path: Path):

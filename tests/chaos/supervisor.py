@@ -1,4 +1,4 @@
-"""A scheduler, workers and a coordinator as separate processes, and someone who keeps breaking them."""
+"""A scheduler, workers and a coordinator as separate processes, which are restarted when they were killed."""
 
 import os
 import random
@@ -20,15 +20,22 @@ from tests.chaos.processes import is_stopped, survivors
 Part = Literal["worker", "scheduler", "coordinator", "frozen worker", "new worker"]
 
 ROOT = Path(__file__).parents[2]
-FAREWELL_SECONDS = 10
+TERMINATE_SECONDS = 10
 
 
 @dataclass
-class House:
-    """Keeps one scheduler, some workers and the coordinator of one run alive, as a supervisor would.
+class Supervisor:
+    """Keeps one scheduler, some workers and the coordinator of one run alive, and injects faults.
 
-    disturbed counts what was done to them, `mend` brings back what is missing. added: process ids of the workers that
-    came on top.
+    Attributes:
+        home: where the run is.
+        run: its name.
+        given: its configuration.
+        workers: how many workers there should be.
+        port: the scheduler's port.
+        disturbed: how often each kind of fault was injected.
+        starts: how often a coordinator was started.
+        added: process ids of additional workers.
     """
 
     home: Home
@@ -50,7 +57,7 @@ class House:
     @property
     def folder(self) -> Path:
         """Where the processes work: what they print, what their tasks were, and their temporary files."""
-        return self.home.root / "house" / self.run
+        return self.home.root / "supervisor" / self.run
 
     @property
     def address(self) -> str:
@@ -70,7 +77,7 @@ class House:
         """Whether that process is one of the workers and alive."""
         return any(worker.pid == process and worker.poll() is None for worker in self._workers)
 
-    def mend(self) -> None:
+    def restart_missing(self) -> None:
         """Start whatever is not running."""
         if self._scheduler is None or self._scheduler.poll() is not None:
             self._scheduler = self._start(
@@ -90,7 +97,7 @@ class House:
                 if worker.poll() is None:
                     worker.send_signal(signal.SIGCONT)
 
-    def disturb(self, part: Part, rng: random.Random) -> bool:
+    def inject(self, part: Part, rng: random.Random) -> bool:
         """Kill, freeze or add a part of the given kind; False, and not counted, where that could not be done."""
         if part == "new worker":
             self._workers.append(self._new_worker())
@@ -109,7 +116,7 @@ class House:
         for part in parts:
             part.send_signal(signal.SIGCONT)
             part.terminate()
-        deadline = time.monotonic() + FAREWELL_SECONDS
+        deadline = time.monotonic() + TERMINATE_SECONDS
         for part in parts:
             try:
                 part.wait(max(0.0, deadline - time.monotonic()))
@@ -171,7 +178,7 @@ class House:
 
 
 def close_when_terminated() -> None:
-    """Have SIGTERM leave through every `finally`, so that no house outlives its keeper."""
+    """Have SIGTERM leave through every `finally`, so that no process outlives this one."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 

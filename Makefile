@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 CUDA ?= cuda13
 
-.PHONY: help train study test chaos compose-test gpu-test lint lock clean
+.PHONY: help train study test chaos mutants compose-test gpu-test lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,10 @@ study: $(VENV)/runtime  ## what averaging does, over many trainings; goes on whe
 
 chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS FIRST_SEED")
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+mutants: $(VENV)/test  ## do tests fail when code changes? scores of modules (ARGS="service/rounds/plan.py"; all: an hour)
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e ".[mutation]"
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 compose-test: $(VENV)/test  ## the real stack in Docker: form, kills, same bits (ATELIER_SCREENSHOTS=FOLDER keeps pictures)
 	@docker info >/dev/null 2>&1 || { echo "make compose-test needs a running Docker engine and docker compose" >&2; exit 1; }

@@ -58,7 +58,9 @@ class LeaseRecord:
     @property
     def looks_alive(self) -> bool:
         """Whether its holder seems to be at work, as far as can be told without waiting."""
-        return not self.released and not self.holder.is_gone and time.time() - self.renewed_at < LEASE_SECONDS
+        skew_s = 0 if self.holder.is_on_this_machine else CLOCK_SKEW_SECONDS
+        is_recent = time.time() - self.renewed_at < LEASE_SECONDS + skew_s
+        return not self.released and not self.holder.is_gone and is_recent
 
     def is_free(self, lock: LockState) -> bool:
         """Whether it may be followed by another at once.
@@ -67,7 +69,9 @@ class LeaseRecord:
             lock: of the file lock that any holder on this machine would hold too.
         """
         is_local = self.holder.is_on_this_machine
-        is_old = time.time() - self.renewed_at > LEASE_SECONDS + (0 if is_local else CLOCK_SKEW_SECONDS)
+        # Whoever holds the lock lives: it was paused, or is so busy that it doesn't come to renewing.
+        grace_s = 0 if is_local and lock != "busy" else CLOCK_SKEW_SECONDS
+        is_old = time.time() - self.renewed_at > LEASE_SECONDS + grace_s
         return self.released or self.holder.is_gone or (lock == "held" and is_local) or is_old
 
 

@@ -130,6 +130,7 @@ def test_a_paused_process_is_replaced_and_writes_nothing_when_it_is_back(
     run: Path, mount: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(service.runs.lease, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(service.runs.lease, "CLOCK_SKEW_SECONDS", 1.0)
     with holder(run, mount, lease_s=1.0) as paused:
         assert ask(paused) == "written"
         written = (run / "rounds.jsonl").read_bytes()

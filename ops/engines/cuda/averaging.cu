@@ -27,7 +27,7 @@ __device__ inline double shards_sum(const float* column, const double* weights, 
         for (int b = a; b < min(a + FAN_IN * FAN_IN, shards); b += FAN_IN) {
             double sum = 0.0;
             for (int k = b; k < min(b + FAN_IN, shards); ++k) {
-                const double product = __dmul_rn(widen(column[(long long)k * PARAMETERS]), weights[k]);
+                const double product = __dmul_rn(widen(column[(long long)k * REPLICA]), weights[k]);
                 sum = k == b ? product : __dadd_rn(sum, product);
             }
             middle = b == a ? sum : __dadd_rn(middle, sum);
@@ -48,62 +48,88 @@ __device__ inline double leaf_sum(double lane_sum, double left, int lanes_left) 
     return lane_sum;
 }
 
-// rule: [examples of all shards, outer rate, outer momentum, whether it is plain, whether velocities are reset], and the
-// weight of each shard from RULE on. Each thread has a lane of a leaf, which is what `sums` gets: a row for each shard's
-// squared distance, then one for the average's squared length and one for its squared distance. `copies` replicas are
-// made, and one more for the host.
-extern "C" __global__ void __launch_bounds__(AVERAGE_THREADS)
-average_kernel(const int* leaves, const double* rule, float* theta, float* velocity, float* start, float* outer,
-               double* sums, float* result, int shards, int count) {
-    const int thread = blockIdx.x * AVERAGE_THREADS + threadIdx.x, leaf = min(thread / LEAF_LANES, count - 1);
-    const int lane = thread % LEAF_LANES, first = leaves[leaf], size = leaves[leaf + 1] - first, left = size % LEAF_LANES;
-    const bool mine = thread / LEAF_LANES < count;
-    for (int k = 0; k < shards; ++k) {
+// What a thread has of a sum over all parameters: a lane of a leaf, and which of them are left after its last whole turn.
+struct Lane {
+    int leaf, first, size, left, lane;
+    __device__ Lane(const int* leaves, int thread, int count)
+        : leaf(min(thread / LEAF_LANES, count - 1)), first(leaves[leaf]), size(leaves[leaf + 1] - first),
+          left(size % LEAF_LANES), lane(thread % LEAF_LANES) {}
+    // The leaf's sum of the squares of what `number` gives for a parameter.
+    template <class Number>
+    __device__ double squares(Number number) const {
         double sum = 0.0, last = 0.0;
-        for (int i = lane; i < size && mine; i += LEAF_LANES) {
-            const int p = first + i;
-            const double moved = __dsub_rn(widen(theta[(long long)k * PARAMETERS + p]), widen(start[p]));
-            const double square = __dmul_rn(moved, moved);
+#pragma unroll 4
+        for (int i = lane; i < size; i += LEAF_LANES) {
+            const double value = number(first + i), square = __dmul_rn(value, value);
             if (i < size - left) sum = __dadd_rn(sum, square);
             else last = square;
         }
-        sum = leaf_sum(sum, last, left);
-        if (mine && lane == 0) sums[k * count + leaf] = sum;
+        return leaf_sum(sum, last, left);
     }
-    double length = 0.0, travelled = 0.0, length_last = 0.0, travelled_last = 0.0;
-    for (int i = lane; i < size && mine; i += LEAF_LANES) {
-        const int p = first + i;
-        const double examples = rule[0], rate = rule[1], momentum = rule[2], origin = widen(start[p]);
-        const double mean = __ddiv_rn(shards_sum(theta + p, rule + RULE, shards), examples);
-        const float mean_velocity = narrow(__ddiv_rn(shards_sum(velocity + p, rule + RULE, shards), examples));
-        const float next_velocity = rule[4] != 0.0 ? 0.f : mean_velocity;
-        const double moved = __dsub_rn(mean, origin);
-        double next = mean;
-        if (rule[3] == 0.0) {
-            const double faster = __dadd_rn(__dmul_rn(momentum, widen(outer[p])), moved);
-            next = __dadd_rn(origin, __dmul_rn(rate, __dadd_rn(moved, __dmul_rn(momentum, faster))));
-            outer[p] = narrow(faster);
-        }
-        const float next_theta = narrow(next);
-        start[p] = next_theta, result[p] = next_theta;
-        for (int k = 0; k < shards; ++k) {
-            theta[(long long)k * PARAMETERS + p] = next_theta;
-            velocity[(long long)k * PARAMETERS + p] = next_velocity;
-        }
-        const double square = __dmul_rn(mean, mean), distance = __dmul_rn(moved, moved);
-        if (i < size - left) length = __dadd_rn(length, square), travelled = __dadd_rn(travelled, distance);
-        else length_last = square, travelled_last = distance;
-    }
-    length = leaf_sum(length, length_last, left), travelled = leaf_sum(travelled, travelled_last, left);
-    if (mine && lane == 0) sums[shards * count + leaf] = length, sums[(shards + 1) * count + leaf] = travelled;
+};
+
+// How far each shard has come in a round: the leaves' sums of its squared distance from the start, a row for each shard.
+extern "C" __global__ void __launch_bounds__(AVERAGE_THREADS)
+distances_kernel(const int* leaves, const float* theta, const float* start, double* sums, int blocks, int count) {
+    const int shard = blockIdx.x / blocks, thread = blockIdx.x % blocks * AVERAGE_THREADS + threadIdx.x;
+    const Lane mine(leaves, thread, count);
+    const float* replica = theta + (long long)shard * REPLICA;
+    const double sum = mine.squares([=](int p) { return __dsub_rn(widen(replica[p]), widen(start[p])); });
+    if (mine.lane == 0 && thread / LEAF_LANES < count) sums[(long long)shard * count + mine.leaf] = sum;
 }
 
-// A block adds up one row of `sums`, in place: pairs of one level don't touch each other. records: for each row
-// [loss, correct, sum]; totals, from which the first two come, begin at zero again.
+// A thread for each parameter. rule: [examples of all shards, outer rate, outer momentum, whether it is plain, whether
+// velocities are reset], and the weight of each shard from RULE on. As many replicas are made as there are shards, and one
+// more for the host; means and moves: the shards' average, and how far it is from the start.
+extern "C" __global__ void __launch_bounds__(AVERAGE_THREADS)
+average_kernel(const double* rule, float* theta, float* velocity, float* start, float* outer, double* means,
+               double* moves, float* result, int shards) {
+    const int p = blockIdx.x * AVERAGE_THREADS + threadIdx.x;
+    if (p >= PARAMETERS) return;
+    const double examples = rule[0], rate = rule[1], momentum = rule[2], origin = widen(start[p]), old = widen(outer[p]);
+    const double mean = __ddiv_rn(shards_sum(theta + p, rule + RULE, shards), examples);
+    const float mean_velocity = narrow(__ddiv_rn(shards_sum(velocity + p, rule + RULE, shards), examples));
+    const float next_velocity = rule[4] != 0.0 ? 0.f : mean_velocity;
+    const double moved = __dsub_rn(mean, origin);
+    double next = mean;
+    if (rule[3] == 0.0) {
+        const double faster = __dadd_rn(__dmul_rn(momentum, old), moved);
+        next = __dadd_rn(origin, __dmul_rn(rate, __dadd_rn(moved, __dmul_rn(momentum, faster))));
+        outer[p] = narrow(faster);
+    }
+    const float next_theta = narrow(next);
+    start[p] = next_theta, result[p] = next_theta, means[p] = mean, moves[p] = moved;
+    for (int k = 0; k < shards; ++k) {
+        theta[(long long)k * REPLICA + p] = next_theta;
+        velocity[(long long)k * REPLICA + p] = next_velocity;
+    }
+}
+
+// The leaves' sums of the average's squared length and of its squared distance from the start, two rows.
+extern "C" __global__ void __launch_bounds__(AVERAGE_THREADS)
+lengths_kernel(const int* leaves, const double* means, const double* moves, double* sums, int shards, int blocks,
+               int count) {
+    const int which = blockIdx.x / blocks, thread = blockIdx.x % blocks * AVERAGE_THREADS + threadIdx.x;
+    const Lane mine(leaves, thread, count);
+    const double* numbers = which ? moves : means;
+    const double sum = mine.squares([=](int p) { return numbers[p]; });
+    if (mine.lane == 0 && thread / LEAF_LANES < count) sums[(long long)(shards + which) * count + mine.leaf] = sum;
+}
+
+// A block adds up one row of `sums`: pairs of one level don't touch each other. records: for each row [loss, correct, sum];
+// totals, from which the first two come, begin at zero again. Rows that are short enough are added up in shared memory.
 extern "C" __global__ void __launch_bounds__(SUMS_THREADS)
 sums_kernel(const int* levels, const int* pairs, double* sums, double* totals, double* records, int shards, int count,
             int height) {
+    __shared__ double held[SUMS_HELD];
+    __shared__ int pairs_held[2 * SUMS_HELD];
     double* row = sums + (long long)blockIdx.x * count;
+    if (count <= SUMS_HELD) {
+        for (int i = threadIdx.x; i < count; i += SUMS_THREADS) held[i] = row[i];
+        for (int i = threadIdx.x; i < 2 * (count - 1); i += SUMS_THREADS) pairs_held[i] = pairs[i];
+        row = held, pairs = pairs_held;
+        __syncthreads();
+    }
     for (int level = 0; level < height; ++level) {
         for (int i = levels[level] + threadIdx.x; i < levels[level + 1]; i += SUMS_THREADS)
             row[pairs[2 * i]] = __dadd_rn(row[pairs[2 * i]], row[pairs[2 * i + 1]]);

@@ -3,16 +3,15 @@
 x and y are where a layer's input and output lie, dx and dy where their gradients do.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 from ops.engines.cuda import tiles
 from ops.engines.cuda.layout import Layout
-from ops.engines.cuda.tiles import WARP, Filter, Planes, Tile
+from ops.engines.cuda.tensor import Product
+from ops.engines.cuda.tiles import THREADS, WARP, Filter, Planes, Tile
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, LeakyReLU, MaxPool2D, ReLU, Sigmoid, Tanh
 from ops.network import Network
-
-THREADS = 512
-"""Threads of a block that takes examples: as many as may have 128 registers each."""
 
 
 class Calls:
@@ -50,6 +49,10 @@ class Calls:
         """C++ that sets the gradient and the parameter's number for one job, where the job is about this array."""
         raise NotImplementedError  # nobody asks a layer that has no parameters
 
+    def update(self, tile: str) -> str:
+        """C++ that updates one tile of the layer's weights."""
+        raise NotImplementedError  # nobody asks a layer whose weights don't go by tiles
+
 
 class ConvCalls(Calls):
     """Conv2D. Its backward passes go side by side, each from the first thread that the one before leaves free."""
@@ -86,7 +89,7 @@ class ConvCalls(Calls):
 
     def gradient(self, key: str, job: str) -> str:
         rows = f"rows_sum<PARTIALS>(partials + {self._partial(key)} + {job}, part, blocks)"
-        return f"index[0] = {self.pieces[key].start} + {job}, sum[0] = {rows}"
+        return f"index = {self.pieces[key].start} + {job}, sum = {rows}"
 
     def filters(self) -> str:
         """Where its weights are: in shared memory, if there was room."""
@@ -107,15 +110,70 @@ class ConvCalls(Calls):
         return Planes(self.place.examples * rows, width, channels, channels // self.groups)
 
 
+class TensorConvCalls(ConvCalls):
+    """Conv2D on tensor cores. Its backward passes go one after another, and wait for themselves."""
+
+    def __init__(self, network: Network, place: Layout, index: int) -> None:
+        super().__init__(network, place, index)
+        self.product: Product = place.products[index]
+        layer = network.layers[index]
+        assert isinstance(layer, Conv2D)
+        pairs = [number for both in (layer.kernel_size, layer.stride, layer.dilation) for number in both]  # type: ignore[union-attr]  # pairs since __post_init__
+        pixels = str(index == 0).lower()
+        self.name = f"TensorConv<{_listed(*self.product.input_shape, *self.after, *pairs, pixels)}>"
+        self.table = f"(int*)(m + {place.tables[index]})"
+        self.scratch = f"m + {place.scratch}"
+
+    def stage(self) -> str:
+        """Fills its tables; the caller waits for all threads after it."""
+        return f"{self.name}::tables({self.table});"
+
+    def forward(self, x: str, y: str, act: str) -> str:
+        arguments = f"{x}, {self.filters()}, {self.array('bias')}, {y}, {self.table}"
+        return f"{self.name}::forward<{act}>({arguments});"
+
+    def left(self, x: str, dy: str) -> list[str]:
+        bias = f"partials + {self._partial('bias')}" if "bias" in self.pieces else "nullptr"
+        arguments = f"{dy}, {x}, partials + {self._partial('weight')}, {bias}, {self.table}, {self.scratch}"
+        return [f"{self.name}::weights<{self.product.mine}, {self.product.parts}>({arguments});"]
+
+    def back(self, x: str, dy: str, dx: str, act: str) -> str:
+        arguments = f"{dy}, {self.filters()}, {x}, {dx}, {self.scratch}"
+        return f"{self.name}::input<{act}, {self.product.at_once}>({arguments});"
+
+
 class DenseCalls(Calls):
     """Dense."""
 
     def __init__(self, network: Network, place: Layout, index: int) -> None:
         super().__init__(network, place, index)
         self.name = f"Dense<{self.before[0]}, {self.after[0]}>"
+        self.kept = place.kept if place.kept and place.kept.layer == index else None
+
+    def where_kept(self) -> str:
+        """C++ that says where rows of the weights are kept."""
+        if self.kept is None:
+            return ""
+        starts, rows = zip(*self.kept.pieces, strict=True)
+        lists = {"first": [sum(rows[:piece]) for piece in range(len(rows))], "start": starts, "rows": rows}
+        functions = "".join(
+            f"    static __device__ constexpr int {name}(int p) {{ return {_chosen(numbers)}; }}\n"
+            for name, numbers in lists.items()
+        )
+        sizes = f"PIECES = {len(rows)}, ROWS = {sum(rows)}, GRADIENTS = {self.kept.gradients}"
+        return f"struct Kept {{\n    static constexpr int {sizes};\n{functions}}};\n"
 
     def forward(self, x: str, y: str, act: str) -> str:
-        return f"{self.name}::forward<{act}>({x}, {self.array('weight')}, {self.array('bias')}, {y});"
+        arguments = f"{x}, {self.array('weight')}, {self.array('bias')}, {y}, m"
+        alone = f"{self.name}::forward<{act}, Nowhere>({arguments});"
+        if not self.kept:
+            return alone
+        kept = f"wait_for_copies(); __syncthreads(); {self.name}::forward<{act}, Kept>({arguments});"
+        return f"if (TRAINING) {{ {kept} }} else {alone}"
+
+    def keep_ahead(self) -> str:
+        """Begins to copy the rows of weights that are kept."""
+        return f"{self.name}::keep_ahead<Kept>({self.array('weight')}, m);" if self.kept else ""
 
     def left(self, x: str, dy: str) -> list[str]:
         to_x, to_g = self.place.stash[self.index]
@@ -125,13 +183,18 @@ class DenseCalls(Calls):
         ]
 
     def back(self, x: str, dy: str, dx: str, act: str) -> str:
+        if self.kept:
+            return f"{self.name}::input_kept<{act}, Kept>({dy}, {self.array('weight')}, {x}, {dx}, m);"
         return f"{self.name}::input<{act}>({dy}, {self.array('weight')}, {x}, {dx});"
 
     def gradient(self, key: str, job: str) -> str:
-        (to_x, to_g), start = self.place.stash[self.index], self.pieces[key].start
-        if key == "weight":
-            return f"{self.name}::gradient({job}, part, stash + {to_x}, stash + {to_g}, n, {start}, sum, index)"
-        return f"index[0] = {start} + {job}, sum[0] = rows_sum<STASH>(stash + {to_g} + {job}, part, n)"
+        to_g, start = self.place.stash[self.index][1], self.pieces[key].start
+        return f"index = {start} + {job}, sum = rows_sum<STASH>(stash + {to_g} + {job}, part, n)"
+
+    def update(self, tile: str) -> str:
+        to_x, to_g = self.place.stash[self.index]
+        arguments = f"stash + {to_x}, stash + {to_g}, n, {self.pieces['weight'].start}, rule, rows, shared"
+        return f"{self.name}::update({tile}, {arguments})"
 
 
 class PoolCalls(Calls):
@@ -204,7 +267,8 @@ KINDS: dict[type[Layer], type[Calls]] = {
 def calls(network: Network, place: Layout) -> list[Calls]:
     """The calls of each layer of a network that `check` takes."""
     kinds = [KINDS[type(layer)] for layer in network.layers]
-    return [kind(network, place, index) for index, kind in enumerate(kinds)]
+    special: dict[int, type[Calls]] = dict.fromkeys(place.products, TensorConvCalls)
+    return [special.get(index, kind)(network, place, index) for index, kind in enumerate(kinds)]
 
 
 def real(value: float) -> str:
@@ -214,6 +278,11 @@ def real(value: float) -> str:
 
 def _tile_arguments(tile: Tile) -> str:
     return f"{tile.columns}, {tile.channels}, {tile.parts}"
+
+
+def _chosen(numbers: Sequence[int]) -> str:
+    """A C++ expression for the number at place p."""
+    return "".join(f"p == {place} ? {number} : " for place, number in enumerate(numbers)) + "0"
 
 
 def _listed(*values: object) -> str:

@@ -11,7 +11,9 @@ from ops.engines.cuda.plan import Launch
 from ops.engines.object_cache import object_cache
 from ops.errors import Unsupported
 
-KERNELS = ("examples_kernel", "update_kernel", "advance_kernel", "average_kernel", "sums_kernel", "predict_kernel")
+STEPS = ("begin_kernel", "examples_kernel", "update_kernel")
+AVERAGE = ("distances_kernel", "average_kernel", "lengths_kernel", "sums_kernel")
+KERNELS = (*STEPS, *AVERAGE, "predict_kernel")
 
 LEAST_FREE = 64 << 20
 """Bytes that must be free for a GPU to count as usable: the data set, buffers and CUDA's own."""
@@ -21,10 +23,20 @@ RESERVED = 1024
 """Bytes of shared memory that CUDA takes for itself in each block (CUDA C++ Programming Guide)."""
 
 
+TENSOR_CORES = 90
+"""The compute capability from which on convolutions are computed on tensor cores: measured on Hopper."""
+
+
 class Device(Protocol):
-    """What the engine asks of a GPU; tests put a CPU in its place. shared: bytes of shared memory a block may have."""
+    """What the engine asks of a GPU; tests put a CPU in its place.
+
+    Attributes:
+        shared: bytes of shared memory that a block may have.
+        tensor_cores: whether convolutions are computed on tensor cores.
+    """
 
     shared: int
+    tensor_cores: bool
 
     def compile(self, code: str, shared: int) -> Any: ...
 
@@ -88,6 +100,7 @@ class CupyDevice:
 
         self._cupy = cupy
         self.shared = shared_memory()
+        self.tensor_cores = int(cupy.cuda.Device().compute_capability) >= TENSOR_CORES
         self._stream = cupy.cuda.Stream(non_blocking=True)
 
     def compile(self, code: str, shared: int) -> Any:

@@ -63,7 +63,7 @@ class CudaEngine:
         check(network, step_config, self._device.shared)
         self.network = network
         self.step_config = step_config
-        self._layout = layout(network, self._device.shared)
+        self._layout = layout(network, self._device.shared, tensor_cores=self._device.tensor_cores)
         self._module = self._device.compile(source(network, step_config, self._layout), self._layout.bytes)
         self._sessions: list[Session] = []
         self._lock = Lock()

@@ -3,10 +3,16 @@
 // Pointers are to the first example's numbers; the next example's lie FLOATS further on.
 // C H W: input channels, rows, columns; O P Q: output channels, rows, columns; R S: the filter or window.
 
+static_assert(EXAMPLES <= 2, "which of a block's examples it is, is told by one comparison");
+
+// Of `count` numbers of each of the block's examples: where the example's begin, and which of them it is.
+__device__ inline int example_at(int turn, int count) { return turn < count ? 0 : FLOATS; }
+__device__ inline int number_of(int turn, int count) { return turn < count ? turn : turn - count; }
+
 // Threads take turns at i = 0, 1, 2 and so on of each of the block's examples; `at` is where the example's numbers begin.
-#define EACH(i, at, count)                                                                           \
-    for (int turn = threadIdx.x, i, at;                                                              \
-         turn < EXAMPLES * (count) && (i = turn % (count), at = turn / (count) * FLOATS, true); turn += THREADS)
+#define EACH(i, at, count)                                                                                     \
+    for (int turn = threadIdx.x, i, at;                                                                        \
+         turn < EXAMPLES * (count) && (i = number_of(turn, count), at = example_at(turn, count), true); turn += THREADS)
 
 // What the draws of a block's examples hang on; the last block of a batch may have fewer examples than others.
 struct Draw {
@@ -44,9 +50,9 @@ struct Identity {
     static __device__ float value(float x) { return x; }
     static __device__ float slope(float) { return 1.f; }
 };
-// __fdividef may be off in the last two bits, but does not branch as the exact division does.
+// __fdividef may be off in the last two bits, but does not branch as the exact division does; the same goes for exp2f.
 struct Sigmoid {
-    static __device__ float value(float x) { return __fdividef(1.f, 1.f + expf(-x)); }
+    static __device__ float value(float x) { return __fdividef(1.f, 1.f + exp2f(-1.44269504f * x)); }
     static __device__ float slope(float y) { return y * (1.f - y); }
 };
 struct Tanh {
@@ -246,33 +252,95 @@ struct Conv {
     }
 };
 
+// Copies four numbers from device to shared memory, or zeros where nothing is there, while the thread goes on.
+__device__ inline void copy_ahead(float4* to, const float* from, bool there) {
+#if __CUDA_ARCH__ >= 800
+    const unsigned place = (unsigned)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(from), "r"(there ? 16 : 0) : "memory");
+#else
+    *to = there ? *(const float4*)from : float4{0.f, 0.f, 0.f, 0.f};
+#endif
+}
+__device__ inline void wait_for_copies() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
+// The rule of ops/update.py for one parameter, which is `before`, and its gradient.
+struct Update {
+    float *theta, *velocity;
+    float rate;
+    __device__ void operator()(int i, float g, float before) const {
+        if (WEIGHT_DECAY != 0.f) g += WEIGHT_DECAY * before;
+        if (MOMENTUM == 0.f) {
+            theta[i] = before - rate * g;
+            return;
+        }
+        const float v = MOMENTUM * velocity[i] + g;
+        velocity[i] = v;
+        theta[i] = before - rate * (NESTEROV ? g + MOMENTUM * v : v);
+    }
+};
+
+static_assert(UPDATE_THREADS == 32 * BATCH_PARTS && TILE_OUTPUTS == 16 && TILE_INPUTS == 32, "a warp makes a tile, 4 x 4 a thread");
+
+// Where rows of a dense layer's weights are kept in shared memory: pieces of some rows each. Here, nowhere.
+struct Nowhere {
+    static constexpr int PIECES = 0, ROWS = 0, GRADIENTS = 0;
+    static __device__ constexpr int first(int) { return 0; }
+    static __device__ constexpr int start(int) { return 0; }
+    static __device__ constexpr int rows(int) { return 0; }
+};
+
 template <int IN, int OUT>
 struct Dense {
-    static constexpr int T = TILE, WARPS = THREADS / 32;
+    static constexpr int WARPS = THREADS / 32;
     // Outputs that a warp makes at a time: as few as have all of them made at once, since each turn waits for weights.
     static constexpr int TALL = (OUT + WARPS - 1) / WARPS < 8 ? (OUT + WARPS - 1) / WARPS : 8;
+    // Turns of at most seven steps, as many in each: none of them waits for its weights by itself.
+    static constexpr int LONG = (IN + 31) / 32, TURNS = (LONG + 6) / 7, STEPS = (LONG + TURNS - 1) / TURNS;
 
     // A warp makes TALL outputs of every example, its lanes read the weights side by side, once for all of them. In the end
-    // each sum is finished by a lane of its own.
-    template <class A>
-    static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y) {
+    // each sum is finished by a lane of its own. The weights of the first K::ROWS outputs are in shared memory, m.
+    template <class A, class K>
+    static __device__ void forward(const float* x, const float* __restrict__ w, const float* __restrict__ b, float* y,
+                                   float* m) {
+        static_assert(K::ROWS % TALL == 0, "a warp has either kept rows or others");
         const int lane = threadIdx.x % 32, e = lane % EXAMPLES, mine = lane / EXAMPLES;
         for (int o = threadIdx.x / 32 * TALL; o < OUT; o += WARPS * TALL) {
             const bool finishes = mine < TALL && o + mine < OUT;
             const float bias = b && finishes ? b[o + mine] : 0.f;
             float sum[TALL][EXAMPLES] = {}, total = 0.f;
-#pragma unroll 7
-            for (int step = 0; step < (IN + 31) / 32; ++step) {
-                const int i = step * 32 + lane;  // lanes beyond the last input add zeros: no turn waits by itself
-                float in[EXAMPLES];
+            if (o < K::ROWS) {
+                const float* row[TALL];
 #pragma unroll
-                for (int n = 0; n < EXAMPLES; ++n) in[n] = i < IN ? x[n * FLOATS + i] : 0.f;
+                for (int k = 0; k < TALL; ++k) row[k] = m + place_kept<K>(o + k);
+#pragma unroll 4
+                for (int step = 0; step < (IN + 31) / 32; ++step) {
+                    const int i = step * 32 + lane;
+                    if (i >= IN) continue;
 #pragma unroll
-                for (int k = 0; k < TALL; ++k) {
-                    const float weight = i < IN && o + k < OUT ? w[(o + k) * IN + i] : 0.f;
+                    for (int k = 0; k < TALL; ++k)
 #pragma unroll
-                    for (int n = 0; n < EXAMPLES; ++n) sum[k][n] += weight * in[n];
+                        for (int n = 0; n < EXAMPLES; ++n) sum[k][n] += row[k][i] * x[n * FLOATS + i];
                 }
+            } else {
+#pragma unroll 1
+                for (int turn = 0; turn < TURNS; ++turn)
+#pragma unroll
+                    for (int step = 0; step < STEPS; ++step) {
+                        const int i = (turn * STEPS + step) * 32 + lane;  // beyond the last input zeros are added
+                        float in[EXAMPLES];
+#pragma unroll
+                        for (int n = 0; n < EXAMPLES; ++n) in[n] = i < IN ? x[n * FLOATS + i] : 0.f;
+#pragma unroll
+                        for (int k = 0; k < TALL; ++k) {
+                            const float weight = i < IN && o + k < OUT ? w[(o + k) * IN + i] : 0.f;
+#pragma unroll
+                            for (int n = 0; n < EXAMPLES; ++n) sum[k][n] += weight * in[n];
+                        }
+                    }
             }
 #pragma unroll
             for (int k = 0; k < TALL; ++k)
@@ -284,6 +352,54 @@ struct Dense {
             if (finishes) y[e * FLOATS + o + mine] = A::value(total + bias);
         }
     }
+    // Has the rows that are kept copied to shared memory, while the layers before are computed.
+    template <class K>
+    static __device__ void keep_ahead(const float* w, float* m) {
+#pragma unroll
+        for (int p = 0; p < K::PIECES; ++p)
+#pragma unroll 2
+            for (int i = threadIdx.x; i < K::rows(p) * IN / 4; i += THREADS)
+                copy_ahead((float4*)(m + K::start(p)) + i, w + K::first(p) * IN + 4 * i, true);
+    }
+    template <class K>
+    static __device__ int place_kept(int o) {
+        int place = 0;
+#pragma unroll
+        for (int p = 0; p < K::PIECES; ++p)
+            if (o >= K::first(p) && o < K::first(p) + K::rows(p)) place = K::start(p) + (o - K::first(p)) * IN;
+        return place;
+    }
+
+    // The same where rows of weights were kept: the rest is asked for first, and the gradients of all examples are read at
+    // once, from a place of their own.
+    template <class A, class K>
+    static __device__ void input_kept(const float* dy, const float* __restrict__ w, const float* x, float* dx, float* m) {
+        for (int job = threadIdx.x; job < OUT * EXAMPLES; job += THREADS)
+            m[K::GRADIENTS + job] = dy[job % EXAMPLES * FLOATS + job / EXAMPLES];
+        __syncthreads();
+        const float* gradients = m + K::GRADIENTS;
+        for (int i = threadIdx.x; i < IN; i += THREADS) {
+            float sum[EXAMPLES] = {};
+#pragma unroll 20
+            for (int o = K::ROWS; o < OUT; ++o) add(sum, w[o * IN + i], gradients + o * EXAMPLES);
+#pragma unroll
+            for (int p = 0; p < K::PIECES; ++p)
+#pragma unroll 10
+                for (int row = 0; row < K::rows(p); ++row)
+                    add(sum, m[K::start(p) + row * IN + i], gradients + (K::first(p) + row) * EXAMPLES);
+#pragma unroll
+            for (int e = 0; e < EXAMPLES; ++e) dx[e * FLOATS + i] = sum[e] * A::slope(x[e * FLOATS + i]);
+        }
+    }
+    static __device__ void add(float (&sum)[EXAMPLES], float weight, const float* gradients) {
+        if (EXAMPLES == 2) {
+            const float2 pair = *(const float2*)gradients;
+            sum[0] += weight * pair.x, sum[EXAMPLES - 1] += weight * pair.y;
+        } else {
+            sum[0] += weight * gradients[0];
+        }
+    }
+
     // The weights are read backwards: those that were read last going forward may still be in the first-level cache.
     template <class A>
     static __device__ void input(const float* dy, const float* __restrict__ w, const float* x, float* dx) {
@@ -298,20 +414,60 @@ struct Dense {
         }
     }
 
-    // A part of the batch's gradient of one input's weights to T outputs, from what every BATCH_PARTS-th example left in
-    // the stash. index: which parameters these are, of which the weights begin at `start`.
-    static __device__ void gradient(int job, int part, const float* x, const float* dy, int n, int start, float (&sum)[T],
-                                    int (&index)[T]) {
-        const int i = job % IN, o = job / IN * T;
-#pragma unroll 16
-        for (int row = part; row < n; row += BATCH_PARTS) {
-            const float value = x[(long long)row * STASH + i];
-            const float4 g = *(const float4*)(dy + (long long)row * STASH + o);
-            sum[0] += value * g.x, sum[1] += value * g.y, sum[2] += value * g.z, sum[3] += value * g.w;
+    // The gradient of TILE_OUTPUTS x TILE_INPUTS weights over the batch, and their update, by a block of the update. What
+    // every example left in the stash is copied to shared memory, `rows` at a time; of these each warp takes its
+    // own, and its threads make 4 x 4 sums each. start: where the weights begin.
+    static __device__ void update(int tile, const float* x, const float* dy, int n, int start, Update rule, int rows,
+                                  float4* shared) {
+        constexpr int ACROSS = (IN + TILE_INPUTS - 1) / TILE_INPUTS, QUADS = TILE_INPUTS / 4, ALL = QUADS + TILE_OUTPUTS / 4;
+        constexpr int MADE = TILE_OUTPUTS * TILE_INPUTS / UPDATE_THREADS;
+        const int first_i = tile % ACROSS * TILE_INPUTS, first_o = tile / ACROSS * TILE_OUTPUTS;
+        const int warp = threadIdx.x / 32, quad_i = threadIdx.x % QUADS, quad_o = threadIdx.x % 32 / QUADS;
+        float before[MADE], sum[4][4] = {};
+#pragma unroll
+        for (int j = 0; j < MADE; ++j) {
+            const int index = place(j, first_i, first_o);
+            before[j] = index < 0 ? 0.f : rule.theta[start + index];
+        }
+        for (int base = 0; base < n; base += rows) {
+#pragma unroll 4
+            for (int turn = 0; turn < rows * ALL / UPDATE_THREADS; ++turn) {
+                const int to = turn * UPDATE_THREADS + threadIdx.x, row = base + to / ALL, part = to % ALL;
+                const int i = first_i + 4 * part, o = first_o + 4 * (part - QUADS);
+                const bool is_x = part < QUADS, there = row < n && (is_x ? i < IN : o < OUT);
+                copy_ahead(shared + to, (is_x ? x + i : dy + o) + (long long)row * STASH, there);
+            }
+            wait_for_copies();
+            __syncthreads();
+#pragma unroll 4
+            for (int row = warp; row < min(n - base, rows); row += BATCH_PARTS) {
+                const float4 in = shared[row * ALL + quad_i], g = shared[row * ALL + QUADS + quad_o];
+                sum[0][0] += g.x * in.x, sum[0][1] += g.x * in.y, sum[0][2] += g.x * in.z, sum[0][3] += g.x * in.w;
+                sum[1][0] += g.y * in.x, sum[1][1] += g.y * in.y, sum[1][2] += g.y * in.z, sum[1][3] += g.y * in.w;
+                sum[2][0] += g.z * in.x, sum[2][1] += g.z * in.y, sum[2][2] += g.z * in.z, sum[2][3] += g.z * in.w;
+                sum[3][0] += g.w * in.x, sum[3][1] += g.w * in.y, sum[3][2] += g.w * in.z, sum[3][3] += g.w * in.w;
+            }
+            __syncthreads();
         }
 #pragma unroll
-        for (int k = 0; k < T; ++k)
-            if (o + k < OUT) index[k] = start + (o + k) * IN + i;
+        for (int k = 0; k < 4; ++k)
+            shared[(warp * TILE_OUTPUTS + 4 * quad_o + k) * QUADS + quad_i] = {sum[k][0], sum[k][1], sum[k][2], sum[k][3]};
+        __syncthreads();
+#pragma unroll
+        for (int j = 0; j < MADE; ++j) {
+            const int index = place(j, first_i, first_o);
+            float g = 0.f;
+#pragma unroll
+            for (int part = 0; part < BATCH_PARTS; ++part)
+                g += ((const float*)shared)[part * TILE_OUTPUTS * TILE_INPUTS + j * UPDATE_THREADS + threadIdx.x];
+            if (index >= 0) rule(start + index, g, before[j]);
+        }
+    }
+    // The weight of a tile that a thread finishes in its turn; -1 beyond the layer's ends.
+    static __device__ int place(int turn, int first_i, int first_o) {
+        const int number = turn * UPDATE_THREADS + threadIdx.x;
+        const int i = first_i + number % TILE_INPUTS, o = first_o + number / TILE_INPUTS;
+        return i < IN && o < OUT ? o * IN + i : -1;
     }
 };
 
@@ -336,7 +492,35 @@ struct Pool {
             }
         return which;
     }
+    // Windows side by side that cover all: each place belongs to one.
+    static constexpr bool COVERS = R == SY && S == SX && PY == 0 && PX == 0 && P * R == H && Q * S == W;
+    static constexpr int TURNS = (EXAMPLES * C * P * Q + THREADS - 1) / THREADS;
+    // The same for a whole window by itself, counted from its first number.
+    static __device__ int largest(const float* window) {
+        int which = 0;
+        float best = window[0];
+#pragma unroll
+        for (int place = 1; place < R * S; ++place) {
+            const int j = place / S * W + place % S;
+            if (window[j] > best || (window[j] != window[j] && best == best)) which = j, best = window[j];
+        }
+        return which;
+    }
     static __device__ void forward(const float* x, float* y) {
+        if (COVERS) {
+#pragma unroll 2
+            for (int turn = 0; turn < TURNS; ++turn) {
+                const int job = turn * THREADS + threadIdx.x;
+                const int at = example_at(job, C * P * Q), i = number_of(job, C * P * Q);
+                if (job >= EXAMPLES * C * P * Q) continue;
+                const float* window = x + at + i / Q * (R * W) + i % Q * S;  // P windows lie below each other
+                float sum = 0.f;
+#pragma unroll
+                for (int place = 0; place < R * S; ++place) sum += window[place / S * W + place % S];
+                y[at + i] = MAX ? window[largest(window)] : sum / (float)(R * S);
+            }
+            return;
+        }
         EACH(i, at, C * P * Q) {
             const int c = i / (P * Q), p = i / Q % P, q = i % Q;
             const float* plane = x + at + c * H * W;
@@ -355,20 +539,23 @@ struct Pool {
     }
     template <class A>
     static __device__ void input(const float* dy, const float* x, float* dx) {
-        // Windows side by side that cover all: each place belongs to one.
-        constexpr bool COVERS = R == SY && S == SX && PY == 0 && PX == 0 && P * R == H && Q * S == W;
         if (COVERS) {
-            EACH(i, at, C * P * Q) {
-                const int c = i / (P * Q), p = i / Q % P, q = i % Q, plane = at + c * H * W;
+#pragma unroll 2
+            for (int turn = 0; turn < TURNS; ++turn) {
+                const int job = turn * THREADS + threadIdx.x;
+                const int at = example_at(job, C * P * Q), i = number_of(job, C * P * Q);
+                if (job >= EXAMPLES * C * P * Q) continue;
+                const int first = at + i / Q * (R * W) + i % Q * S;
                 const float g = dy[at + i], part = g / (float)(R * S);
-                const int place = MAX ? largest(x + plane, p, q) : 0;
+                const int which = MAX ? largest(x + first) : 0;
+                float passed[R * S];
 #pragma unroll
-                for (int r = 0; r < R; ++r)
+                for (int place = 0; place < R * S; ++place) {
+                    const int j = place / S * W + place % S;
+                    passed[place] = (MAX ? which == j ? g : 0.f : part) * A::slope(x[first + j]);
+                }
 #pragma unroll
-                    for (int s = 0; s < S; ++s) {
-                        const int j = (p * R + r) * W + q * S + s;
-                        dx[plane + j] = (MAX ? place == j ? g : 0.f : part) * A::slope(x[plane + j]);
-                    }
+                for (int place = 0; place < R * S; ++place) dx[first + place / S * W + place % S] = passed[place];
             }
             return;
         }

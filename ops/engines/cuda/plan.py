@@ -4,16 +4,24 @@ from dataclasses import dataclass
 from math import prod
 
 from ops.averaging import FAN_IN
-from ops.engines.cuda.calls import THREADS
-from ops.engines.cuda.layout import BATCH_PARTS, Layout, update_jobs
+from ops.engines.cuda.layout import (
+    BATCH_PARTS,
+    MOST_ROWS,
+    SOME_ROWS,
+    TILE_INPUTS,
+    TILE_OUTPUTS,
+    UPDATE_JOBS,
+    Layout,
+    replica_floats,
+    update_jobs,
+    weight_tiles,
+)
 from ops.engines.cuda.pairwise import LANES, leaves, merges
+from ops.engines.cuda.tiles import THREADS
 from ops.network import Network
 
 CHUNKS = (32, 16, 8, 4, 2, 1)
 """So many steps each graph holds: the steps of a round are replays of these, the longest first."""
-
-UPDATE_JOBS = 32
-"""How many of `update_jobs` a block of the update takes, with a warp for each part of the batch."""
 
 PREDICT_BATCH = 4096
 """Images that are sent to the device at a time."""
@@ -24,8 +32,11 @@ RULE = 5
 MOST_SHARDS = FAN_IN**3
 """average_kernel sums in groups of groups of groups."""
 
-AVERAGE_THREADS = 64
+BEGIN_THREADS = 128
+AVERAGE_THREADS = 256
 SUMS_THREADS = 256
+SUMS_HELD = 1024
+"""Leaves whose sums fit in a block's shared memory: those of networks of up to a hundred thousand parameters."""
 
 ALIGNED = 16
 """Arrays that share one piece of memory begin at multiples of so many bytes."""
@@ -45,7 +56,14 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Launch:
-    """One kernel: arguments are names of buffers, or numbers, which a graph bakes in."""
+    """One kernel.
+
+    Attributes:
+        kernel: its name.
+        grid, block: how many blocks, of how many threads.
+        shared: bytes of shared memory of a block.
+        arguments: names of buffers, or numbers, which a graph bakes in.
+    """
 
     kernel: str
     grid: int
@@ -85,8 +103,8 @@ def plan(network: Network, place: Layout, shards: int, capacity: int, steps: int
     rows, sums = blocks * place.examples, len(leaves(parameters)) - 1
     levels, pairs = merges(parameters)
     buffers = {
-        "theta": Buffer((shards, parameters), "f4"),
-        "velocity": Buffer((shards, parameters), "f4"),
+        "theta": Buffer((shards, replica_floats(network)), "f4"),
+        "velocity": Buffer((shards, replica_floats(network)), "f4"),
         "start": Buffer((parameters,), "f4"),
         "outer": Buffer((parameters,), "f4"),
         "stash": Buffer((shards * rows, place.stash_floats), "f4"),
@@ -94,10 +112,13 @@ def plan(network: Network, place: Layout, shards: int, capacity: int, steps: int
         "losses": Buffer((shards * rows,), "f4"),
         "hits": Buffer((shards * rows,), "i4"),
         "totals": Buffer((shards, 2), "f8"),
+        "ahead": Buffer((shards, CHUNKS[0], 4), "i4"),
         "leaves": Buffer((sums + 1,), "i4"),
         "levels": Buffer(levels.shape, "i4"),
         "pairs": Buffer(pairs.shape, "i4"),
         "sums": Buffer((shards + 2, sums), "f8"),
+        "means": Buffer((parameters,), "f8"),
+        "moves": Buffer((parameters,), "f8"),
     }
     tables = {
         "rule": Buffer((RULE + shards,), "f8"),
@@ -110,12 +131,12 @@ def plan(network: Network, place: Layout, shards: int, capacity: int, steps: int
     results = {"records": Buffer((shards + 2, 3), "f8"), "result": Buffer((parameters,), "f4")}
     graphs = {
         chunk: (
-            *(launch for k in range(chunk) for launch in _step(network, place, shards, blocks, steps, k)),
-            Launch("advance_kernel", 1, 1, 0, ("cursor", chunk)),
+            Launch("begin_kernel", 1, BEGIN_THREADS, 0, ("offsets", "rates", "cursor", "ahead", shards, steps, chunk)),
+            *(launch for k in range(chunk) for launch in _step(network, place, shards, blocks, k)),
         )
         for chunk in CHUNKS
     }
-    average = _average(shards, sums, len(levels) - 1)
+    average = _average(parameters, shards, sums, len(levels) - 1)
     return Plan(shards, capacity, steps, buffers, tables, results, graphs, average)
 
 
@@ -142,22 +163,30 @@ def predict_launch(place: Layout, count: int) -> Launch:
     return Launch("predict_kernel", place.blocks(count), THREADS, place.bytes, names)
 
 
-def _step(network: Network, place: Layout, shards: int, blocks: int, steps: int, k: int) -> tuple[Launch, Launch]:
+def _step(network: Network, place: Layout, shards: int, blocks: int, k: int) -> tuple[Launch, Launch]:
     jobs = sum(update_jobs(network, piece) for piece in network.table)
-    updates = -(-jobs // UPDATE_JOBS) + 1
+    tiles = sum(weight_tiles(network, piece) for piece in network.table)
+    updates = tiles + -(-jobs // UPDATE_JOBS) + 1
     left = ("stash", "partials", "losses", "hits")
-    forth = ("images", "labels", "examples", "offsets", "draws", "cursor", "theta", *left, blocks, steps, k)
-    back = ("offsets", "rates", "cursor", *left, "theta", "velocity", "totals", updates, blocks, steps, k)
+    forth = ("images", "labels", "examples", "ahead", "draws", "theta", *left, blocks, k)
+    rows = min(-(-blocks * place.examples // SOME_ROWS) * SOME_ROWS, MOST_ROWS)
+    shared = 4 * max(rows * (TILE_INPUTS + TILE_OUTPUTS), BATCH_PARTS * TILE_INPUTS * TILE_OUTPUTS)
+    back = ("ahead", *left, "theta", "velocity", "totals", updates, blocks, rows, k)
     return (
         Launch("examples_kernel", shards * blocks, THREADS, place.bytes, forth),
-        Launch("update_kernel", shards * updates, UPDATE_JOBS * BATCH_PARTS, 0, back),
+        Launch("update_kernel", shards * updates, UPDATE_JOBS * BATCH_PARTS, shared, back),
     )
 
 
-def _average(shards: int, sums: int, height: int) -> tuple[Launch, ...]:
-    average = ("leaves", "rule", "theta", "velocity", "start", "outer", "sums", "result", shards, sums)
+def _average(parameters: int, shards: int, sums: int, height: int) -> tuple[Launch, ...]:
+    blocks = -(-sums * LANES // AVERAGE_THREADS)
+    distances = ("leaves", "theta", "start", "sums", blocks, sums)
+    average = ("rule", "theta", "velocity", "start", "outer", "means", "moves", "result", shards)
+    lengths = ("leaves", "means", "moves", "sums", shards, blocks, sums)
     add = ("levels", "pairs", "sums", "totals", "records", shards, sums, height)
     return (
-        Launch("average_kernel", -(-sums * LANES // AVERAGE_THREADS), AVERAGE_THREADS, 0, average),
+        Launch("distances_kernel", shards * blocks, AVERAGE_THREADS, 0, distances),
+        Launch("average_kernel", -(-parameters // AVERAGE_THREADS), AVERAGE_THREADS, 0, average),
+        Launch("lengths_kernel", 2 * blocks, AVERAGE_THREADS, 0, lengths),
         Launch("sums_kernel", shards + 2, SUMS_THREADS, 0, add),
     )

@@ -33,6 +33,7 @@ class Session:
     def __init__(self, device: Device, module: Any, network: Network, plan: Plan, data: Data) -> None:
         self.plan = plan
         self.data = data
+        self._parameters = network.num_parameters
         self._device = device
         self._module = module
         self._buffers = {name: device.empty(buffer.shape, buffer.dtype) for name, buffer in plan.buffers.items()}
@@ -61,9 +62,11 @@ class Session:
         """Set what the shards start from, and the outer optimizer's velocity."""
         write, buffers = self._device.write, self._buffers
         for name in ("theta", "velocity"):
-            rows = np.stack([np.asarray(getattr(replica, name), np.float32) for replica in replicas])
-            if outer is not None and name == "velocity" and not rows.any():
-                rows = np.zeros_like(rows)  # without a sign, as they are averaged
+            rows = np.zeros(self.plan.buffers[name].shape, np.float32)
+            vectors = [getattr(replica, name) for replica in replicas]
+            # velocities that are zero throughout are averaged without a sign
+            if outer is None or name == "theta" or any(vector.any() for vector in vectors):
+                rows[:, : vectors[0].size] = vectors
             write(buffers[name], rows)
         write(buffers["totals"], np.zeros((self.plan.shards, 2)))
         if outer is not None:
@@ -88,8 +91,9 @@ class Session:
         self._device.fetch(self._pieces["results"], into)
 
     def read(self, name: str) -> NDArray[Any]:
-        """Wait for everything, and copy a buffer to the host."""
-        return self._device.read(self._buffers[name])
+        """Wait for everything, and copy a buffer to the host; of replicas, as much as they have parameters."""
+        read = self._device.read(self._buffers[name])
+        return read[:, : self._parameters] if name in ("theta", "velocity") else read
 
 
 def fill(

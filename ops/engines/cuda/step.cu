@@ -1,8 +1,8 @@
 // The kernels of a step. Before this come the constants, layers.cuh and what source.py wrote for the network: forward,
 // backward and gradient. One block takes its examples all the way; update_kernel then sums over the batch.
 
-// Images from the data set, flipped and shifted as ops/augment.py says, as floats in [0, 1]; zeros for one that isn't
-// here. Each example has its share of the threads, which take as many turns each: their loads are under way together.
+// Images from the data set, flipped and shifted as ops/augment.py says, as floats in [0, 1] or, for tensor cores, in
+// [0, 255], with zeros around them; zeros for one that isn't here. Each example has its share of the threads, which take as many turns each: their loads are under way together.
 __device__ inline void fetch(const unsigned char* images, Draw d, bool augmented, float* x) {
     constexpr int SHARE = THREADS / EXAMPLES;
     const int e = threadIdx.x / SHARE;
@@ -15,14 +15,16 @@ __device__ inline void fetch(const unsigned char* images, Draw d, bool augmented
         dy = (int)(c[1] % (2 * SHIFT + 1)) - SHIFT, dx = (int)(c[2] % (2 * SHIFT + 1)) - SHIFT;
     }
     const unsigned char* image = images + example * (IN_C * IN_H * IN_W);
+    constexpr int TALL = IN_H + 2 * HALO_Y, WIDE = PITCH, ALL = IN_C * TALL * WIDE;
 #pragma unroll 4
-    for (int turn = 0; turn < (IN_C * IN_H * IN_W + SHARE - 1) / SHARE; ++turn) {
+    for (int turn = 0; turn < (ALL + SHARE - 1) / SHARE; ++turn) {
         const int i = turn * SHARE + threadIdx.x % SHARE;
-        if (i >= IN_C * IN_H * IN_W) continue;
-        const int h = i / IN_W % IN_H - dy, w = i % IN_W - dx;
-        const bool inside = example >= 0 && h >= 0 && h < IN_H && w >= 0 && w < IN_W;
+        if (i >= ALL) continue;
+        const int top = i / WIDE % TALL - HALO_Y, left = i % WIDE - HALO_X, h = top - dy, w = left - dx;
+        const bool on = (unsigned)top < IN_H && (unsigned)left < IN_W, inside = (unsigned)h < IN_H && (unsigned)w < IN_W;
         const int column = flip ? IN_W - 1 - w : w;
-        x[e * FLOATS + i] = inside ? image[(i / (IN_H * IN_W) * IN_H + h) * IN_W + column] * (1.f / 255.f) : 0.f;
+        const bool seen = example >= 0 && on && inside;
+        x[e * FLOATS + i] = seen ? image[(i / (TALL * WIDE) * IN_H + h) * IN_W + column] * PIXEL : 0.f;
     }
     __syncthreads();
 }
@@ -52,84 +54,75 @@ __device__ inline void cross_entropy(const float* logits, float* dlogits, int la
     if (lane == 0) *loss = sum, *hit = best == label;
 }
 
+// A graph begins with this: for each of its steps what the kernels ask for first, in one place. A row of LONGEST_CHUNK
+// for each shard: [its first example's place, how many there are, the rate's bits, nothing]. offsets and rates: the tables
+// of a round, of `steps` steps for each shard. cursor: how many of them came before.
+extern "C" __global__ void begin_kernel(const int* offsets, const float* rates, int* cursor, int4* ahead, int shards,
+                                        int steps, int chunk) {
+    const int begin = cursor[0];
+    for (int i = threadIdx.x; i < shards * chunk; i += blockDim.x) {
+        const int shard = i / chunk, k = i % chunk, step = begin + k, *offset = offsets + shard * (steps + 1) + step;
+        ahead[shard * LONGEST_CHUNK + k] = {offset[0], offset[1] - offset[0], __float_as_int(rates[shard * steps + step]), 0};
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) cursor[0] = begin + chunk;
+}
+
 // Shards are computed side by side, each by so many blocks. What is a shard's own lies behind what the shards before it
-// have: parameters, rows of the stash and of the partial sums, and the tables of a round: offsets and rates of `steps`
-// steps, and draws, which are [epoch, low and high word of the seed]. cursor: the step at which a graph begins.
+// have: parameters, rows of the stash and of the partial sums, and draws, which are [epoch, low and high word of the seed].
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-examples_kernel(const unsigned char* images, const unsigned char* labels, const int* examples, const int* offsets,
-                const unsigned* draws, const int* cursor, const float* theta, float* stash, float* partials,
-                float* losses, int* hits, int blocks, int steps, int k) {
-    extern __shared__ float memory[];
-    const int shard = blockIdx.x / blocks, block = blockIdx.x % blocks, step = shard * (steps + 1) + cursor[0] + k;
-    const int first = offsets[step], count = offsets[step + 1] - first;
+examples_kernel(const unsigned char* images, const unsigned char* labels, const int* examples, const int4* ahead,
+                const unsigned* draws, const float* theta, float* stash, float* partials, float* losses, int* hits,
+                int blocks, int k) {
+    extern __shared__ __align__(16) float memory[];
+    const int shard = blockIdx.x / blocks, block = blockIdx.x % blocks;
+    const int4 step = ahead[shard * LONGEST_CHUNK + k];
+    const int first = step.x, count = step.y;
     const int here = min(count - block * EXAMPLES, EXAMPLES), row = blockIdx.x * EXAMPLES;
     if (here <= 0) return;
-    theta += (long long)shard * PARAMETERS, draws += 3 * shard;
+    theta += (long long)shard * REPLICA, draws += 3 * shard;
     const Draw d = {examples + first + block * EXAMPLES, here, draws[0], draws[1], draws[2]};
     const int e = threadIdx.x / 32, label = e < here ? labels[d.examples[e]] : 0;
+    keep_ahead(memory, theta);
     stage(memory, theta);
     fetch(images, d, true, memory);
     forward<true>(memory, theta, d);
     if (e < here)
         cross_entropy(memory + e * FLOATS + LOGITS, memory + e * FLOATS + DLOGITS, label, count, losses + row + e,
                       hits + row + e);
+    else if (e < EXAMPLES)  // nothing goes back from an example that isn't here
+        for (int j = threadIdx.x % 32; j < CLASSES; j += 32) memory[e * FLOATS + DLOGITS + j] = 0.f;
     __syncthreads();
     backward(memory, theta, stash + (long long)row * STASH, partials + (long long)blockIdx.x * PARTIALS, d);
 }
 
-static_assert(TILE == 4 && BATCH_PARTS == TILE, "a float4 is read, and each warp finishes one number of a job");
-
-// The rule of ops/update.py for one parameter and its gradient.
-struct Update {
-    float *theta, *velocity;
-    float rate;
-    __device__ void operator()(int i, float g) const {
-        if (WEIGHT_DECAY != 0.f) g += WEIGHT_DECAY * theta[i];
-        if (MOMENTUM == 0.f) {
-            theta[i] -= rate * g;
-            return;
-        }
-        const float v = MOMENTUM * velocity[i] + g;
-        velocity[i] = v;
-        theta[i] -= rate * (NESTEROV ? g + MOMENTUM * v : v);
-    }
-};
-
-// A block's warps share 32 jobs of `gradient`: each adds up its part of the batch, then finishes one number of each job.
-// The last block of a shard adds up losses and hits.
-extern "C" __global__ void __launch_bounds__(BATCH_PARTS * 32, 5)
-update_kernel(const int* offsets, const float* rates, const int* cursor, const float* stash, const float* partials,
-              const float* losses, const int* hits, float* theta, float* velocity, double* totals, int updates,
-              int blocks, int steps, int k) {
-    const int shard = blockIdx.x / updates, block = blockIdx.x % updates, step = cursor[0] + k;
-    const int count = offsets[shard * (steps + 1) + step + 1] - offsets[shard * (steps + 1) + step];
-    const int lane = threadIdx.x % 32, part = threadIdx.x / 32;
-    const float rate = rates[shard * steps + step];
+// A block of the update makes a tile of a dense layer's weights, or UPDATE_JOBS sums over what the batch left, of which each
+// warp adds up its part. The last block of a shard adds up losses and hits.
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 2)
+update_kernel(const int4* ahead, const float* stash, const float* partials, const float* losses, const int* hits,
+              float* theta, float* velocity, double* totals, int updates, int blocks, int rows, int k) {
+    const int shard = blockIdx.x / updates, block = blockIdx.x % updates;
+    const int4 step = ahead[shard * LONGEST_CHUNK + k];
+    const int lane = threadIdx.x % 32, part = threadIdx.x / 32, count = step.y;
     if (count == 0) return;
-    const long long row = (long long)shard * blocks * EXAMPLES;
+    const long long row = (long long)shard * blocks * EXAMPLES, first = (long long)shard * REPLICA;
     stash += row * STASH, partials += (long long)shard * blocks * PARTIALS, losses += row, hits += row;
-    theta += (long long)shard * PARAMETERS, velocity += (long long)shard * PARAMETERS;
+    const Update rule = {theta + first, velocity + first, __int_as_float(step.z)};
+    extern __shared__ __align__(16) float memory[];
+    if (block < WEIGHT_TILES) return update_weights(block, count, stash, rule, rows, (float4*)memory);
     if (block < updates - 1) {
-        __shared__ float sums[BATCH_PARTS][TILE][32];
-        float sum[TILE] = {};
-        int index[TILE], mine = -1;
-#pragma unroll
-        for (int j = 0; j < TILE; ++j) index[j] = -1;
-        gradient(block * 32 + lane, part, count, stash, partials, sum, index);
-#pragma unroll
-        for (int j = 0; j < TILE; ++j) {
-            sums[part][j][lane] = sum[j];
-            if (j == part) mine = index[j];
-        }
+        float sum = 0.f;
+        int index = -1;
+        gradient((block - WEIGHT_TILES) * 32 + lane, part, count, stash, partials, sum, index);
+        memory[threadIdx.x] = sum;
         __syncthreads();
-        float g = 0.f;
-#pragma unroll
-        for (int j = 0; j < BATCH_PARTS; ++j) g += sums[j][part][lane];
-        if (mine >= 0) Update{theta, velocity, rate}(mine, g);
+        if (part || index < 0) return;
+        for (int j = 1; j < BATCH_PARTS; ++j) sum += memory[j * 32 + lane];
+        rule(index, sum, rule.theta[index]);
         return;
     }
-    __shared__ double loss[32];
-    __shared__ int right[32];
+    double* loss = (double*)memory;
+    int* right = (int*)(loss + 32);
     if (part == 0) {
         double sum = 0.0;
         int found = 0;
@@ -145,11 +138,9 @@ update_kernel(const int* offsets, const float* rates, const int* cursor, const f
     }
 }
 
-extern "C" __global__ void advance_kernel(int* cursor, int steps) { cursor[0] += steps; }
-
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 predict_kernel(const unsigned char* images, const float* theta, float* out, int count) {
-    extern __shared__ float memory[];
+    extern __shared__ __align__(16) float memory[];
     const int row = blockIdx.x * EXAMPLES, here = min(count - row, EXAMPLES);
     const Draw none = {nullptr, here, 0u, 0u, 0u};
     stage(memory, theta);

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, log2
 
+THREADS = 512
+"""Threads of a block that takes examples: as many as may have 128 registers each."""
+
 WARP = 32
 QUARTERS = 4
 LATENCY = 200

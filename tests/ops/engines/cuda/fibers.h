@@ -21,6 +21,9 @@ using std::min;
 
 struct Index { unsigned x; };
 struct float4 { float x, y, z, w; };
+struct float2 { float x, y; };
+struct int2 { int x, y; };
+struct int4 { int x, y, z, w; };
 static Index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace fibers {
@@ -30,7 +33,7 @@ struct Fiber {
     jmp_buf place;
     bool started = false;
     State state = READY;
-    std::vector<char> stack = std::vector<char>(64 << 10);
+    std::vector<char> stack = std::vector<char>(32 << 10);
 };
 static std::vector<Fiber> all;
 static std::vector<double> lanes;
@@ -100,17 +103,33 @@ static void grid(unsigned blocks, unsigned threads, unsigned order, std::functio
 
 static void __syncthreads() { fibers::yield(fibers::AT_BLOCK); }
 template <class T>
-static T from_lane(T value, unsigned thread) {
-    fibers::lanes[threadIdx.x] = value;
+static T from_lane(T value, unsigned lane) {
+    fibers::lanes[fibers::now] = value;
     fibers::yield(fibers::AT_WARP);
-    const T other = (T)fibers::lanes[thread];
+    const T other = (T)fibers::lanes[fibers::now / 32 * 32 + lane];
     fibers::yield(fibers::AT_WARP);
     return other;
 }
 template <class T>
-static T __shfl_xor_sync(unsigned, T value, int step) { return from_lane(value, threadIdx.x ^ step); }
+static T __shfl_xor_sync(unsigned, T value, int step) { return from_lane(value, (threadIdx.x ^ step) % 32); }
 template <class T>
-static T __shfl_sync(unsigned, T value, int lane) { return from_lane(value, threadIdx.x / 32 * 32 + lane % 32); }
+static T __shfl_sync(unsigned, T value, int lane) { return from_lane(value, lane % 32); }
+static int __float_as_int(float x) { int y; memcpy(&y, &x, 4); return y; }
+static float __int_as_float(int x) { float y; memcpy(&y, &x, 4); return y; }
+static float tensor_operand(unsigned bits) { return __int_as_float(bits & 0xffffe000u); }
+static unsigned operands[1024][6];
+static void multiply(float (&c)[4], unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0, unsigned b1) {
+    const unsigned mine[6] = {a0, a1, a2, a3, b0, b1};
+    memcpy(operands[fibers::now], mine, sizeof mine);
+    fibers::yield(fibers::AT_WARP);
+    const unsigned warp = fibers::now / 32 * 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    for (unsigned k = 0; k < 8; ++k)
+        for (unsigned i = 0; i < 4; ++i) {
+            const float a = tensor_operand(operands[warp + 4 * g + k % 4][i / 2 + k / 4 * 2]);
+            c[i] += a * tensor_operand(operands[warp + 4 * (2 * t + i % 2) + k % 4][4 + k / 4]);
+        }
+    fibers::yield(fibers::AT_WARP);
+}
 static double __dadd_rn(double x, double y) { return x + y; }
 static double __dsub_rn(double x, double y) { return x - y; }
 static double __dmul_rn(double x, double y) { return x * y; }

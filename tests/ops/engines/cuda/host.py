@@ -8,17 +8,18 @@ from tempfile import gettempdir
 
 import numpy as np
 
-from ops.engines.cuda.layout import MOST_SHARED
+from ops.engines.cuda.layout import MOST_SHARED, MOST_SHARED_TENSOR
 
 FIBERS = Path(__file__).with_name("fibers.h")
 
 POINTERS = {
-    "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int*,const unsigned*,const int*,"
-    "const float*,float*,float*,float*,int*,#,#,#",
-    "update_kernel": "const int*,const float*,const int*,const float*,const float*,const float*,const int*,float*,"
-    "float*,double*,#,#,#,#",
-    "advance_kernel": "int*,#",
-    "average_kernel": "const int*,const double*,float*,float*,float*,float*,double*,float*,#,#",
+    "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int4*,const unsigned*,const float*,"
+    "float*,float*,float*,int*,#,#",
+    "update_kernel": "const int4*,const float*,const float*,const float*,const int*,float*,float*,double*,#,#,#,#",
+    "begin_kernel": "const int*,const float*,int*,int4*,#,#,#",
+    "distances_kernel": "const int*,const float*,const float*,double*,#,#",
+    "average_kernel": "const double*,float*,float*,float*,float*,double*,double*,float*,#",
+    "lengths_kernel": "const int*,const double*,const double*,double*,#,#,#",
     "sums_kernel": "const int*,const int*,double*,double*,double*,#,#,#",
     "predict_kernel": "const unsigned char*,const float*,float*,#",
 }
@@ -32,8 +33,8 @@ def entries() -> str:
             f"(int)a[{i}]" if kind == "#" else f"({kind})a[{i}]" for i, kind in enumerate(types.split(","))
         )
         text.append(
-            f'extern "C" void run_{name}(unsigned blocks, unsigned threads, unsigned order, const long long* a) '
-            f"{{ fibers::grid(blocks, threads, order, [=] {{ {name}({arguments}); }}); }}"
+            f'extern "C" void run_{name}(unsigned blocks, unsigned threads, unsigned order, '
+            f"const long long* a) {{ fibers::grid(blocks, threads, order, [=] {{ {name}({arguments}); }}); }}"
         )
     return "\n".join(text)
 
@@ -44,13 +45,16 @@ class HostDevice:
     Memory starts as NaN or as a large number, so that what is read before it is written shows.
     """
 
-    def __init__(self, order=0, shared=MOST_SHARED):
+    def __init__(self, order=0, shared=None, tensor_cores=False):
         self.order = order
-        self.shared = shared
+        self.shared = shared or (MOST_SHARED_TENSOR if tensor_cores else MOST_SHARED)
+        self.tensor_cores = tensor_cores
         self.launched = []
 
     def compile(self, code, shared):
-        text = "\n".join((FIBERS.read_text(), code.replace("extern __shared__ float memory[];", ""), entries()))
+        text = "\n".join(
+            (FIBERS.read_text(), code.replace("extern __shared__ __align__(16) float memory[];", ""), entries())
+        )
         folder = Path(gettempdir()) / "atelier-fibers"
         folder.mkdir(exist_ok=True)
         library = folder / f"{sha256(text.encode()).hexdigest()[:20]}.so"

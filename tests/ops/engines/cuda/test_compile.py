@@ -6,8 +6,7 @@ import pytest
 
 from ops import zoo
 from ops.engines.cuda.device import KERNELS
-from ops.engines.cuda.layout import BATCH_PARTS, layout
-from ops.engines.cuda.plan import UPDATE_JOBS
+from ops.engines.cuda.layout import MOST_SHARED, MOST_SHARED_TENSOR, layout
 from ops.engines.cuda.source import source
 from ops.testing.cases import STEP_CONFIGS
 from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
@@ -17,8 +16,8 @@ nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installe
 OPTIONS_OF_CUPY = (b"-ftz=true", b"--device-as-default-execution-space")
 """What CuPy 14 compiles with, besides the engine's own."""
 
-MOST_REGISTERS = 65536 // (4 * UPDATE_JOBS * BATCH_PARTS)
-"""So that four blocks of the update share a multiprocessor's 65,536, and nearly all of LeNet's have a place at once."""
+MOST_REGISTERS = 128
+"""So that a block of 512 threads has them, and two blocks of the update share a multiprocessor's 65,536."""
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
@@ -43,7 +42,9 @@ def compiled(code, architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(("network", "step_config"), CASES, ids=[network.name for network, _ in CASES])
 def test_kernels_compile_without_spills(network, step_config, architecture):
-    log = compiled(source(network, step_config, layout(network)), architecture)
+    tensor_cores = architecture != "sm_80"
+    place = layout(network, MOST_SHARED_TENSOR if tensor_cores else MOST_SHARED, tensor_cores=tensor_cores)
+    log = compiled(source(network, step_config, place), architecture)
     names = re.findall(r"Compiling entry function '(\w+)'", log)
     spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
     registers = list(map(int, re.findall(r"Used (\d+) registers", log)))

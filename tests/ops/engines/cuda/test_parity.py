@@ -9,7 +9,7 @@ from ops import AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh, zoo
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica
 from ops.engines.cuda import CudaEngine, check
-from ops.engines.cuda.layout import layout
+from ops.engines.cuda.layout import MOST_SHARED_TENSOR, layout
 from ops.errors import ShapeError, Unsupported
 from ops.network import Network
 from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
@@ -30,6 +30,11 @@ ROOMY = {
 }
 COVERED = {name: network for name, network in {**NETWORKS, **ROOMY}.items() if name != "resized"}
 
+PRODUCTS = [
+    name for name, network in COVERED.items() if layout(network, MOST_SHARED_TENSOR, tensor_cores=True).products
+]
+"""Those with a convolution that tensor cores compute."""
+
 
 def recipe_of(name):
     return STEP_CONFIGS[list(COVERED).index(name) % len(STEP_CONFIGS)]
@@ -47,11 +52,13 @@ def assert_close(ours, theirs, *, slack=1):
     assert (ours.examples, ours.correct) == (theirs.examples, theirs.correct)
 
 
-@pytest.mark.parametrize("name", COVERED)
-def test_a_round_ends_where_the_composed_operators_end(name):
+@pytest.mark.parametrize(
+    ("name", "tensor_cores"), [*((name, False) for name in COVERED), *((n, True) for n in PRODUCTS)]
+)
+def test_a_round_ends_where_the_composed_operators_end(name, tensor_cores):
     network, step_config = COVERED[name], recipe_of(name)
-    plan = steps(5, 0, 1, 8)
-    first, shuffled = (ran(CudaEngine(network, step_config, HostDevice(order)), network, plan) for order in (0, 11))
+    plan, devices = steps(5, 0, 1, 8), [HostDevice(order, tensor_cores=tensor_cores) for order in (0, 11)]
+    first, shuffled = (ran(CudaEngine(network, step_config, device), network, plan) for device in devices)
     assert_close(first, ran(ArrayEngine(network, step_config), network, plan))
     # no thread or block may see how far another has come: any order gives the same bits
     np.testing.assert_array_equal(first.replica.theta, shuffled.replica.theta)
@@ -63,15 +70,18 @@ def test_a_round_ends_where_the_composed_operators_end(name):
 def test_predictions_are_those_of_the_array_engine(name):
     network, step_config = COVERED[name], recipe_of(name)
     images, theta = pictures(network)[0][:5], replica(network).theta
-    ours = CudaEngine(network, step_config, HostDevice(3)).predict(theta, images)
+    tensor_cores = name in PRODUCTS
+    ours = CudaEngine(network, step_config, HostDevice(3, tensor_cores=tensor_cores)).predict(theta, images)
     # logits are sums of a few hundred products around 1, each rounded to 6e-8
     np.testing.assert_allclose(ours, ArrayEngine(network, step_config).predict(theta, images), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("tensor_cores", [False, True], ids=["plain", "tensor cores"])
 @pytest.mark.parametrize("name", ["lenet", "lenet-relu", "mlp"])
-def test_so_does_the_zoo(name):
-    network, plan = zoo.network(name, (1, 28, 28), 10), steps(7, 3, rate=0.01)
-    ours = ran(CudaEngine(network, STEP_CONFIGS[1], HostDevice(7)), network, plan)
+def test_so_does_the_zoo(name, tensor_cores):
+    network, plan = zoo.network(name, (1, 28, 28), 10), steps(9, 3, rate=0.01)
+    device = HostDevice(7, tensor_cores=tensor_cores)
+    ours = ran(CudaEngine(network, STEP_CONFIGS[1], device), network, plan)
     assert_close(ours, ran(ArrayEngine(network, STEP_CONFIGS[1]), network, plan))
 
 
@@ -107,8 +117,8 @@ def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_ag
     for sizes in ([2] * 39 + [1], [1, 2], [2] * 33):
         plan, start = steps(*sizes), replica(network)
         assert_close(engine.run(start, ours, plan), plain.run(start, theirs, plan))
-    # five launches to warm up once, then two a step and one a replay: 32 + 8, 2, and 32 + 1 steps
-    assert len(device.launched) == 5 + 2 * (40 + 2 + 33) + 5
+    # seven launches to warm up once, then two a step and one a replay: 32 + 8, 2, and 32 + 1 steps
+    assert len(device.launched) == 7 + 2 * (40 + 2 + 33) + 5
 
 
 def test_what_has_no_kernels_is_refused_by_name():

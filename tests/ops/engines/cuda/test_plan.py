@@ -8,10 +8,18 @@ import pytest
 from ops import zoo
 from ops.engines import cuda
 from ops.engines.cuda import check
-from ops.engines.cuda.calls import THREADS
-from ops.engines.cuda.layout import MOST_SHARED, TILE, layout, update_jobs
+from ops.engines.cuda.layout import (
+    MOST_SHARED,
+    MOST_SHARED_TENSOR,
+    QUAD,
+    UPDATE_JOBS,
+    layout,
+    update_jobs,
+    weight_tiles,
+)
 from ops.engines.cuda.pairwise import leaves
-from ops.engines.cuda.plan import ALIGNED, AVERAGE_THREADS, UPDATE_JOBS, placed, plan, predict_launch, replays
+from ops.engines.cuda.plan import ALIGNED, AVERAGE_THREADS, placed, plan, predict_launch, replays
+from ops.engines.cuda.tiles import THREADS
 from ops.errors import Unsupported
 from ops.step_config import StepConfig
 from ops.testing.cases import NETWORKS
@@ -37,7 +45,7 @@ def test_no_two_kernels_of_a_step_write_one_buffer_and_all_arguments_are_known(n
     known = {*made.buffers, *made.tables, *made.results, "images", "labels"}
     for chunk, steps in made.graphs.items():
         for k in range(chunk):
-            forth, update = steps[2 * k : 2 * k + 2]
+            forth, update = steps[2 * k + 1 : 2 * k + 3]
             assert not written(forth) & written(update)
             assert forth.arguments[-1] == update.arguments[-1] == k
     for launch in launches(made):
@@ -64,24 +72,28 @@ def test_every_buffer_is_written_by_a_kernel_or_by_the_host():
     assert made.tables.keys() == {"rule", "cursor", "draws", "offsets", "rates", "examples"}
 
 
-def test_update_has_a_lane_for_each_job_and_one_block_more_for_the_sums():
+def test_update_has_a_block_for_each_tile_a_lane_for_each_sum_and_one_block_more():
     made = plan(LENET, layout(LENET), 3, 256, 4)
     jobs = sum(update_jobs(LENET, piece) for piece in LENET.table)
-    assert jobs == (150 + 6) + (2400 + 16) + (400 * 30 + 120) + (120 * 21 + 84) + (84 * 3 + 10)
-    updates = made.graphs[1][1].grid // 3
+    tiles = sum(weight_tiles(LENET, piece) for piece in LENET.table)
+    assert jobs == (150 + 6) + (2400 + 16) + 120 + 84 + 10
+    assert tiles == 8 * 13 + 6 * 4 + 1 * 3
+    updates = made.graphs[1][2].grid // 3 - tiles
     assert (updates - 1) * UPDATE_JOBS >= jobs > (updates - 2) * UPDATE_JOBS
 
 
 def test_four_shards_of_64_take_as_many_blocks_as_one_of_256():
-    whole, shards = (plan(LENET, layout(LENET), *sizes, 4).graphs[1][0] for sizes in ((1, 256), (4, 64)))
+    whole, shards = (plan(LENET, layout(LENET), *sizes, 4).graphs[1][1] for sizes in ((1, 256), (4, 64)))
     assert whole.grid == shards.grid == 128
 
 
 def test_the_average_has_eight_threads_for_each_leaf_of_numpys_sums():
-    first, second = plan(LENET, layout(LENET), 4, 64, 4).average
+    distances, average, lengths, add = (launch.grid for launch in plan(LENET, layout(LENET), 4, 64, 4).average)
     threads = 8 * (len(leaves(LENET.num_parameters)) - 1)
-    assert first.grid * AVERAGE_THREADS >= threads > (first.grid - 1) * AVERAGE_THREADS
-    assert second.grid == 4 + 2
+    assert distances / 4 * AVERAGE_THREADS >= threads > (distances / 4 - 1) * AVERAGE_THREADS
+    assert lengths == distances / 2
+    assert average * AVERAGE_THREADS >= LENET.num_parameters > (average - 1) * AVERAGE_THREADS
+    assert add == 4 + 2
 
 
 @pytest.mark.parametrize("steps", [0, 1, 31, 32, 33, 118, 235])
@@ -103,7 +115,15 @@ def test_two_examples_of_lenet_share_a_block_and_its_filters():
     place = layout(LENET)
     assert place.examples == 2
     assert place.filters == {0: 0, 3: 150}
-    assert plan(LENET, layout(LENET), 1, 255, 4).graphs[1][0].grid == 128
+    assert plan(LENET, layout(LENET), 1, 255, 4).graphs[1][1].grid == 128
+
+
+def test_tensor_cores_take_lenets_convolutions_where_there_is_shared_memory_for_it():
+    place = layout(LENET, MOST_SHARED_TENSOR, tensor_cores=True)
+    assert list(place.products) == [0, 3]
+    assert (place.examples, place.halo) == (2, (2, 2))
+    assert MOST_SHARED < place.bytes <= MOST_SHARED_TENSOR
+    assert not layout(LENET, MOST_SHARED, tensor_cores=True).products
 
 
 def test_examples_leave_dense_inputs_and_gradients_and_blocks_their_filters_gradients():
@@ -117,8 +137,8 @@ def test_examples_leave_dense_inputs_and_gradients_and_blocks_their_filters_grad
 def test_gradients_are_read_four_at_a_time_from_where_that_may_be_done():
     for network in PLANNED:
         place = layout(network)
-        assert place.stash_floats % TILE == 0
-        assert all(start % TILE == 0 for pair in place.stash.values() for start in pair)
+        assert place.stash_floats % QUAD == 0
+        assert all(start % QUAD == 0 for pair in place.stash.values() for start in pair)
 
 
 @pytest.mark.parametrize("network", PLANNED, ids=lambda network: network.name)

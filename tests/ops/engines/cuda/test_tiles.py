@@ -5,8 +5,7 @@ from math import ceil
 import pytest
 
 from ops.engines.cuda import tiles
-from ops.engines.cuda.calls import THREADS
-from ops.engines.cuda.tiles import MOST_SUMS, WARP, Filter, Planes, Tile
+from ops.engines.cuda.tiles import MOST_SUMS, THREADS, WARP, Filter, Planes, Tile
 
 FIVE = Filter(5, 5)
 SHAPES = [

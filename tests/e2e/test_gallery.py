@@ -166,6 +166,20 @@ def test_the_page_of_a_run_follows_its_log(page: Any) -> None:
     api.expect(page.locator("#loss")).to_have_text("0.750")
 
 
+def test_the_gallery_works_under_a_sub_path(browser: Any, tmp_path: Path) -> None:
+    home = filled_home(tmp_path / "home")
+    with serving(home, root_path="/team/atelier") as http:
+        http.get("/v2/models/lenet/ready").raise_for_status()
+        with watched(browser, str(http.base_url).rstrip("/")) as page:
+            page.goto("/team/atelier/")
+            page.get_by_role("link", name="Try it").click()
+            api.expect(page.locator("#guesses li")).to_have_count(5)
+            page.get_by_role("link", name="Runs").click()
+            page.get_by_role("link", name=RUN).click()
+            api.expect(page.locator("#epochs tr")).to_have_count(2)
+            assert urlsplit(page.url).path == f"/team/atelier/runs/{RUN}"
+
+
 TRAIN = (
     *("train", "--dataset", "blobs", "--model", "mlp", "--batch-size", "32", "--lr", "0.2"),
     *("--average-every", "2", "--device", "cpu", "--epochs", "60"),

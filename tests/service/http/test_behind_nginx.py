@@ -6,10 +6,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from service.client import Atelier
 from service.home import Home
 from tests.service.http.conftest import RUN
 from tests.service.http.serving import serving
@@ -75,6 +78,13 @@ def test_every_link_of_a_page_leads_somewhere(proxy: httpx.Client, prefix: str, 
     assert page.status_code == 200
     for link in set(re.findall(r'(?:href|src)="(/[^"#]*)"', page.text)):
         assert proxy.get(link.replace("&amp;", "&")).status_code == 200, link
+
+
+def test_the_client_takes_the_address_with_the_sub_path(proxy: httpx.Client, tmp_path: Path) -> None:
+    with Atelier(f"{str(proxy.base_url).rstrip('/')}/team/atelier") as atelier:
+        assert [model.name for model in atelier.models(tag="small")] == ["lenet"]
+        assert atelier.download("lenet", "config.json", tmp_path / "config.json").stat().st_size > 0
+        assert atelier.predict("lenet", np.full((28, 28), 9, np.uint8) + np.arange(28, dtype=np.uint8))
 
 
 def test_predictions_and_events_come_through(proxy: httpx.Client) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.data.preparation import Preparation, prepare
+from service.data.preparation import Preparation, border, cut_background, flatten, match_background, prepare
 from tests.garments import garments
 
 SHAPE = (28, 28)
@@ -132,3 +132,176 @@ def test_a_preparation_travels_in_a_manifest_and_one_of_before_is_the_default() 
 def test_a_picture_of_any_proportions_becomes_an_example(shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
     assert prepared(pixels).shape == SHAPE
+
+
+def test_the_background_of_training_images_is_what_most_of_their_borders_are_nearer_to() -> None:
+    for level, background in ((0, 0), (127, 0), (128, 255), (255, 255)):
+        images = np.full((3, 4, 5), 200 if level < 128 else 50, np.uint8)
+        images[:, [0, -1], :] = images[:, :, [0, -1]] = level
+        assert Preparation.of_images(images).background == background
+    assert Preparation.of_images(np.zeros((0, 4, 5), np.uint8)).background == 0
+    many = np.concatenate((np.zeros((1000, 2, 2), np.uint8), np.full((5000, 2, 2), 255, np.uint8)))
+    assert Preparation.of_images(many).background == 0, "the first thousand tell"
+
+
+def test_the_border_is_the_four_edges() -> None:
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert border(pixels).tolist() == [0, 1, 2, 3, 8, 9, 10, 11, 0, 4, 8, 3, 7, 11]
+
+
+def test_a_picture_of_another_size_is_scaled_into_the_middle() -> None:
+    bright = np.full((4, 8), 255, np.uint8)
+    result = prepare(bright, None, (6, 6), DEFAULT, invert=False)
+    expected = np.zeros((6, 6), np.uint8)
+    expected[1:4] = 255  # three rows of six: one row of background above, two below
+    np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(prepare(bright.T, None, (6, 6), DEFAULT, invert=False), expected.T)
+    dark = Preparation(background=255)
+    np.testing.assert_array_equal(prepare(255 - bright, None, (6, 6), dark, invert=False), 255 - expected)
+    tall = prepare(np.full((6, 3), 255, np.uint8), None, (4, 8), DEFAULT, invert=False)
+    np.testing.assert_array_equal(np.flatnonzero(tall[0]), [3, 4])
+
+
+def test_a_thin_picture_keeps_at_least_one_pixel() -> None:
+    line = np.full((1, 300), 255, np.uint8)
+    result = prepare(line, None, (6, 6), DEFAULT, invert=False)
+    assert [row.tolist() for row in result] == [[0] * 6, [0] * 6, [255] * 6, [0] * 6, [0] * 6, [0] * 6]
+
+
+def test_a_picture_is_laid_on_the_background_by_its_opacity() -> None:
+    grey = np.array([[200, 200, 200, 200]], np.uint8)
+    alpha = np.array([[0, 51, 102, 255]], np.uint8)
+    assert flatten(grey, alpha, 0).tolist() == [[0, 40, 80, 200]]
+    assert flatten(grey, alpha, 255).tolist() == [[255, 244, 233, 200]]
+
+
+@pytest.mark.parametrize(("level", "ground"), [(0, 255), (15, 255), (16, 0), (17, 0)])
+def test_what_could_not_be_seen_on_the_background_is_laid_on_the_opposite_one(level: int, ground: int) -> None:
+    grey, alpha = np.full((2, 2), level, np.uint8), np.array([[255, 255], [255, 0]], np.uint8)
+    assert flatten(grey, alpha, 0).tolist() == [[level, level], [level, ground]]
+    assert flatten(255 - grey, alpha, 255).tolist() == [[255 - level, 255 - level], [255 - level, 255 - ground]]
+
+
+def test_the_contrast_is_that_of_the_opaque_pixels() -> None:
+    grey = np.array([[0, 255, 255, 255]], np.uint8)
+    alpha = np.array([[255, 0, 0, 0]], np.uint8)
+    assert flatten(grey, alpha, 0).tolist() == [[0, 255, 255, 255]]
+    whole = np.full((1, 4), 255, np.uint8)
+    assert flatten(np.zeros((1, 4), np.uint8), whole, 0).tolist() == [[0] * 4], "nothing shines through"
+    nothing = np.zeros((1, 4), np.uint8)
+    assert flatten(np.full((1, 4), 90, np.uint8), nothing, 0).tolist() == [[255] * 4]
+
+
+def plain(level: int, thing: int, size: int = 10) -> NDArray[np.uint8]:
+    """A plain picture with a thing in its middle."""
+    pixels = np.full((size, size), level, np.uint8)
+    pixels[3:7, 3:7] = thing
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("level", "thing", "expected"),
+    [
+        (0, 200, (0, 200)),  # black already
+        (24, 200, (24, 200)),  # nearly black
+        (25, 255, (0, 255)),  # grey: what is brighter is stretched to white
+        (25, 117, (0, 102)),
+        (55, 135, (0, 102)),
+        (100, 0, (0, 255)),  # what is darker is turned round
+        (100, 50, (0, 128)),
+        (255, 0, (0, 255)),
+        (204, 102, (0, 128)),
+    ],
+)
+def test_a_plain_background_becomes_black_and_the_thing_on_it_bright(
+    level: int, thing: int, expected: tuple[int, int]
+) -> None:
+    found = match_background(plain(level, thing), 0)
+    assert found.dtype == np.uint8
+    assert (int(found[0, 0]), int(found[5, 5])) == expected
+    np.testing.assert_array_equal(found, plain(*expected))
+    white = match_background(255 - plain(level, thing), 255)
+    np.testing.assert_array_equal(white, 255 - plain(*expected))
+
+
+def test_a_thing_of_both_sides_is_what_most_of_it_is() -> None:
+    pixels = plain(100, 130)
+    pixels[3, 3] = 0
+    found = match_background(pixels, 0)
+    assert (int(found[0, 0]), int(found[3, 3]), int(found[5, 5])) == (0, 0, 49)
+    pixels[3, 3:7] = pixels[4, 3:7] = 0
+    found = match_background(pixels, 0)
+    assert (int(found[0, 0]), int(found[3, 3]), int(found[5, 5])) == (0, 255, 0)
+
+
+@pytest.mark.parametrize(("others", "is_plain"), [(8, True), (9, False)])
+def test_a_background_is_plain_where_most_of_the_border_is_alike(others: int, is_plain: bool) -> None:
+    # The border of 6 by 6 pixels is read as 24, the corners twice: 9 others leave 62.5 % alike, 10 leave 58.3 %.
+    pixels = np.full((6, 6), 200, np.uint8)
+    pixels[2:4, 2:4] = 100
+    places = [(0, 1), (0, 2), (0, 3), (0, 4), (5, 1), (5, 2), (5, 3), (5, 4), (1, 0)][:others]
+    for place in places:
+        pixels[place] = 150
+    pixels[2, 0] = 150
+    assert (match_background(pixels, 0)[0, 0] == 0) == is_plain
+
+
+@pytest.mark.parametrize(("difference", "is_plain"), [(24, True), (25, False)])
+def test_shade_and_compression_do_not_make_a_background_less_plain(difference: int, is_plain: bool) -> None:
+    pixels = plain(200, 0)
+    pixels[0] = pixels[-1, :5] = 200 - difference
+    # with three corners that count twice these are 18 of 40: without them too few are alike
+    assert (match_background(pixels, 0)[5, 0] == 0) == is_plain
+
+
+@pytest.mark.parametrize(("level", "turned"), [(127, False), (128, True)])
+def test_a_busy_picture_is_turned_round_where_its_border_is_brighter_than_the_middle(level: int, turned: bool) -> None:
+    pixels = np.full((9, 9), 60, np.uint8)
+    edge = [0, 255] * 9 + [level] * 14
+    places = [(0, c) for c in range(9)] + [(8, c) for c in range(9)]
+    places += [(r, c) for r in range(1, 8) for c in (0, 8)]
+    for (row, column), value in zip(places, edge, strict=True):
+        pixels[row, column] = value
+    expected = 255 - pixels if turned else pixels
+    np.testing.assert_array_equal(match_background(pixels, 0), expected)
+
+
+def test_background_is_cut_off_both_ends_or_one_where_the_thing_is_there() -> None:
+    pixels = np.zeros((12, 4), np.uint8)
+    pixels[5:7] = 200
+    assert np.flatnonzero(cut_background(pixels, (1, 1), 0).any(axis=1)).tolist() == [1, 2]
+    assert cut_background(pixels, (1, 1), 0).shape == (4, 4)
+    for first, expected in ((0, [0, 1]), (10, [2, 3]), (2, [1, 2])):
+        moved = np.zeros((12, 4), np.uint8)
+        moved[first : first + 2] = 200
+        found = cut_background(moved, (1, 1), 0)
+        assert found.shape == (4, 4)
+        assert np.flatnonzero(found.any(axis=1)).tolist() == expected
+        np.testing.assert_array_equal(cut_background(moved.T, (1, 1), 0), found.T)
+        np.testing.assert_array_equal(cut_background(255 - moved, (1, 1), 255), 255 - found)
+
+
+def test_a_thing_longer_than_the_shape_is_not_cut() -> None:
+    pixels = np.zeros((12, 4), np.uint8)
+    pixels[1:8] = 200
+    found = cut_background(pixels, (1, 1), 0)
+    assert found.shape == (7, 4)
+    assert found.all()
+    np.testing.assert_array_equal(cut_background(pixels.T, (1, 1), 0), found.T)
+
+
+@pytest.mark.parametrize(("difference", "length"), [(24, 4), (25, 12)])
+def test_what_differs_little_from_the_background_is_background(difference: int, length: int) -> None:
+    pixels = np.zeros((12, 4), np.uint8)
+    pixels[0, 0] = pixels[-1, -1] = difference
+    assert cut_background(pixels, (1, 1), 0).shape == (length, 4)
+    assert cut_background(255 - pixels, (1, 1), 255).shape == (length, 4)
+
+
+def test_an_empty_picture_is_cut_in_its_middle_to_the_proportions_of_the_shape() -> None:
+    tall = np.arange(12, dtype=np.uint8).repeat(4).reshape(12, 4)  # nothing differs by more than shade does
+    assert cut_background(tall, (1, 1), 0)[:, 0].tolist() == [4, 5, 6, 7]
+    assert cut_background(tall, (2, 1), 0)[:, 0].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert cut_background(tall.T, (1, 2), 0)[0].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert cut_background(tall, (3, 1), 0).shape == (12, 4)
+    assert cut_background(tall[:4], (1, 1), 0).shape == (4, 4)

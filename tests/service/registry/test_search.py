@@ -106,9 +106,10 @@ def test_models_are_found_by_all_that_is_asked_for(query: dict[str, Any], expect
 @pytest.mark.parametrize("sort", ["name", "-created"])
 def test_pages_together_are_the_whole(limit: int, sort: str) -> None:
     seen: list[str] = []
-    cursor = ""
+    cursor, pages = "", 0
     while True:
         page = find(Given(VERSIONS), Query(sort=sort, limit=limit, cursor=cursor))  # type: ignore[arg-type]
+        pages += 1
         assert page.total == 4
         assert len(page.items) <= limit
         seen += [model.label for model in page.items]
@@ -117,6 +118,14 @@ def test_pages_together_are_the_whole(limit: int, sort: str) -> None:
         if not cursor:
             break
     assert seen == labels(VERSIONS, sort=sort)
+    assert pages == -(-4 // limit)
+
+
+@pytest.mark.parametrize("length", range(1, 24))
+def test_a_page_may_end_with_a_name_of_any_length(length: int) -> None:
+    versions = [version("a" * length, 1), version("b", 1)]
+    first = find(Given(versions), Query(sort="name", limit=1))  # type: ignore[arg-type]
+    assert labels(versions, sort="name", cursor=first.cursor) == ["b:1"]
 
 
 def test_nothing_is_found_on_one_empty_page() -> None:

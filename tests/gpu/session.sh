@@ -2,7 +2,8 @@
 # A whole session on a GPU in one call: `tests/gpu/session.sh [SECTION...]`, by default all of them in this order.
 #
 #   engine    steps of LeNet beside PyTorch           service   whole trainings, and the same digest for 1 and 2 workers
-#   networks  AlexNet beside PyTorch, by precision     tests     tests/gpu
+#   passes    where such a step's time goes            networks  AlexNet beside PyTorch, by precision
+#   tests     tests/gpu
 #
 # PYTHON has CuPy, pytest, pytest-timeout, hypothesis and, to compare with, torch; what else a training takes comes from
 # `packed/` where this tree was unpacked from tests/gpu/pack's archive. Everything goes to $OUT/session.log, what matters
@@ -38,6 +39,10 @@ engine() {
     run 12 90 "$PYTHON" -m service.bench.gpu
 }
 
+passes() {
+    run 55 75 "$PYTHON" -m tests.gpu.measure
+}
+
 networks() {
     run 12 90 "$PYTHON" -m service.bench.gpu_networks
 }
@@ -53,11 +58,13 @@ service() {
 }
 
 tests() {
-    run 15 240 "$PYTHON" -m pytest -q -W default::DeprecationWarning -p no:cacheprovider tests/gpu
+    local together=()
+    "$PYTHON" -c "import xdist" 2>/dev/null && together=(-n 8) # most of the time goes into compiling
+    run 15 240 "$PYTHON" -m pytest "${together[@]}" -q -W default::DeprecationWarning -p no:cacheprovider tests/gpu
 }
 
 "$PYTHON" -c 'from ops.engines.cuda.device import missing; print(missing() or "a GPU is here")' | tee -a "$log"
-[ $# -gt 0 ] || set -- engine networks service tests
+[ $# -gt 0 ] || set -- engine passes networks service tests
 for section in "$@"; do
     "$section"
 done

@@ -105,8 +105,8 @@ class MutationRun:
         """Which functions of the module each test calls, and how much processor time it takes."""
         calls: dict[pytest.Item, set[str]] = {}
         seconds: dict[pytest.Item, float] = {}
-        self._caches = _caches()
         module = _module(self._path)
+        self._caches = _caches(module)
         vars(module)["__note_call__"] = lambda name: self._calls.add(name)
         noting = _noting_calls(self._path.read_text())
         for function in [function.__qualname__ for function in _functions(vars(module), self._path)]:
@@ -203,7 +203,8 @@ def _functions(names: Mapping[str, Any], path: Path) -> Iterator[FunctionType]:
             yield value
 
 
-def _caches() -> list[Any]:
-    """The caches of functions of ours."""
+def _caches(module: ModuleType) -> list[Any]:
+    """The caches of functions of the module and of ours."""
+    ours = ("ops", "service", module.__name__.split(".")[0])
     found = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
-    return [each for each in found if each.__module__.split(".")[0] in ("ops", "service")]
+    return [each for each in found if each.__module__.split(".")[0] in ours]

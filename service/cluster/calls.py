@@ -1,28 +1,25 @@
 """Pure function calls on a cluster, one task each, that survive what rounds survive."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
-from contextlib import contextmanager
 from secrets import token_hex
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from distributed import KilledWorker
-
-from service.cluster.connection import LOST, Cluster
-from service.cluster.failure_policy import FIRST_PATIENCE_SECONDS, LEAST_PATIENCE_SECONDS, TasksLost
-from service.cluster.fingerprints import FingerprintGuard, WorkerDiffers, why_excluded
-from service.cluster.liveness import blocking_workers, waits_for_other_runs
+from service.cluster.connection import Cluster
+from service.cluster.failure_policy import FIRST_PATIENCE_SECONDS, LEAST_PATIENCE_SECONDS
+from service.cluster.fingerprints import FingerprintGuard
+from service.cluster.liveness import blocking_workers
 from service.cluster.quarantine import Quarantine
 from service.cluster.submission import SubmittedTasks, TaskSubmitter
-from service.cluster.window import POLL_SECONDS
+from service.cluster.waiting import POLL_SECONDS, Waiter
 from service.cluster.worker_pool import WorkerPool
-from service.cluster.workers import silent_workers, why_paused
+from service.cluster.workers import silent_workers
 
 Result = TypeVar("Result")
 
 
-class PendingCalls(Generic[Result]):
+class PendingCalls(Waiter, Generic[Result]):
     """Calls of one function, in flight until each has returned.
 
     Attributes:
@@ -38,7 +35,7 @@ class PendingCalls(Generic[Result]):
         quarantine: Quarantine,
         guard: FingerprintGuard | None = None,
     ) -> None:
-        """Nothing is submitted before `submit`.
+        """Nothing is submitted before `finish`.
 
         Args:
             cluster: where the calls are made.
@@ -47,16 +44,15 @@ class PendingCalls(Generic[Result]):
             quarantine: see `WorkerPool`.
             guard: which workers may make them; None where all may.
         """
+        self._run_tag = token_hex(4)
+        pool = WorkerPool(cluster, self._run_tag, quarantine)
+        super().__init__(cluster, pool, quarantine, guard.expected if guard else None)
         self.returned: dict[int, Result] = {}
         self.patience_s = FIRST_PATIENCE_SECONDS
-        self._cluster = cluster
         self._function = function
         self._arguments = arguments
-        self._quarantine = quarantine
         self._guard = guard
-        self._run_tag = token_hex(4)
-        self._pool = WorkerPool(cluster, self._run_tag, quarantine)
-        self._submitter = TaskSubmitter(cluster, self._pool, self._run_tag)
+        self._submitter = TaskSubmitter(cluster, pool, self._run_tag)
         self._calls: dict[int, SubmittedTasks] = {}
 
     def finish(self) -> None:
@@ -76,11 +72,14 @@ class PendingCalls(Generic[Result]):
             self._calls.clear()
             self._cluster.cancel(pending)
 
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks are in flight."""
+        return len(self._calls)
+
     def _submit_missing(self) -> None:
         with self._scheduler_needed():
-            self._pool.refresh()
-            if not self._pool.has_eligible:
-                raise self._lost("no worker is left that may take tasks")
+            self._refresh_pool()
             for number, values in enumerate(self._arguments):
                 if number not in self.returned:
                     tasks = SubmittedTasks(self._run_tag, self._pool.restricted_to)
@@ -96,15 +95,14 @@ class PendingCalls(Generic[Result]):
         while not (done := self._finished()):
             wait([tasks.results for tasks in self._calls.values()], POLL_SECONDS, "FIRST_COMPLETED")
             glances += 1
-            if not self._cluster.is_connected:
-                raise self._lost("the scheduler was lost")
+            self._check_scheduler()
             if self._cluster.membership.worker_left.is_set():
                 self._go_on_without_departed()
             waited_s = monotonic() - began
             if waited_s > LEAST_PATIENCE_SECONDS and glances % round(1 / POLL_SECONDS) == 0:
                 self._raise_if_blocked(overdue=waited_s > self.patience_s)
         for number in done:
-            self.returned[number] = self._result(self._calls[number])
+            (self.returned[number],) = self._results_of(self._calls[number])
             self._cluster.cancel(self._calls.pop(number).groups)
 
     def _finished(self) -> list[int]:
@@ -124,13 +122,12 @@ class PendingCalls(Generic[Result]):
     def _raise_if_blocked(self, *, overdue: bool) -> None:
         """Raise TasksLost where calls wait for a frozen worker, or have been waiting for anything too long."""
         with self._scheduler_needed():
-            workers, calls = self._cluster.worker_info(), self._all_calls()
-            blocking = blocking_workers(self._cluster, calls)
-            frozen = blocking & silent_workers(workers)
+            calls = self._all_calls()
+            frozen = blocking_workers(self._cluster, calls) & silent_workers(self._cluster.worker_info())
             if frozen:
                 raise self._lost("a worker is frozen", frozen, reconnect=True)
-            if overdue and not waits_for_other_runs(self._cluster, calls):
-                raise self._lost(why_paused(workers) or "an answer is overdue", blocking, reconnect=True)
+        if overdue:
+            self._check_overdue(calls)
 
     def _all_calls(self) -> SubmittedTasks:
         together = SubmittedTasks(self._run_tag, frozenset())
@@ -138,32 +135,6 @@ class PendingCalls(Generic[Result]):
             together.inputs.update(tasks.inputs)
             together.awaited.extend(tasks.awaited)
         return together
-
-    def _result(self, tasks: SubmittedTasks) -> Result:
-        try:
-            result: Result = tasks.results.result()[0]
-            return result
-        except KilledWorker:
-            raise self._lost("a task ended with its worker") from None
-        except WorkerDiffers as error:
-            expected = self._guard.expected if self._guard else None
-            self._quarantine.exclude(error.worker, why_excluded(error.worker, error.found, expected))
-            raise self._lost("a worker would have computed other bits") from None
-        except LOST:
-            if any(task.status == "error" for task in tasks.awaited):
-                raise
-            raise self._lost("an answer was lost", reconnect=True) from None
-
-    @contextmanager
-    def _scheduler_needed(self) -> Iterator[None]:
-        """Turn a connection that is lost meanwhile into TasksLost."""
-        try:
-            yield
-        except LOST:
-            raise self._lost("the scheduler was lost", reconnect=True) from None
-
-    def _lost(self, why: str, blocking: frozenset[str] = frozenset(), *, reconnect: bool = False) -> TasksLost:
-        return TasksLost(why, len(self._calls), blocking, reconnect=reconnect)
 
 
 def _guarded(guard: FingerprintGuard | None, function: Callable[..., Result], *arguments: Any) -> Result:

@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from time import monotonic
 
-from distributed import Future, KilledWorker, get_worker
+from distributed import Future, get_worker
 
-from service.cluster.connection import LOST, Cluster
-from service.cluster.failure_policy import TasksLost
-from service.cluster.fingerprints import WorkerDiffers, check_fingerprint, why_excluded
-from service.cluster.liveness import blocking_workers, waits_for_other_runs
+from service.cluster.connection import Cluster
+from service.cluster.fingerprints import check_fingerprint
 from service.cluster.quarantine import Quarantine
 from service.cluster.submission import SubmittedTasks, TaskSubmitter
-from service.cluster.window import POLL_SECONDS
+from service.cluster.waiting import POLL_SECONDS, Waiter
 from service.cluster.worker_pool import WorkerPool
-from service.cluster.workers import why_paused
 from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
 from service.rounds.plan import Round
@@ -52,7 +49,7 @@ class SubmittedSpan(SubmittedTasks):
     task: Future | None = None
 
 
-class SpanWindow:
+class SpanWindow(Waiter):
     """Computes rounds from one state on, all shards of several rounds as one task.
 
     It suits a cluster with one worker. It ends when another worker has joined, and where anything is lost: a span is
@@ -75,15 +72,14 @@ class SpanWindow:
         patience_s: float,
     ) -> None:
         """See `service.cluster.window.RoundWindow`."""
+        run_tag = self._run_tag = token_hex(4)
+        pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
+        super().__init__(cluster, pool, quarantine, job.fingerprint)
         self.patience_s = patience_s
-        self._cluster = cluster
         self._job = job
         self._schedule = schedule
-        self._quarantine = quarantine
         self._start = SpanStart(state, first, schedule.copy())
-        run_tag = self._run_tag = token_hex(4)
-        self._pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
-        self._submitter = TaskSubmitter(cluster, self._pool, run_tag)
+        self._submitter = TaskSubmitter(cluster, pool, run_tag)
         self._spans: deque[SubmittedSpan] = deque()
         self._last: Future | None = None
         self._submitted = 0
@@ -110,17 +106,18 @@ class SpanWindow:
             self._cancel()
             self._cluster.cancel([self._pool.warm_ups])
 
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks are in flight."""
+        return len(self._spans)
+
     def _fill(self) -> bool:
         """Submit spans up to the limit. False when nothing is in flight."""
-        try:
-            self._pool.refresh()
-            if not self._pool.has_eligible:
-                raise self._lost("no worker is left that may take tasks")
+        with self._scheduler_needed():
+            self._refresh_pool()
             is_alone = len(self._cluster.workers) <= 1
             while len(self._spans) < AHEAD and self._submitted < CHAIN_SPANS and (is_alone or not self._submitted):
                 self._submit()
-        except LOST:
-            raise self._lost("the scheduler was lost", reconnect=True) from None
         return bool(self._spans)
 
     def _submit(self) -> None:
@@ -138,44 +135,16 @@ class SpanWindow:
         """The result of the oldest span; None where the run had ended before it."""
         tasks, deadline = self._spans[0], monotonic() + self.patience_s
         while not wait([tasks.results], POLL_SECONDS).done:
-            if not self._cluster.is_connected:
-                raise self._lost("the scheduler was lost")
+            self._check_scheduler()
             if self._cluster.membership.worker_left.is_set():
                 raise self._lost("a worker left")
-            self._keep_in_touch()
             if monotonic() > deadline:
-                deadline = self._overdue(tasks)
-        try:
-            (result,) = tasks.results.result()
-        except WorkerDiffers as error:
-            self._quarantine.exclude(error.worker, why_excluded(error.worker, error.found, self._job.fingerprint))
-            raise self._lost("a worker would have computed other bits") from None
-        except KilledWorker:
-            raise self._lost("a task ended with its worker") from None
-        except LOST:
-            if any(task.status == "error" for task in tasks.awaited):
-                raise
-            raise self._lost("an answer was lost", reconnect=True) from None
+                self._check_overdue(tasks)
+                deadline = monotonic() + self.patience_s
+        (result,) = self._results_of(tasks)
         self._spans.popleft()
         found: SpanResult | None = result
         return found
-
-    def _keep_in_touch(self) -> None:
-        try:
-            self._cluster.keep_in_touch()
-        except LOST:
-            raise self._lost("the scheduler was lost", reconnect=True) from None
-
-    def _overdue(self, tasks: SubmittedSpan) -> float:
-        """A new deadline, where the worker is busy with other runs; else raises TasksLost."""
-        try:
-            blocking = blocking_workers(self._cluster, tasks)
-            if not blocking and waits_for_other_runs(self._cluster, tasks):
-                return monotonic() + self.patience_s
-            why = why_paused(self._cluster.worker_info()) or "an answer is overdue"
-        except LOST:
-            raise self._lost("the scheduler was lost", reconnect=True) from None
-        raise self._lost(why, blocking, reconnect=True)
 
     def _adapt(self, rounds: int, seconds: float) -> None:
         """Ask for as many rounds at a time as take `SPAN_SECONDS`, given how long so many took."""
@@ -186,9 +155,6 @@ class SpanWindow:
         spans = list(self._spans)
         self._spans.clear()
         self._cluster.cancel(group for span in spans for group in span.groups)
-
-    def _lost(self, why: str, blocking: frozenset[str] = frozenset(), *, reconnect: bool = False) -> TasksLost:
-        return TasksLost(why, len(self._spans), blocking, reconnect=reconnect)
 
 
 def _span(job: Job, before: SpanStart | SpanResult | None, rounds: int) -> SpanResult | None:

@@ -1,22 +1,17 @@
 """The sliding window over a run's rounds: submits ahead, waits for the oldest, reacts to workers that leave."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import wait
-from contextlib import contextmanager
 from secrets import token_hex
 from time import monotonic
 
-from distributed import KilledWorker
-
-from service.cluster.connection import LOST, Cluster
-from service.cluster.failure_policy import TasksLost
-from service.cluster.fingerprints import WorkerDiffers, why_excluded
+from service.cluster.connection import Cluster
 from service.cluster.in_flight import RoundsInFlight
-from service.cluster.liveness import blocking_workers, needs_resubmission, waits_for_other_runs
+from service.cluster.liveness import needs_resubmission
 from service.cluster.quarantine import Quarantine
 from service.cluster.submission import RoundSubmitter
+from service.cluster.waiting import POLL_SECONDS, Waiter
 from service.cluster.worker_pool import WorkerPool
-from service.cluster.workers import why_paused
 from service.rounds.executor import ClusterEvent
 from service.rounds.job import Job
 from service.rounds.plan import Round
@@ -24,11 +19,8 @@ from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
 
-POLL_SECONDS = 0.05
-"""How often the coordinator looks at the cluster while it waits for an answer."""
 
-
-class RoundWindow:
+class RoundWindow(Waiter):
     """Computes rounds from one state on, until a long chain of them ends with a result that brings the state.
 
     Attributes:
@@ -59,14 +51,13 @@ class RoundWindow:
             warm: see `WorkerPool`.
             patience_s: see above.
         """
+        run_tag = token_hex(4)
+        pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
+        super().__init__(cluster, pool, quarantine, job.fingerprint)
         self.patience_s = patience_s
-        self._cluster = cluster
         self._job = job
         self._schedule = schedule
-        self._quarantine = quarantine
-        run_tag = token_hex(4)
-        self._pool = WorkerPool(cluster, run_tag, quarantine, job=job, warm=warm)
-        self._submitter = RoundSubmitter(cluster, job, self._pool, run_tag)
+        self._submitter = RoundSubmitter(cluster, job, pool, run_tag)
         self._in_flight = RoundsInFlight(cluster, self._submitter, schedule, first, state)
         self._state: TrainState | None = state
 
@@ -88,7 +79,9 @@ class RoundWindow:
                 elif not self._fill():
                     return
                 elif self._wait_for_result():
-                    result = self._take_result()
+                    tasks = self._in_flight.current
+                    self._results_of(tasks)
+                    result = tasks.result(self._job)
                     self._schedule.note(result.round, result.dispersion)
                     yield result
                     self._state = result.state
@@ -97,13 +90,16 @@ class RoundWindow:
             self._in_flight.cancel()
             self._cluster.cancel([self._pool.warm_ups])
 
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks are in flight."""
+        return self._in_flight.num_tasks
+
     def _fill(self) -> bool:
         """Submit rounds up to the limit, placed on the workers there are now. False when nothing is in flight."""
         with self._scheduler_needed():
-            if self._pool.refresh() and self._in_flight:
+            if self._refresh_pool() and self._in_flight:
                 self._in_flight.withdraw_not_begun()
-            if not self._pool.has_eligible:
-                raise self._lost("no worker is left that may take tasks")
             self._in_flight.fill()
         return bool(self._in_flight)
 
@@ -111,21 +107,13 @@ class RoundWindow:
         """Wait for the result of the oldest round. False where a worker left first."""
         tasks, deadline = self._in_flight.current, monotonic() + self.patience_s
         while not wait([tasks.results], POLL_SECONDS).done:
-            if not self._cluster.is_connected:
-                raise self._lost("the scheduler was lost")
+            self._check_scheduler()
             if self._cluster.membership.worker_left.is_set():
                 return False
             self._fill()
-            with self._scheduler_needed():
-                self._cluster.keep_in_touch()
             if monotonic() > deadline:
-                with self._scheduler_needed():
-                    blocking = blocking_workers(self._cluster, tasks)
-                    if not blocking and waits_for_other_runs(self._cluster, tasks):
-                        deadline = monotonic() + self.patience_s
-                        continue
-                    why = why_paused(self._cluster.worker_info()) or "an answer is overdue"
-                raise self._lost(why, blocking, reconnect=True)
+                self._check_overdue(tasks)
+                deadline = monotonic() + self.patience_s
         return True
 
     def _replace_departed(self) -> ClusterEvent:
@@ -148,28 +136,3 @@ class RoundWindow:
                 withdrawn = self._in_flight.resubmit_current(self._state)
         is_failure = not lost_tasks.isdisjoint(tasks.inputs)
         return ClusterEvent("a worker left", tasks.round.number, withdrawn, is_failure=is_failure)
-
-    def _take_result(self) -> RoundResult:
-        tasks = self._in_flight.current
-        try:
-            return tasks.result(self._job)
-        except KilledWorker:
-            raise self._lost("a task ended with its worker") from None
-        except WorkerDiffers as error:
-            self._quarantine.exclude(error.worker, why_excluded(error.worker, error.found, self._job.fingerprint))
-            raise self._lost("a worker would have computed other bits") from None
-        except LOST:
-            if any(task.status == "error" for task in tasks.awaited):
-                raise
-            raise self._lost("an answer was lost", reconnect=True) from None
-
-    @contextmanager
-    def _scheduler_needed(self) -> Iterator[None]:
-        """Turn a connection that is lost meanwhile into TasksLost."""
-        try:
-            yield
-        except LOST:
-            raise self._lost("the scheduler was lost", reconnect=True) from None
-
-    def _lost(self, why: str, blocking: frozenset[str] = frozenset(), *, reconnect: bool = False) -> TasksLost:
-        return TasksLost(why, self._in_flight.num_tasks, blocking, reconnect=reconnect)

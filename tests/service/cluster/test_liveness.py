@@ -7,7 +7,7 @@ from time import sleep
 
 import pytest
 
-import service.cluster.window
+import service.cluster.waiting
 from service.cluster.connection import Cluster
 from service.cluster.liveness import waits_for_other_runs
 from service.cluster.local_cluster import connected, open_cluster
@@ -32,7 +32,7 @@ def test_a_wait_for_tasks_of_other_runs_is_no_failure(home: Home, tmp_path: Path
         window.patience_s = 60
         return waits
 
-    monkeypatch.setattr(service.cluster.window, "waits_for_other_runs", look)
+    monkeypatch.setattr(service.cluster.waiting, "waits_for_other_runs", look)
     with open_cluster(ClusterConfig(workers=1)) as cluster, connected(cluster.address) as other:
         foreign = other.client.submit(_wait_for, release, pure=False)
         until(lambda: any(cluster.processing().values()))

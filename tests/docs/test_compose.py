@@ -48,4 +48,12 @@ def test_every_setting_in_the_operations_page_exists():
             r"\b((?:ATELIER|POSTGRES|PREFECT|DASHBOARD)_[A-Z]+)\b(?!_)", (ROOT / "docs/operations.md").read_text()
         )
     )
-    assert told - {"PREFECT_LOGGING", "PREFECT_API"} <= set(USED)
+    assert told - {"PREFECT_LOGGING", "PREFECT_API", "ATELIER_HOME"} <= set(USED)
+
+
+def test_no_part_asks_a_proxy_for_itself_or_for_another_part():
+    services = yaml.safe_load(COMPOSE)["services"]
+    for name, service in services.items():
+        if service["image"].startswith("atelier"):
+            for variable in ("NO_PROXY", "no_proxy"):
+                assert {"127.0.0.1", "localhost", *services} <= set(service["environment"][variable].split(",")), name

@@ -49,12 +49,12 @@ networks() {
 
 service() {
     [ -d packed/data ] && atelier 1 60 ingest --source packed/data
-    atelier 2 60 train --device cuda --epochs 100 --json
-    atelier 2 60 train --device cuda --model lenet-relu --json
+    atelier 2 60 train --device cuda --workers 1 --epochs 100 --json
+    atelier 2 60 train --device cuda --workers 1 --model lenet-relu --json
     for workers in 1 2; do
         atelier 1 45 train --device cuda --epochs 10 --workers "$workers" --json
     done
-    atelier 2 90 train --device cuda --model alexnet --epochs 1 --json
+    atelier 2 90 train --device cuda --workers 1 --model alexnet --epochs 1 --json
 }
 
 tests() {

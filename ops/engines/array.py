@@ -1,16 +1,18 @@
 """The engine that is always there: the operators composed, on NumPy or CuPy, for any network."""
 
+import platform
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from ops import augment
 from ops.arrays import Array
 from ops.backends.cuda import cudnn
-from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
+from ops.engines.base import DeviceName, Fingerprint, Floats, Replica, StepResult, Steps
+from ops.engines.fingerprint import PACKAGE, digest_of_sources
 from ops.engines.inputs import check_parameters, check_steps, checked_examples, checked_images
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
@@ -63,6 +65,20 @@ class ArrayEngine(OneByOne):
         """See `Engine.slowdown`."""
         without = cudnn.missing() if device == "cuda" else ""
         return f"{without}; on an H200 a step of AlexNet took four times as long without it" if without else ""
+
+    @classmethod
+    def fingerprint(cls, device: DeviceName) -> Fingerprint:
+        """See `Engine.fingerprint`. It computes with NumPy and its BLAS, or with CuPy, cuDNN and kernels for it."""
+        if device == "cpu":
+            return Fingerprint(cls.name, platform.machine(), libraries=f"NumPy {np.__version__}, {_blas()}")
+        cupy = _module(device)
+        with_cudnn = "" if cudnn.missing() else f", cuDNN {cudnn.Library().version}"
+        return Fingerprint(
+            cls.name,
+            f"sm_{cupy.cuda.Device().compute_capability}",
+            kernels=digest_of_sources(PACKAGE / "backends" / "cuda"),
+            libraries=f"CuPy {cupy.__version__}{with_cudnn}",
+        )
 
     @classmethod
     def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "ArrayEngine":
@@ -178,3 +194,13 @@ def _module(device: str) -> ModuleType:
 
 def _host(array: Array) -> Floats:
     return array if isinstance(array, np.ndarray) else array.get()
+
+
+def _blas() -> str:
+    """The BLAS that NumPy uses, and for which architecture it computes."""
+    found = sorted(
+        f"{library['internal_api']} {library['version']} for {library.get('architecture', 'any processor')}"
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    )
+    return found[0] if found else "no BLAS"

@@ -15,6 +15,32 @@ DeviceName = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
+class Fingerprint:
+    """Two processes with equal fingerprints compute the same bits from the same arguments.
+
+    Attributes:
+        engine: Which engine executes the steps.
+        device: The processor's architecture, or a GPU's compute capability.
+        lanes: float32 numbers in a vector register, where the engine's order of sums depends on it; else 0.
+        kernels: Digest of the sources that the engine's kernels are made from; empty for an engine without any.
+        libraries: NumPy and BLAS, with version and kernel architecture, where the engine computes with them.
+    """
+
+    engine: str
+    device: str
+    lanes: int = 0
+    kernels: str = ""
+    libraries: str = ""
+
+    def __str__(self) -> str:
+        """A few words for people."""
+        width = f" with {self.lanes} lanes" if self.lanes else ""
+        kernels = f", kernels {self.kernels[:8]}" if self.kernels else ""
+        libraries = f", {self.libraries}" if self.libraries else ""
+        return f"{self.engine} on {self.device}{width}{kernels}{libraries}"
+
+
+@dataclass(frozen=True)
 class Replica:
     """The state that is trained and averaged.
 
@@ -156,6 +182,10 @@ class Engine(Protocol):
     @classmethod
     def supports(cls, network: Network, step_config: StepConfig, device: DeviceName) -> str:
         """Why the engine can't run the network in such steps on a device that is there; empty if it can."""
+
+    @classmethod
+    def fingerprint(cls, device: DeviceName) -> Fingerprint:
+        """What its bits depend on in this process, beside its arguments."""
 
     @classmethod
     def slowdown(cls, device: DeviceName) -> str:

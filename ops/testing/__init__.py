@@ -2,6 +2,7 @@
 
 cases           small networks with every layer and option, and data for them
 engines         the contract of engines, as a class of tests
+comparison      equal in every bit, or but for rounding
 float64         steps by the operators in float64
 reference       steps by the loops of `ops.reference`
 """

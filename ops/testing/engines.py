@@ -14,6 +14,7 @@ from ops.errors import DtypeError, LabelError, OpsError, ShapeError
 from ops.network import Network
 from ops.step_config import StepConfig
 from ops.testing.cases import EXAMPLES, NETWORKS, STEP_CONFIGS, pictures, replica, step_config_of, steps
+from ops.testing.comparison import assert_close, assert_same_bits
 from ops.testing.float64 import predict_in_float64, run_in_float64
 from ops.testing.reference import predict_by_loops, run_by_loops
 
@@ -278,20 +279,6 @@ class EngineContract:
         assert isinstance(engine.releases_gil, bool)
         assert engine.speed_rank >= 0
         assert all(isinstance(engine.slowdown(device), str) for device in engine.devices)
-
-
-def assert_close(result: StepResult, expected: tuple[np.ndarray, np.ndarray, float], step_config: StepConfig) -> None:
-    """A result is that of the same steps in float64, but for rounding."""
-    theta, velocity, loss = expected
-    # some 6e-8 of numbers around 1, in each of 20 steps, amplified a little from step to step
-    np.testing.assert_allclose(result.replica.theta, theta, rtol=0, atol=2e-5)
-    if step_config.momentum:
-        np.testing.assert_allclose(result.replica.velocity, velocity, rtol=0, atol=5e-5)
-    assert result.loss == pytest.approx(loss, rel=1e-5)
-
-
-def assert_same_bits(first: StepResult, second: StepResult) -> None:
-    """Two results are equal in every bit."""
-    np.testing.assert_array_equal(first.replica.theta, second.replica.theta)
-    np.testing.assert_array_equal(first.replica.velocity, second.replica.velocity)
-    assert (first.loss, first.correct, first.examples) == (second.loss, second.correct, second.examples)
+        device = engine.devices[-1]
+        assert engine.fingerprint(device) == engine.fingerprint(device)
+        assert engine.fingerprint(device).engine == engine.name

@@ -38,7 +38,7 @@ LAZY = {
     "matplotlib": ("plots",),
     "PIL": ("plots",),
     "IPython": ("plots",),
-    "pytest": ("testing/engines",),
+    "pytest": ("testing/engines", "testing/comparison"),
 }
 """What else is imported, and the only modules and folders that know it."""
 

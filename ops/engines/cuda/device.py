@@ -82,6 +82,13 @@ def missing() -> str:
     return ""
 
 
+def compute_capability() -> str:
+    """The current GPU's, as "90"."""
+    import cupy
+
+    return str(cupy.cuda.Device().compute_capability)
+
+
 def shared_memory() -> int:
     """Bytes of shared memory that a block may have on the current GPU."""
     import cupy

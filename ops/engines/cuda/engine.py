@@ -1,19 +1,21 @@
 """The engine itself: checks what it is given, and has sessions run it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
-from ops.engines.cuda.device import CupyDevice, Device, shared_memory
+from ops.engines.base import DeviceName, Fingerprint, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
+from ops.engines.cuda.device import CupyDevice, Device, compute_capability, shared_memory
 from ops.engines.cuda.layout import layout
 from ops.engines.cuda.plan import MOST_SHARDS, PREDICT_BATCH, plan, predict_launch
 from ops.engines.cuda.rounds import AHEAD, Pipeline, shape, used
 from ops.engines.cuda.session import Data, Session
 from ops.engines.cuda.source import source
 from ops.engines.cuda.support import check
+from ops.engines.fingerprint import digest_of_sources
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.spans import check_round, check_shards
 from ops.errors import ShapeError, Unsupported
@@ -52,6 +54,11 @@ class CudaEngine:
     def slowdown(cls, device: DeviceName) -> str:
         """See `Engine.slowdown`."""
         return ""
+
+    @classmethod
+    def fingerprint(cls, device: DeviceName) -> Fingerprint:
+        """See `Engine.fingerprint`. It makes its kernels itself, for the GPU's architecture."""
+        return Fingerprint(cls.name, f"sm_{compute_capability()}", kernels=digest_of_sources(Path(__file__).parent))
 
     @classmethod
     def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "CudaEngine":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.engines.base import DeviceName, Floats, Replica, StepResult, Steps
+from ops.engines.base import DeviceName, Fingerprint, Floats, Replica, StepResult, Steps
+from ops.engines.fingerprint import digest_of_sources
 from ops.engines.inputs import check_parameters, check_steps, checked_examples, checked_images
 from ops.engines.object_cache import object_cache
 from ops.engines.simd.codegen.lane_data import EPOCH, ROWS, SEED_HIGH, SEED_LOW
+from ops.engines.simd.cpu import cpu
 from ops.engines.simd.machine_code import LoadedProgram, machine_code
 from ops.engines.simd.program.layout import Layout
 from ops.engines.simd.program.memory import Memory
@@ -56,6 +60,12 @@ class SimdEngine(OneByOne):
         except Unsupported as error:
             return str(error)
         return ""
+
+    @classmethod
+    def fingerprint(cls, device: DeviceName) -> Fingerprint:
+        """See `Engine.fingerprint`. It makes its kernels itself, for the processor's vectors."""
+        kernels = digest_of_sources(Path(__file__).parent, "numba", "llvmlite")
+        return Fingerprint(cls.name, platform.machine(), cpu().lanes, kernels)
 
     @classmethod
     def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> SimdEngine:

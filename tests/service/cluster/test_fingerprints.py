@@ -44,14 +44,6 @@ def test_a_run_goes_on_with_what_it_began_with_or_says_at_once_that_nobody_has_i
         SerialExecutor().match_fingerprint(choice, WIDE)
 
 
-def test_the_fingerprint_tells_what_decides_the_bits_of_each_engine():
-    array, simd = fingerprint_of(Choice("array", "cpu")), fingerprint_of(Choice("simd", "cpu"))
-    assert "NumPy" in array.libraries
-    assert (array.lanes, array.kernels) == (0, "")
-    assert len(simd.kernels) == 64
-    assert simd.libraries == ""
-
-
 @other_blas
 def test_a_worker_that_differs_gets_no_tasks_and_is_named(home: Home, tmp_path: Path):
     given = small(epochs=4)

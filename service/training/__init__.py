@@ -1,1 +1,10 @@
-"""A training from its start to a published model: start, resume, loop, evaluate, verify, report, publish."""
+"""A training, from its configuration to a published model.
+
+preflight                        what is checked before anything is started
+start, warm_start, resume        how a run begins, what it starts from, how it goes on
+loop, history                    rounds, log and checkpoints until the end
+evaluate, metrics                how good its parameters are
+publish, report                  the model in the registry, the run in Markdown
+verify                           was the run what it says it was?
+disk                             one line where its files can't be written
+"""

@@ -165,6 +165,7 @@ def test_both_ends_of_a_scale_belong_to_it() -> None:
     for scale in (1, 0.5, 100, 255, 65_535):
         found = parse_pixels({"pixels": [[0, scale, scale / 4]], "scale": scale}, (1, 3), 1)
         np.testing.assert_array_equal(found, [[[0, 255, 64]]])  # 63.75
+        assert found.dtype == np.uint8
 
 
 def test_a_dim_image_is_found_among_bright_ones() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
+from ops import zoo
 from service.errors import DataError, InvalidInput, NotFound
 from service.registry import Draft, ModelVersion
 from service.registry.card import model_card
@@ -238,20 +239,34 @@ def test_files_that_are_missing_altered_or_none_of_the_versions_are_told_apart(t
     assert str(missing.value) == f"{path} is missing, though the manifest lists it"
 
 
-def test_weights_that_are_no_weights_are_told_with_their_place(tmp_path: Path) -> None:
-    content = b"no tensors at all"
-    (tmp_path / "odd" / "1").mkdir(parents=True)
-    (tmp_path / "odd" / "1" / "weights.safetensors").write_bytes(content)
-    model = ModelVersion(
+def version_of(folder: Path, weights: bytes) -> ModelVersion:
+    """A version of which nothing but the weights is published."""
+    (folder / "odd" / "1").mkdir(parents=True)
+    (folder / "odd" / "1" / "weights.safetensors").write_bytes(weights)
+    return ModelVersion(
         name="odd", version=1, created="", dataset="", class_names=(), metrics={}, lineage={}, tags=(),
         network={"name": "mlp", "input_shape": [1, 28, 28], "classes": 10, "resize": 0},
-        files={"weights.safetensors": {"sha256": sha256(content).hexdigest(), "size": len(content)}},
-        storage=LocalStorage(tmp_path),
+        files={"weights.safetensors": {"sha256": sha256(weights).hexdigest(), "size": len(weights)}},
+        storage=LocalStorage(folder),
     )  # fmt: skip
+
+
+def test_the_parameters_are_those_of_the_weights(tmp_path: Path) -> None:
+    made = draft("mlp", seed=3)
+    tensors = {name: np.array(view) for name, view in made.network.named_parameters(made.theta)}
+    np.testing.assert_array_equal(version_of(tmp_path, save(tensors)).parameters(), made.theta)
+
+
+def test_weights_that_are_no_weights_are_told_with_their_place(tmp_path: Path) -> None:
+    model = version_of(tmp_path, b"no tensors at all")
     with pytest.raises(DataError) as refused:
         model.parameters()
     assert str(refused.value).startswith(f"{tmp_path}/odd/1/weights.safetensors can't be read: ")
+
+
+def test_the_network_is_built_from_what_the_version_says_of_it(tmp_path: Path) -> None:
+    model = version_of(tmp_path, b"")
     assert model.build_network() == draft("mlp").network
     resized = replace(model, network={**model.network, "name": "lenet", "resize": 32})
-    assert resized.build_network().shapes[0] == (1, 28, 28)
+    assert resized.build_network() == zoo.network("lenet", (1, 28, 28), 10, resize=32)
     assert resized.build_network() != draft("lenet").network

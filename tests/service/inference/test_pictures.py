@@ -1,5 +1,6 @@
 """Picture files of every kind that is read, written by Pillow, and what can't be read."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.data.preparation import Preparation
+from service.data.preparation import Preparation, prepare
 from service.errors import InvalidInput
+from service.inference import pictures
 from service.inference.pictures import FORMATS, MAX_PIXELS, MEDIA_TYPES, decode, read_picture, read_pictures
 from tests.garments import garments
 
@@ -147,3 +149,71 @@ def test_what_cannot_be_read_is_refused_in_words_for_people(content: bytes) -> N
 
 def test_every_format_has_a_media_type() -> None:
     assert set(MEDIA_TYPES.values()) == set(FORMATS)
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(InvalidInput) as refused:
+        call()
+    return str(refused.value)
+
+
+def test_as_many_pixels_as_the_limit_says_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 2 * 784)
+    one = file_of(Image.fromarray(IMAGE))
+    assert read_pictures([one, one], (28, 28), Preparation()).shape == (2, 28, 28)
+    more = file_of(Image.new("L", (1, 1)))
+    message = "pictures must have at most 1,568 pixels in all"
+    assert refusal(lambda: read_pictures([one, one, more], (28, 28), Preparation())) == message
+    assert decode(file_of(Image.new("L", (784, 2))))[0].shape == (2, 784)
+    assert refusal(lambda: decode(file_of(Image.new("L", (523, 3))))) == message
+
+
+def test_a_picture_that_pillow_itself_finds_too_large_is_refused_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = file_of(Image.fromarray(IMAGE))
+    for limit in (600, 300):  # Pillow warns, and refuses from twice as many on
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        assert refusal(lambda: decode(whole)) == f"pictures must have at most {MAX_PIXELS:,} pixels in all"
+
+
+def test_what_is_no_picture_is_told_from_what_is_a_damaged_one() -> None:
+    assert refusal(lambda: decode(b"no picture at all")) == (
+        "this is not a picture that can be read: it is none of PNG, JPEG, GIF, WEBP, BMP, TIFF"
+    )
+    whole = file_of(Image.fromarray(IMAGE))
+    assert refusal(lambda: decode(whole[: len(whole) // 2])) == (
+        "this is not a picture that can be read: it is damaged or cut short"
+    )
+    deep = file_of(Image.fromarray(IMAGE).convert("I"), "TIFF")
+    assert refusal(lambda: decode(deep)) == "the picture has 32 bits a pixel: save it with 8 or 16"
+
+
+def test_a_format_that_pillow_knows_and_we_do_not_is_no_picture() -> None:
+    assert "it is none of PNG" in refusal(lambda: decode(file_of(Image.fromarray(IMAGE), "PPM")))
+
+
+@pytest.mark.parametrize("preparation", [Preparation(), Preparation(fit="stretch", background=255)])
+@pytest.mark.parametrize("invert", [None, False, True])
+def test_a_picture_is_prepared_as_it_is_said_to_be(preparation: Preparation, invert: bool | None) -> None:
+    wide = np.zeros((14, 40), np.uint8)
+    wide[4:10, 5:20] = 200
+    content = file_of(Image.fromarray(wide))
+    expected = prepare(wide, None, (20, 24), preparation, invert)
+    np.testing.assert_array_equal(read_picture(content, (20, 24), preparation, invert), expected)
+    both = read_pictures([content, content], (20, 24), preparation, invert)
+    np.testing.assert_array_equal(both, [expected, expected])
+
+
+def test_what_is_transparent_does_not_count() -> None:
+    whole = Image.fromarray(np.full((28, 28), 255, np.uint8)).convert("LA")
+    whole.putalpha(Image.fromarray(IMAGE))
+    np.testing.assert_array_equal(read_picture(file_of(whole), (28, 28), Preparation()), IMAGE)
+
+
+def test_grey_of_eight_bits_has_its_dtype_and_no_opacity() -> None:
+    for image in (Image.fromarray(IMAGE), Image.fromarray(IMAGE.astype(np.uint16) * 257), Image.new("RGB", (3, 2))):
+        pixels, alpha = decode(file_of(image))
+        assert pixels.dtype == np.uint8
+        assert alpha is None
+    pixels, alpha = decode(file_of(Image.fromarray(IMAGE).convert("RGBA")))
+    assert alpha is not None
+    assert pixels.dtype == alpha.dtype == np.uint8

@@ -19,11 +19,11 @@ from ops.averaging import FAN_IN
 from ops.backends.cuda.launches import Launcher
 from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, Steps
 from ops.engines.cuda.pairwise import LANES, leaves, merges
-from ops.engines.cuda.plan import AVERAGE_THREADS, RULE, SUMS_THREADS
+from ops.engines.cuda.plan import AVERAGE_THREADS, RULE, SUMS_HELD, SUMS_THREADS, average_launches
 from ops.engines.spans import check_round
 
 AVERAGING = Path(__file__).parents[2] / "engines" / "cuda" / "averaging.cu"
-KERNELS = ("average_kernel", "sums_kernel")
+KERNELS = ("distances_kernel", "average_kernel", "lengths_kernel", "sums_kernel")
 
 EVEN = 64
 """Each shard's vector begins at a multiple of so many numbers."""
@@ -45,15 +45,17 @@ class Averager(Launcher, Protocol):
     def add_kernels(self, code: str, names: tuple[str, ...]) -> None: ...
 
 
-def source(distance: int) -> str:
-    """The averaging kernels for vectors that begin so many numbers after each other."""
+def source(parameters: int, distance: int) -> str:
+    """The averaging kernels for vectors of so many parameters that begin so many numbers after each other."""
     numbers = {
-        "PARAMETERS": distance,
+        "PARAMETERS": parameters,
+        "REPLICA": distance,
         "FAN_IN": FAN_IN,
         "LEAF_LANES": LANES,
         "RULE": RULE,
         "AVERAGE_THREADS": AVERAGE_THREADS,
         "SUMS_THREADS": SUMS_THREADS,
+        "SUMS_HELD": SUMS_HELD,
     }
     return "".join(f"#define {name} {value}\n" for name, value in numbers.items()) + AVERAGING.read_text()
 
@@ -87,49 +89,42 @@ class _State:
     def __init__(self, device: Averager, replica: Replica, outer: Floats, shards: int) -> None:
         size = replica.theta.size
         padded = -(-size // EVEN) * EVEN
+        tables = _tables(size)
+        count = len(tables["leaves"]) - 1
         self.shards = shards
         self._device = device
-        self._tables = {name: device.array(table) for name, table in _tables(size).items()}
-        self._count = len(_tables(size)["leaves"]) - 1
-        self._height = len(_tables(size)["levels"]) - 1
-        device.add_kernels(source(padded), KERNELS)
-        self._theta, self._velocity = device.empty((shards, padded)), device.empty((shards, padded))
         self._size = size
-        self._start = device.array(replica.theta)
-        self._theta[:, :size] = self._start
+        device.add_kernels(source(size, padded), KERNELS)
+        self._launches = average_launches(size, shards, count, len(tables["levels"]) - 1)
+        self._buffers = {name: device.array(table) for name, table in tables.items()}
+        shapes = {"theta": (shards, padded), "velocity": (shards, padded), "outer": (size,), "result": (size,)}
+        self._buffers |= {name: device.empty(shape) for name, shape in shapes.items()}
+        doubles = {"sums": (shards + 2, count), "means": (size,), "moves": (size,)}
+        doubles |= {"totals": (shards, 2), "records": (shards + 2, 3)}
+        self._buffers |= {name: device.empty(shape, "f8") for name, shape in doubles.items()}
+        self._buffers["start"] = device.array(replica.theta)
+        self._buffers["theta"][:, :size] = self._buffers["start"]
         # velocities that are zero throughout are averaged without a sign
-        self._velocity[:, :size] = device.array(replica.velocity) if replica.velocity.any() else 0
-        self._outer = device.empty((size,))
-        self._outer[...] = device.array(outer) if outer.view(np.uint32).any() else 0
-        self._result = device.empty((size,))
-        self._sums = device.empty((shards + 2, self._count), "f8")
-        self._totals, self._records = device.empty((shards, 2), "f8"), device.empty((shards + 2, 3), "f8")
+        velocity = device.array(replica.velocity) if replica.velocity.any() else 0
+        self._buffers["velocity"][:, :size] = velocity
+        self._buffers["outer"][...] = device.array(outer) if outer.view(np.uint32).any() else 0
 
     def round(self, take: Take, round_: RoundSteps) -> RoundResult:
-        device, shards, began = self._device, self.shards, perf_counter()
+        device, buffers, shards, began = self._device, self._buffers, self.shards, perf_counter()
         examples = tuple(int(s.offsets[-1] - s.offsets[0]) if len(s) else 0 for s in round_.shards)
         for shard, steps in enumerate(round_.shards):
-            self._totals[shard, 0], self._totals[shard, 1] = take(*self._of(shard), steps)
-        device.host(self._totals)  # waits for the last step
+            buffers["totals"][shard, 0], buffers["totals"][shard, 1] = take(*self._of(shard), steps)
+        device.host(buffers["totals"])  # waits for the last step
         seconds = perf_counter() - began
         rule = round_.rule
         numbers = (sum(examples), rule.outer_lr, rule.outer_momentum, rule.plain, rule.reset_velocity, *examples)
-        table = device.array(np.array(numbers, np.float64))
-        blocks = -(-self._count * LANES // AVERAGE_THREADS)
-        replicas = (self._theta, self._velocity, self._start, self._outer)
-        device.launch(
-            *("average_kernel", blocks, self._tables["leaves"], table, *replicas, self._sums, self._result),
-            *(shards, self._count),
-            threads=AVERAGE_THREADS,
-        )
-        device.launch(
-            *("sums_kernel", shards + 2, self._tables["levels"], self._tables["pairs"], self._sums, self._totals),
-            *(self._records, shards, self._count, self._height),
-            threads=SUMS_THREADS,
-        )
-        records = device.host(self._records).tolist()
+        buffers["rule"] = device.array(np.array(numbers, np.float64))
+        for launch in self._launches:
+            arguments = (buffers[each] if isinstance(each, str) else each for each in launch.arguments)
+            device.launch(launch.kernel, launch.grid, *arguments, threads=launch.block)
+        records = device.host(buffers["records"]).tolist()
         return RoundResult(
-            theta=device.host(self._result),
+            theta=device.host(buffers["result"]),
             examples=examples,
             losses=tuple(loss for loss, _, _ in records[:shards]),
             correct=tuple(int(correct) for _, correct, _ in records[:shards]),
@@ -141,14 +136,15 @@ class _State:
 
     def replica(self) -> Replica:
         """What every shard of the next round starts from."""
-        return Replica(self._device.host(self._start), self._device.host(self._of(0)[1]))
+        return Replica(self._device.host(self._buffers["start"]), self._device.host(self._of(0)[1]))
 
     def _of(self, shard: int) -> tuple[Array, Array]:
-        return self._theta[shard, : self._size], self._velocity[shard, : self._size]
+        theta, velocity = self._buffers["theta"], self._buffers["velocity"]
+        return theta[shard, : self._size], velocity[shard, : self._size]
 
     def outer(self) -> Floats:
         """The outer optimizer's velocity."""
-        return self._device.host(self._outer)
+        return self._device.host(self._buffers["outer"])
 
 
 @lru_cache(maxsize=4)

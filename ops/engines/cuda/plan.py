@@ -136,7 +136,7 @@ def plan(network: Network, place: Layout, shards: int, capacity: int, steps: int
         )
         for chunk in CHUNKS
     }
-    average = _average(parameters, shards, sums, len(levels) - 1)
+    average = average_launches(parameters, shards, sums, len(levels) - 1)
     return Plan(shards, capacity, steps, buffers, tables, results, graphs, average)
 
 
@@ -178,7 +178,11 @@ def _step(network: Network, place: Layout, shards: int, blocks: int, k: int) -> 
     )
 
 
-def _average(parameters: int, shards: int, sums: int, height: int) -> tuple[Launch, ...]:
+def average_launches(parameters: int, shards: int, sums: int, height: int) -> tuple[Launch, ...]:
+    """The kernels of `averaging.cu` that end a round.
+
+    parameters: of a replica. sums: the leaves of a sum over them, which become one in so many levels (`height`).
+    """
     blocks = -(-sums * LANES // AVERAGE_THREADS)
     distances = ("leaves", "theta", "start", "sums", blocks, sums)
     average = ("rule", "theta", "velocity", "start", "outer", "means", "moves", "result", shards)

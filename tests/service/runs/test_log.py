@@ -128,9 +128,10 @@ def test_a_log_is_closed_behind_its_context(path: Path):
 def test_a_line_that_breaks_the_chain_is_shown(path: Path):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[2])
-    with pytest.raises(RunError) as refused:
-        list(entries(path))
-    assert str(refused.value) == f"{path}: the chain is broken at the line that begins with {lines[2][:40]!r}"
+    for call in (RoundLog, lambda path: list(entries(path))):
+        with pytest.raises(RunError) as refused:
+            call(path)
+        assert str(refused.value) == f"{path}: the chain is broken at the line that begins with {lines[2][:40]!r}"
 
 
 @pytest.mark.parametrize("line", [b"spoiled\n", b'{"kind":"round"}\n', b"[1]\n", b"7\n", b"\n"])

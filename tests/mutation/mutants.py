@@ -14,7 +14,7 @@ from mutmut.mutation.file_mutation import MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
-LEFT_ALONE = re.compile(r",\s*((strict=\w+|encoding=[\"'\w-]+)\s*)?\)")
+LEFT_ALONE = re.compile(r"(,\s*|(?<=\())(strict=\w+|encoding=[\"'\w-]+)?\s*\)")
 """What makes `zip` strict, which guards against our own mistakes as assertions do, and the encoding of files, which is
 the default where the tests run.
 """

@@ -77,14 +77,14 @@ examples_kernel(const unsigned char* images, const unsigned char* labels, const 
     extern __shared__ __align__(16) float memory[];
     const int shard = blockIdx.x / blocks, block = blockIdx.x % blocks;
     const int4 step = ahead[shard * LONGEST_CHUNK + k];
+    theta += (long long)shard * REPLICA, draws += 3 * shard;
+    keep_ahead(memory, theta);  // what hangs on no example, while the numbers of the examples are on their way
+    stage(memory, theta);
     const int first = step.x, count = step.y;
     const int here = min(count - block * EXAMPLES, EXAMPLES), row = blockIdx.x * EXAMPLES;
-    if (here <= 0) return;
-    theta += (long long)shard * REPLICA, draws += 3 * shard;
+    if (here <= 0) return wait_for_copies();
     const Draw d = {examples + first + block * EXAMPLES, here, draws[0], draws[1], draws[2]};
     const int e = threadIdx.x / 32, label = e < here ? labels[d.examples[e]] : 0;
-    keep_ahead(memory, theta);
-    stage(memory, theta);
     fetch(images, d, true, memory);
     forward<true>(memory, theta, d);
     if (e < here)

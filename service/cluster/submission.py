@@ -124,19 +124,19 @@ class TaskSubmitter:
         tasks.groups.append(group)
         return list(group)
 
-    def fetch(self, tasks: SubmittedTasks, yield_s: float = YIELD_SECONDS) -> None:
+    def fetch(self, tasks: SubmittedTasks, yield_s: float | None = None) -> None:
         """Begin to fetch the awaited results as soon as they are there and the workers that need them have them.
 
         Args:
             tasks: whose results.
-            yield_s: how long to leave these results to other workers first.
+            yield_s: how long to leave these results to other workers first, by default `YIELD_SECONDS`.
         """
         client, awaited = self._cluster.client, list(tasks.awaited)
 
         async def fetch() -> list[Any]:
             for task in awaited:
                 await task.exception()
-            await sleep(yield_s)
+            await sleep(YIELD_SECONDS if yield_s is None else yield_s)
             return list(await client.gather(awaited, asynchronous=True))
 
         # Never cancelled: it ends by itself when the tasks are, and a cancelled `Client._gather` may wait for ever.

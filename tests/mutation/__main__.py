@@ -1,7 +1,7 @@
 """`python -m tests.mutation [MODULE …]`: the mutation score of modules, beside the one that is kept of them.
 
 scores.toml names for each module the tests that are run against its mutants, how many of these there were, how many
-were killed, and why the others may live. Without a module all of them are tried.
+were tried where that was a sample, how many were killed, and why the others may live. Without a module all are tried.
 """
 
 import json
@@ -40,8 +40,9 @@ class Score:
 
     def is_below(self, kept: dict[str, Any]) -> bool:
         """Whether fewer were killed than before; of a sample, fewer than chance explains."""
-        before = kept["killed"] / kept["mutants"]
-        chance = 0.0 if self.tried == self.mutants else 2 * sqrt(before * (1 - before) / max(self.tried, 1)) + 0.02
+        before = kept["killed"] / kept.get("tried", kept["mutants"])
+        sampled = "tried" in kept or self.tried < self.mutants
+        chance = 0.0 if not sampled else 2 * sqrt(before * (1 - before) / max(self.tried, 1)) + 0.02
         return self.killed < (before - chance) * self.tried
 
 
@@ -70,7 +71,7 @@ def main() -> int:
                 print("    " + survivor["change"].replace("\n", "\n    "), flush=True)
         if "killed" in entry and score.is_below(entry):
             fell.append(module)
-            print(f"  FELL: it was {entry['killed']} of {entry['mutants']}")
+            print(f"  FELL: it was {entry['killed']} of {entry.get('tried', entry['mutants'])}")
     return 1 if fell else 0
 
 

@@ -295,3 +295,13 @@ def test_aliases_lie_in_one_line_of_json(registry: Registry, tmp_path: Path) -> 
     manifest = (tmp_path / "a" / "1" / "manifest.json").read_text()
     assert manifest.count("\n") == 1
     assert json.loads(manifest)["name"] == "a"
+
+
+def test_whether_a_version_could_be_published_is_asked_of_the_storage(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.check_publishing()  # a folder can always be published to
+    asked: list[LocalStorage] = []
+    monkeypatch.setattr(registries, "check_conditional_writes", asked.append)
+    registry.check_publishing()
+    assert [storage.root for storage in asked] == [str(tmp_path)]

@@ -217,3 +217,18 @@ def test_grey_of_eight_bits_has_its_dtype_and_no_opacity() -> None:
     pixels, alpha = decode(file_of(Image.fromarray(IMAGE).convert("RGBA")))
     assert alpha is not None
     assert pixels.dtype == alpha.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(0, 3), (3, 0)])
+def test_a_picture_without_pixels_is_refused(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    # Pillow refuses such files by itself so far.
+    monkeypatch.setattr(Image, "open", lambda *_, **__: Image.new("L", size))
+    assert refusal(lambda: decode(b"")) == "the picture has no pixels"
+
+
+def test_one_colour_may_stand_for_transparent() -> None:
+    image = Image.new("RGB", (2, 1), (9, 9, 9))
+    image.putpixel((0, 0), (1, 2, 3))
+    _, alpha = decode(file_of(image, transparency=(1, 2, 3)))
+    assert alpha is not None
+    assert alpha.tolist() == [[0, 255]]

@@ -51,9 +51,17 @@ service() {
     [ -d packed/data ] && atelier 1 60 ingest --source packed/data
     atelier 2 60 train --device cuda --workers 1 --epochs 100 --json
     atelier 2 60 train --device cuda --workers 1 --model lenet-relu --json
+    local digests=()
     for workers in 1 2; do
         atelier 1 45 train --device cuda --epochs 10 --workers "$workers" --json
+        digests+=("$(grep -o '"digest": "[0-9a-f]*"' "$OUT/last.log")")
     done
+    if [ -n "${digests[0]}" ] && [ "${digests[0]}" = "${digests[1]}" ]; then
+        echo "1 and 2 workers: the same digest" | tee -a "$log"
+    else
+        echo "1 and 2 workers: NOT the same digest" | tee -a "$log"
+        status=1
+    fi
     atelier 2 90 train --device cuda --workers 1 --model alexnet --epochs 1 --json
 }
 

@@ -2,7 +2,8 @@
 
 support     what is taken on
 layout      where a block's numbers lie in its shared memory, and what it leaves for the update
-tiles       how much of a convolution a thread makes
+tiles       how much of a convolution a thread makes, without tensor cores
+tensor      which convolutions tensor cores compute, and how warps share them
 calls       each layer as calls of its template in layers.cuh
 source      the network written in CUDA C++, with the kernels of step.cu
 plan        kernels, grids, blocks, buffers: a value that needs no GPU

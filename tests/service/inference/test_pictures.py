@@ -232,3 +232,15 @@ def test_one_colour_may_stand_for_transparent() -> None:
     _, alpha = decode(file_of(image, transparency=(1, 2, 3)))
     assert alpha is not None
     assert alpha.tolist() == [[0, 255]]
+
+
+def test_colours_that_are_multiplied_by_their_opacity_already_are_divided_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A plugin of Pillow may open a file like that; those of our formats divide by themselves.
+    whole = Image.new("RGBA", (1, 1), (200, 200, 200, 51)).convert("RGBa")
+    assert whole.getbands()[-1] == "a"
+    monkeypatch.setattr(Image, "open", lambda *_, **__: whole)
+    pixels, alpha = decode(b"")
+    assert alpha is not None
+    assert (pixels.tolist(), alpha.tolist()) == ([[200]], [[51]])

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import tomllib
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -52,7 +53,7 @@ def main() -> int:
     modules = arguments.modules or list(kept)
     if arguments.changed:
         changed = _changed_since(arguments.changed)
-        modules = [module for module in modules if changed & {module, *shlex.split(kept[module]["tests"])}]
+        modules = [module for module in modules if _is_touched((module, *shlex.split(kept[module]["tests"])), changed)]
     unknown = [module for module in modules if module not in kept]
     if unknown and not arguments.tests:
         print(f"scores.toml names no tests for {', '.join(unknown)}: name some with --tests", file=sys.stderr)
@@ -80,11 +81,17 @@ def _changed_since(commit: str) -> set[str]:
     return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines())
 
 
+def _is_touched(paths: Iterable[str], changed: set[str]) -> bool:
+    return any(path in changed or any(each.startswith(f"{path}/") for each in changed) for path in paths)
+
+
 def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m tests.mutation", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("modules", nargs="*", help="paths from the repository's root")
     parser.add_argument("--tests", help="what to tell pytest instead of what scores.toml has: files, -k, --deselect")
-    parser.add_argument("--changed", metavar="COMMIT", help="only modules that differ from a commit's")
+    parser.add_argument(
+        "--changed", metavar="COMMIT", help="only modules that differ from a commit's, or whose tests do"
+    )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after so many")
     parser.add_argument("--sample", type=int, metavar="N", help="try N mutants of each module, drawn with a fixed seed")
     parser.add_argument("--verbose", action="store_true", help="print the accepted survivors too")

@@ -2,18 +2,17 @@
 
 from math import prod
 
+from ops.backends.cuda.conv_stages import BlockedConvStage, ConvStage
 from ops.backends.cuda.device import Device
+from ops.backends.cuda.stage import Stage
 from ops.backends.cuda.stages import (
     AvgPoolStage,
-    BlockedConvStage,
     ComposedStage,
-    ConvStage,
     DenseStage,
     DropoutStage,
     FlattenStage,
     MaxPoolStage,
     ResizeStage,
-    Stage,
 )
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Resize
 from ops.layers.activation import Activation

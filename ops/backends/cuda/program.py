@@ -6,7 +6,7 @@ from ops.arrays import Array
 from ops.backends.cuda import launches
 from ops.backends.cuda.device import Device
 from ops.backends.cuda.lowering import lower
-from ops.backends.cuda.stages import Parameters, channels_first, channels_last
+from ops.backends.cuda.stage import Parameters, channels_first, channels_last
 from ops.layers import Context
 from ops.network import Network
 from ops.step_config import StepConfig

@@ -71,14 +71,14 @@ def test_a_round_that_one_task_took_alone_is_not_averaged(job: Job):
     assert not np.array_equal(state_after(job, (both, parts)).replica.theta, parts[0].replica.theta)
 
 
-@pytest.mark.parametrize("number", [3e38, np.inf])
-def test_a_training_that_diverges_has_results_and_no_warnings(job: Job, number: float):
+@pytest.mark.parametrize(("number", "sign"), [(3.4e38, 1), (np.inf, -1)])
+def test_a_training_that_diverges_has_results_and_no_warnings(job: Job, number: float, sign: int):
     far = [replace(part, replica=Replica(part.replica.theta * 0 + np.float32(number), part.replica.velocity))
            for part in parts_of(job)]  # fmt: skip
-    far[1] = replace(far[1], replica=Replica(-far[1].replica.theta, far[1].replica.velocity))
+    far[1] = replace(far[1], replica=Replica(sign * far[1].replica.theta, far[1].replica.velocity))
     result = round_result(job, (SECOND, far), True)
     assert result.state is not None
-    assert np.abs(result.state.replica.theta).max() > 1e38 or not np.isfinite(result.state.replica.theta).all()
+    assert not np.isfinite(result.state.replica.theta).any()
 
 
 def test_the_averages_of_large_networks_are_not_kept(job: Job, monkeypatch: pytest.MonkeyPatch):

@@ -305,3 +305,18 @@ def test_an_empty_picture_is_cut_in_its_middle_to_the_proportions_of_the_shape()
     assert cut_background(tall.T, (1, 2), 0)[0].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
     assert cut_background(tall, (3, 1), 0).shape == (12, 4)
     assert cut_background(tall[:4], (1, 1), 0).shape == (4, 4)
+
+
+def test_opacity_between_whole_shares_is_rounded() -> None:
+    grey, alpha = np.array([[200, 20]], np.uint8), np.array([[100, 255]], np.uint8)
+    assert flatten(grey, alpha, 0).tolist() == [[78, 20]]
+
+
+def test_one_opaque_pixel_is_enough_to_be_seen() -> None:
+    assert flatten(np.array([[20, 0]], np.uint8), np.array([[255, 0]], np.uint8), 0).tolist() == [[20, 0]]
+
+
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+def test_an_example_is_of_bytes(fit: str) -> None:
+    preparation = Preparation(fit=fit)  # type: ignore[arg-type]  # both are ways to fit
+    assert prepare(np.full((4, 8), 255, np.uint8), None, (6, 6), preparation).dtype == np.uint8

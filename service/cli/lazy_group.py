@@ -30,6 +30,13 @@ class LazyGroup(click.Group):
         super().__init__(*args, **settings)
         self.lazy = lazy
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What interrupts it leaves as `click.Abort`, since click prints an empty line otherwise."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.lazy)
 

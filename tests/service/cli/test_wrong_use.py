@@ -173,6 +173,15 @@ def test_too_little_memory_is_told_in_one_line(home: Home, capsys):
     )
 
 
+def test_an_interruption_is_one_line(home: Home, capsys):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as left:
+        command(replace(NOTHING_RUNS, ingest=interrupt), ["ingest"])
+    assert (left.value.code, capsys.readouterr().err) == (130, "atelier: interrupted\n")
+
+
 def test_a_reader_that_has_had_enough_is_no_failure_to_talk_about(tmp_path: Path):
     process = start("bench", "scaling", "--help", home=tmp_path)
     assert process.stdout is not None

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 import ops
 from ops.engines.array import ArrayEngine
+from ops.lr_schedules import Constant, OneCycle
 from ops.plots import FAINT, INK, LINES, PAPER, Curve, png
 from ops.reference import corr2d
-from ops.schedule import Constant, OneCycle
 from ops.training import Examples, train
 from service.data.formats.idx import read_images, read_labels
 

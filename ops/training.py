@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ops.engines.base import Engine, Floats, Replica, Steps
 from ops.errors import OpsError, ShapeError
+from ops.lr_schedules import Schedule, rates
 from ops.network import Network
 from ops.random import generator
-from ops.schedule import Schedule, rates
 
 Examples = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images (N, h, w) or (N, c, h, w) and labels (N,), both uint8."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from ops.engines import build, choose
 from ops.engines.base import Replica
-from ops.schedule import Constant, rates
+from ops.lr_schedules import Constant, rates
 from ops.training import epoch_steps
 from service.bench.peer import peer
 from service.bench.training import timed_run

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from ops import zoo
-from ops.schedule import SCHEDULES
+from ops.lr_schedules import SCHEDULES
 from service.bench.torch_module import module
 from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read

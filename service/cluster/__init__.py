@@ -4,9 +4,9 @@ dask_executor                                 the executor: rounds and calls get
 connection, handshake, membership, workers    a scheduler, and what it says of its workers
 local_cluster                                 the cluster that a command works on
 engine_choice, fingerprints                   what workers are asked before a training; which of them may compute it
-worker_pool, quarantine                       placement of tasks, warm-up, workers without tasks
+worker_pool, placement, quarantine            who takes tasks, which worker takes which, workers without tasks
 submission                                    rounds as tasks
 window, in_flight, span_window                rounds submitted ahead, by shards or by spans
 calls                                         other pure functions, such as evaluations
-waiting, liveness, failure_policy             losses, frozen workers, patience, stragglers, attempts
+waiting, liveness, stragglers, failure_policy losses, frozen and slow workers, patience, attempts
 """

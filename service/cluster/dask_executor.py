@@ -25,6 +25,7 @@ from service.cluster.fingerprints import FingerprintGuard, common_fingerprint, w
 from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.quarantine import Quarantine
 from service.cluster.span_window import SpanWindow
+from service.cluster.stragglers import StragglerDetector
 from service.cluster.submission import FETCH_BYTES
 from service.cluster.window import RoundWindow
 from service.config import ClusterConfig, TrainConfig
@@ -80,7 +81,7 @@ class DaskExecutor:
         self, job: Job, state: TrainState, first: Round | None, schedule: RoundSchedule
     ) -> Generator[RoundResult | ClusterEvent]:
         """Compute the rounds from `first` to the last. See `Executor`; what a task raises comes through as it is."""
-        policy, warm = FailurePolicy(), set[str]()
+        policy, stragglers, warm = FailurePolicy(), StragglerDetector(), set[str]()
         next_round = first
         if first is not None:
             yield from self._notices(first.number)
@@ -95,7 +96,7 @@ class DaskExecutor:
             )
             resume_at = next_round.number
             try:
-                with closing(self._watched(window, policy, None if cold else monotonic())) as results:
+                with closing(self._watched(window, policy, stragglers, None if cold else monotonic())) as results:
                     for result in results:
                         if isinstance(result, RoundResult) and result.state is not None:
                             state, next_round = result.state, schedule.after(result.round)
@@ -131,13 +132,18 @@ class DaskExecutor:
         return [calls.returned[number] for number in range(len(arguments))]
 
     def _watched(
-        self, window: RoundWindow | SpanWindow, policy: FailurePolicy, since: float | None
+        self,
+        window: RoundWindow | SpanWindow,
+        policy: FailurePolicy,
+        stragglers: StragglerDetector,
+        since: float | None,
     ) -> Generator[RoundResult | ClusterEvent]:
         """A window's results and events, with what follows from them for patience and quarantine.
 
         Args:
             window: the window.
             policy: takes in what happens.
+            stragglers: finds workers that keep a round waiting.
             since: when the wait for the first result began; None where that doesn't measure a round.
         """
         with closing(window.results()) as results:
@@ -149,7 +155,7 @@ class DaskExecutor:
                     window.patience_s = max(window.patience_s, policy.patience_s())
                     continue
                 policy.note_done(result.round)
-                straggler = policy.straggler(result)
+                straggler = stragglers.find(result)
                 self._quarantine.add(straggler)
                 if not straggler:
                     policy.note_duration(since)

@@ -1,13 +1,11 @@
-"""How long an answer may take, which worker is a straggler, and when a run gives up."""
+"""How long an answer may take, and when a run gives up."""
 
 from dataclasses import dataclass
-from math import inf
 from time import monotonic
 
 from service.errors import ClusterError
 from service.rounds.executor import ClusterEvent
 from service.rounds.plan import Round
-from service.rounds.tasks import RoundResult
 
 ATTEMPTS = 6
 """How many times in a row the same round may fail before its own tasks are held to be the cause."""
@@ -18,10 +16,6 @@ FIRST_PATIENCE_SECONDS = 120.0
 LEAST_PATIENCE_SECONDS = 3.0
 PATIENCE_ROUNDS = 5
 """After that a round may take so many times as long as the longest one so far."""
-
-STRAGGLER_FACTOR = 4
-STRAGGLER_SECONDS = 0.5
-"""A straggler takes so many times as long for its shard as the quickest worker would, and so much longer."""
 
 
 class TasksLost(Exception):
@@ -51,13 +45,11 @@ class FailurePolicy:
         furthest: the number of the last round that was ever done.
         failures: how many times in a row the round after it failed.
         longest_round_s: the longest time that a round's answer took.
-        best_example_s: the shortest time that a shard took for an example.
     """
 
     furthest: int = -1
     failures: int = 0
     longest_round_s: float = 0.0
-    best_example_s: float = inf
 
     def patience_s(self, *, cold: bool = False) -> float:
         """How many seconds an answer may take. It doubles with each failure.
@@ -94,12 +86,3 @@ class FailurePolicy:
                 f"round {number} was disturbed {self.failures} times in a row ({event.why}); "
                 "`atelier runs resume` continues the run"
             ) from None
-
-    def straggler(self, result: RoundResult) -> frozenset[str]:
-        """The worker that kept a round waiting, if one did, compared with another one in it or the quickest so far."""
-        quickest, slowest = result.quickest, result.slowest
-        usual_s = quickest.example_s if quickest.worker != slowest.worker else self.best_example_s
-        self.best_example_s = min(self.best_example_s, quickest.example_s)
-        late_s = (slowest.example_s - usual_s) * result.examples / result.round.shards
-        is_late = slowest.example_s > STRAGGLER_FACTOR * usual_s and late_s > STRAGGLER_SECONDS
-        return frozenset([slowest.worker]) if is_late else frozenset()

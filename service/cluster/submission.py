@@ -179,8 +179,7 @@ class RoundSubmitter(TaskSubmitter):
         """Whether the state after a round is fetched with its result."""
         vectors = 3  # parameters, velocity, outer velocity
         is_small = vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
-        ends_epoch = round_.last == self._job.plan.steps_per_epoch
-        return is_small or ends_epoch or round_.number % STATE_EVERY_ROUNDS == 0
+        return is_small or self._job.plan.ends_epoch(round_) or round_.number % STATE_EVERY_ROUNDS == 0
 
     def _are_updates_small(self, round_: Round) -> bool:
         """Whether the coordinator fetches the shards' updates and averages them itself, so that no worker waits."""

@@ -9,6 +9,7 @@ from distributed import Future
 
 from service.cluster.connection import ANSWER_SECONDS, Cluster
 from service.cluster.fingerprints import WorkerDiffers, check_fingerprint, why_excluded
+from service.cluster.placement import place
 from service.cluster.quarantine import Quarantine
 from service.rounds.job import Job
 from service.rounds.tasks import warm_up
@@ -79,17 +80,8 @@ class WorkerPool:
         return before not in ([], self._eligible)
 
     def placement(self, keys: list[str]) -> dict[str, Any]:
-        """Dask's annotations for some tasks: a preferred worker for each, round robin.
-
-        Dask by itself places tasks only on workers that hold some of their input, which after a solo round is one
-        worker. Without quarantined workers the placement is a hint, and any worker may take the task. With some it is
-        a restriction, or they would steal tasks.
-        """
-        eligible = self._eligible
-        if not eligible:
-            return {}
-        turns = [eligible if self._is_restricted else [eligible[index % len(eligible)]] for index in range(len(keys))]
-        return {"workers": dict(zip(keys, turns, strict=True)).get, "allow_other_workers": not self._is_restricted}
+        """Where some tasks are to be computed; see `place`."""
+        return place(keys, self._eligible, restricted=self._is_restricted)
 
     def _forget_departed(self, workers: Iterable[str]) -> None:
         """Have a worker that comes back warmed up again."""

@@ -102,6 +102,10 @@ class Plan:
             yield next_round
             next_round = self.round_after(next_round)
 
+    def ends_epoch(self, round_: Round) -> bool:
+        """Whether a round is the last one of its epoch."""
+        return round_.last == self.steps_per_epoch
+
     def is_solo(self, epoch: int, step: int) -> bool:
         """Whether one task takes a step of an epoch alone."""
         return self.strategy.interval(self._progress(epoch, step)).solo

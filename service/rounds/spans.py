@@ -9,6 +9,7 @@ an engine that averages where it computes (`Engine.run_rounds`) saves the way be
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from time import time
 
 from ops.averaging import FAN_IN
@@ -67,7 +68,8 @@ def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str 
     Args:
         job: the training.
         before: where to begin, or the span before.
-        rounds: how many; fewer where the run ends.
+        rounds: how many; fewer where the run ends. A device, which hands over one state a span, goes on to the end of
+            an epoch, if that takes no more than as many again.
         worker: the address of the worker that this runs on, which is noted beside how fast it was.
 
     Returns:
@@ -88,7 +90,7 @@ def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str 
 
 def _mid_span(job: Job, result: RoundResult) -> RoundResult:
     """A result without its state, unless a checkpoint is due there: states are most of what a span hands over."""
-    return result if result.round.last == job.plan.steps_per_epoch else replace(result, state=None)
+    return result if job.plan.ends_epoch(result.round) else replace(result, state=None)
 
 
 def _averages_itself(job: Job) -> bool:
@@ -100,7 +102,7 @@ def _on_host(
     job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, worker: str
 ) -> Iterator[RoundResult]:
     """Any strategy: averages as `service.rounds.averaging` works them out."""
-    for round_ in _planned(job, first, schedule, rounds):
+    for round_ in islice(_following(first, schedule), rounds):
         result = run_round(job, state, round_, worker)
         schedule.note(round_, result.dispersion)
         assert result.state is not None
@@ -112,7 +114,7 @@ def _on_device(
     job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, rule: AveragingRule, worker: str
 ) -> Iterator[RoundResult]:
     """A strategy whose averages the engine takes itself. Its intervals don't depend on what was measured."""
-    planned = list(_planned(job, first, schedule, rounds))
+    planned = _to_epoch_end(job, list(islice(_following(first, schedule), 2 * rounds)), rounds)
     steps = (_round_steps(job, round_, rule) for round_ in planned)
     engine, data = engine_of(job), training_data(job)
     for round_, result in zip(planned, engine.run_rounds(state.replica, state.outer, data, steps), strict=True):
@@ -121,16 +123,18 @@ def _on_device(
         yield converted
 
 
-def _planned(job: Job, first: Round, schedule: RoundSchedule, rounds: int) -> Iterator[Round]:
-    """The rounds of a span: so many, and on to the end of the epoch if that takes no more again."""
+def _following(first: Round, schedule: RoundSchedule) -> Iterator[Round]:
+    """A round and those after it, one by one: what was measured in one may decide how long a later one is."""
     next_round: Round | None = first
-    for count in range(1, 2 * rounds + 1):
-        if next_round is None:
-            return
+    while next_round is not None:
         yield next_round
-        if count >= rounds and next_round.last == job.plan.steps_per_epoch:
-            return
         next_round = schedule.after(next_round)
+
+
+def _to_epoch_end(job: Job, rounds: list[Round], count: int) -> list[Round]:
+    """The first `count` rounds, and those after them up to the end of an epoch, if that is among the rounds."""
+    ends = [number for number in range(count, len(rounds) + 1) if job.plan.ends_epoch(rounds[number - 1])]
+    return rounds[: ends[0] if ends else count]
 
 
 def _round_steps(job: Job, round_: Round, rule: AveragingRule) -> RoundSteps:

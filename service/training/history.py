@@ -5,7 +5,6 @@ from time import time
 from typing import Any
 
 from service.errors import RunError
-from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RoundLog, RunFolder, checkpoints
@@ -114,11 +113,6 @@ def final_checkpoint(folder: RunFolder) -> Checkpoint:
     if folder.status() != "finished":
         raise RunError(f"run {folder.name} is not finished: it is {folder.status()}")
     return checkpoints.read(folder.checkpoints / str(checkpoints.numbers(folder.checkpoints)[0]))
-
-
-def ends_epoch(job: Job, round_: Round) -> bool:
-    """Whether a round is the last one of its epoch."""
-    return round_.last == job.plan.steps_per_epoch
 
 
 def _round_values(result: RoundResult) -> dict[str, Any]:

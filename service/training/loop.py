@@ -15,7 +15,7 @@ from service.rounds.tasks import RoundResult
 from service.runs import Entry, RoundLog, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
 from service.runs.lease import Lease
-from service.training.history import RunHistory, ends_epoch, epochs_of, final_checkpoint
+from service.training.history import RunHistory, epochs_of, final_checkpoint
 
 CHECKPOINT_SECONDS = 30
 """Within a long epoch, a checkpoint is written about this often."""
@@ -118,7 +118,7 @@ def _advance(
     schedule = RoundSchedule(job.plan, history.dispersions())
     first = schedule.after(checkpoint.round if checkpoint else None)
     digest, saved_at = state.digest, monotonic()
-    if checkpoint and ends_epoch(job, checkpoint.round):
+    if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
     with closing(executor.run_rounds(job, state, first, schedule)) as results:
         for result in results:
@@ -128,7 +128,7 @@ def _advance(
             _check_loss(folder, job, result)
             digest = result.digest
             yield from history.add_round(result)
-            request, is_epoch = folder.requested(), ends_epoch(job, result.round)
+            request, is_epoch = folder.requested(), job.plan.ends_epoch(result.round)
             is_due = is_epoch or request or monotonic() - saved_at > CHECKPOINT_SECONDS
             if result.state and is_due:
                 examples = job.plan.examples_after(result.round)

@@ -5,7 +5,7 @@ import pytest
 
 import ops
 from ops.engines.array import ArrayEngine
-from ops.schedule import Constant
+from ops.lr_schedules import Constant
 from ops.training import Timer, accuracy, epoch_steps, train
 
 

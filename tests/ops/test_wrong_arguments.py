@@ -13,7 +13,7 @@ from ops import augment, reference
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica, Steps
 from ops.errors import DtypeError, GeometryError, LabelError, OpsError, RangeError, ShapeError, Unsupported
-from ops.schedule import Constant, Cosine, OneCycle, Step, WarmUp
+from ops.lr_schedules import Constant, Cosine, OneCycle, Step, WarmUp
 from ops.training import accuracy
 
 RNG = np.random.default_rng(0)

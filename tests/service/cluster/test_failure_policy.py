@@ -14,6 +14,7 @@ from service.cluster.failure_policy import (
     FailurePolicy,
 )
 from service.cluster.quarantine import QUARANTINE_SECONDS, Quarantine
+from service.cluster.stragglers import StragglerDetector
 from service.errors import ClusterError
 from service.rounds.executor import ClusterEvent
 from service.rounds.plan import Round
@@ -75,18 +76,18 @@ def test_only_a_round_further_than_any_before_ends_a_row_of_failures():
 
 def test_a_straggler_is_four_times_as_slow_as_another_and_half_a_second_later():
     # 1000 examples a shard: 1 ms an example is a second
-    policy = FailurePolicy()
-    assert policy.straggler(result((0.001, "a"), (0.0041, "b"))) == {"b"}
-    assert policy.straggler(result((0.001, "a"), (0.0039, "b"))) == frozenset()
-    assert policy.straggler(result((0.0001, "a"), (0.0005, "b"))) == frozenset()  # 0.4 s
-    assert policy.straggler(result((0.0001, "a"), (0.0007, "b"))) == {"b"}  # 0.6 s
+    detector = StragglerDetector()
+    assert detector.find(result((0.001, "a"), (0.0041, "b"))) == {"b"}
+    assert detector.find(result((0.001, "a"), (0.0039, "b"))) == frozenset()
+    assert detector.find(result((0.0001, "a"), (0.0005, "b"))) == frozenset()  # 0.4 s
+    assert detector.find(result((0.0001, "a"), (0.0007, "b"))) == {"b"}  # 0.6 s
 
 
 def test_a_worker_that_works_alone_is_compared_with_the_quickest_so_far():
-    policy = FailurePolicy()
-    assert policy.straggler(result((0.01, "a"), (0.01, "a"))) == frozenset()
-    assert policy.straggler(result((0.001, "b"), (0.001, "b"))) == frozenset()
-    assert policy.straggler(result((0.01, "a"), (0.01, "a"))) == {"a"}
+    detector = StragglerDetector()
+    assert detector.find(result((0.01, "a"), (0.01, "a"))) == frozenset()
+    assert detector.find(result((0.001, "b"), (0.001, "b"))) == frozenset()
+    assert detector.find(result((0.01, "a"), (0.01, "a"))) == {"a"}
 
 
 def test_a_quarantine_ends_and_is_twice_as_long_the_next_time(clock: Clock):

@@ -10,8 +10,9 @@ import pytest
 
 from service.home import Home
 from service.rounds.job import Job
+from service.rounds.learning_rates import learning_rates, shards_scale
 from service.rounds.plan import Round
-from service.rounds.steps import learning_rates, shards_scale, steps_of
+from service.rounds.steps import steps_of
 from tests.jobs import small_job
 
 RATE = 0.3

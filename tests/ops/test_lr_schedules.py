@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ops.errors import OpsError
-from ops.schedule import SCHEDULES, Constant, Cosine, OneCycle, Step, WarmUp, rates
+from ops.lr_schedules import SCHEDULES, Constant, Cosine, OneCycle, Step, WarmUp, rates
 
 TOTAL = 40
 DIVISORS = {"div_factor": 10, "final_div_factor": 9}

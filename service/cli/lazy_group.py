@@ -46,12 +46,6 @@ class LazyGroup(click.Group):
         found: click.Command = getattr(import_module(self.lazy[name].module), self.lazy[name].attribute)
         return found
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None  # click answers KeyboardInterrupt with an empty line
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.short_help) for name, command in self.lazy.items()])

@@ -89,7 +89,7 @@ def test_a_run_is_published_with_its_validation_and_can_be_verified(home: Home, 
     model = Registry(home.models).get(published.model, "1")
     assert (model.metrics["validation_accuracy"], model.metrics["validation_loss"]) == (last.accuracy, last.loss)
     assert model.read_json("metrics")["validation"]["examples"] == 70
-    assert "70 training images kept out" in model.read_file("README.md").decode()
+    assert "70 training images held out" in model.read_file("README.md").decode()
     folder = RunFolder.open(home.runs, "held")
     job = recorded_job(home, folder)
     assert examples_once(folder, job, 1)

@@ -39,7 +39,10 @@ def compiled(code, architecture):
     return log.decode()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[] if name == "sm_90" else pytest.mark.slow) for name in ARCHITECTURES],
+)
 @pytest.mark.parametrize(("network", "step_config"), CASES, ids=[network.name for network, _ in CASES])
 def test_kernels_compile_without_spills(network, step_config, architecture):
     tensor_cores = architecture != "sm_80"

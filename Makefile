@@ -62,6 +62,7 @@ $(VENV)/bin/python:
 $(VENV)/runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m flows.database
 	@touch $@
 
 $(VENV)/test: requirements-test.lock $(VENV)/runtime

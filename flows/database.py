@@ -2,7 +2,8 @@
 
     python -m flows.database
 
-writes the template anew, from what the migrations of the Prefect that is installed make.
+writes the template, from what the migrations of the Prefect that is installed make. `make` does so once it has
+installed Prefect. Without a template, or with one of a later Prefect, Prefect migrates a new database itself.
 """
 
 import asyncio
@@ -22,10 +23,12 @@ def begin_database(path: Path) -> None:
     """Make a database from the template where there is none yet.
 
     A later Prefect takes it on from the template's revision when it starts. An earlier one, which has no such
-    revision, is left to make its own; so is any where this can't be done here.
+    revision, is left to make its own; so is any where there is no template, or this can't be done here.
     """
+    if path.exists() or not TEMPLATE.is_file():
+        return
     script = TEMPLATE.read_text(encoding="utf-8")
-    if path.exists() or not _is_known(revision(script)):
+    if not _is_known(revision(script)):
         return
     with suppress(OSError, sqlite3.Error), tempfile.TemporaryDirectory(prefix=".prefect-", dir=path.parent) as folder:
         draft = Path(folder) / path.name

@@ -51,7 +51,7 @@ lock:  ## resolve the dependencies anew, with hashes (needs uv)
 		--no-header --no-annotate --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .venv-newest *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-newest flows/prefect.sql *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

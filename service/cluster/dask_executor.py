@@ -26,7 +26,7 @@ from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.quarantine import Quarantine
 from service.cluster.span_window import SpanWindow
 from service.cluster.stragglers import StragglerDetector
-from service.cluster.submission import FETCH_BYTES
+from service.cluster.submission import is_state_small
 from service.cluster.window import RoundWindow
 from service.config import ClusterConfig, TrainConfig
 from service.errors import ClusterError
@@ -168,9 +168,8 @@ class DaskExecutor:
 
     def _window_type(self, job: Job, num_workers: int) -> type[RoundWindow] | type[SpanWindow]:
         """What grain the next tasks have. A large network's state is too much to hand over with every span."""
-        vectors = 3  # parameters, velocity, outer velocity
-        is_small = vectors * 4 * job.network.num_parameters <= FETCH_BYTES
-        takes_spans = self.grain == "span" or (self.grain == "auto" and num_workers == 1 and is_small)
+        suits_spans = num_workers == 1 and is_state_small(job)
+        takes_spans = self.grain == "span" or (self.grain == "auto" and suits_spans)
         return SpanWindow if takes_spans else RoundWindow
 
     def _notices(self, round_number: int) -> Iterator[ClusterEvent]:

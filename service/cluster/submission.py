@@ -177,14 +177,18 @@ class RoundSubmitter(TaskSubmitter):
 
     def brings_state(self, round_: Round) -> bool:
         """Whether the state after a round is fetched with its result."""
-        vectors = 3  # parameters, velocity, outer velocity
-        is_small = vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
-        return is_small or self._job.plan.ends_epoch(round_) or round_.number % STATE_EVERY_ROUNDS == 0
+        return is_state_small(self._job) or self._job.plan.ends_epoch(round_) or round_.number % STATE_EVERY_ROUNDS == 0
 
     def _are_updates_small(self, round_: Round) -> bool:
         """Whether the coordinator fetches the shards' updates and averages them itself, so that no worker waits."""
         vectors = 2 * round_.shards + 2  # parameters and velocity of each shard, and the state it started from
         return vectors * 4 * self._job.network.num_parameters <= FETCH_BYTES
+
+
+def is_state_small(job: Job) -> bool:
+    """Whether the state of a job is small enough to be fetched whenever there is a new one."""
+    vectors = 3  # parameters, velocity, outer velocity
+    return vectors * 4 * job.network.num_parameters <= FETCH_BYTES
 
 
 def _shard_update(job: Job, round_: Round, shard: int, before: TrainState | Predecessor) -> ShardUpdate:

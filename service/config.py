@@ -134,13 +134,18 @@ class TrainConfig(_Frozen):
     )
     device: Literal["auto", "cpu", "cuda"] = option("auto", 11, "Where the steps run.")
     holdout: int = option(
-        0, 12, "Training examples kept out, from the end, to choose settings by; 0 keeps none.", ge=0, le=1_000_000_000
+        0, 12, "Training examples kept out to choose settings by; 0 keeps none.", ge=0, le=1_000_000_000
     )
     tags: str = option(
         "", 13, "Words to find the model by, with commas between them.", pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$"
     )
     precision: Literal["float32", "tf32"] = option(
         "float32", 14, "What a GPU's products are computed in; tf32 rounds their factors, sums stay float32."
+    )
+    holdout_by: Literal["stratified", "last"] = option(
+        "stratified",
+        15,
+        "Which are kept out: stratified, of every class the same share, drawn by the seed; or the last ones.",
     )
 
     @model_validator(mode="before")

@@ -37,7 +37,8 @@ def study(
     **options: object,
 ) -> None:
     """Compare ways of averaging over several seeds; stop it at any time, and start it again to go on."""
-    base = {"model": "lenet", "dataset": dataset, "epochs": epochs, "holdout": holdout}
+    # Of the last examples, as every study so far: figures of studies can be compared, and those begun before go on.
+    base = {"model": "lenet", "dataset": dataset, "epochs": epochs, "holdout": holdout, "holdout_by": "last"}
     cluster = validated(ClusterConfig, options)
     checked_id(StudyName, name)
     check_training(context.home, from_preset(base), cluster)

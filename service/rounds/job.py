@@ -16,6 +16,7 @@ from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.data import DatasetInfo
 from service.rounds.plan import Plan, plan_for
+from service.rounds.split import Split
 from service.rounds.strategies import Strategy, strategy_for
 from service.rounds.train_state import TrainState
 from service.rounds.worker_cache import process_cache
@@ -97,6 +98,11 @@ def releases_gil(config: TrainConfig, data: DatasetInfo) -> bool:
 def engine_of(job: Job) -> Engine:
     """This process's engine for a job."""
     return process_cache().engine(job.choice, job.network, job.step_config)
+
+
+def split_of(job: Job) -> Split:
+    """Which training examples the job is trained on, and which it holds out."""
+    return process_cache().split(job.data, job.config)
 
 
 def training_data(job: Job) -> Any:

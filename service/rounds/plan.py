@@ -121,8 +121,8 @@ class Plan:
     def batches(self, round_: Round, shard: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """`(examples, offsets)`: the numbers of the examples that a shard takes, and where each of its steps begins.
 
-        examples: (total,) int32; offsets: (steps + 1,) int32. A step may be empty where the batch has fewer
-        examples than there are shards.
+        examples: (total,) int32, counted among those that are trained on (`service.rounds.split`); offsets:
+        (steps + 1,) int32. A step may be empty where the batch has fewer examples than there are shards.
         """
         order = shuffle(self.seed, round_.epoch, self.examples)
         starts = np.arange(round_.first, round_.last) * self.batch_size
@@ -145,7 +145,7 @@ class Plan:
 
 
 def plan_for(config: TrainConfig, examples: int) -> Plan:
-    """The plan of a training on the first of so many examples: all but the `holdout` last ones.
+    """The plan of a training on so many examples, less the `holdout` that are kept out.
 
     Raises InvalidInput where nothing would be left, or less than one example for each shard, or where the strategy is
     not known.

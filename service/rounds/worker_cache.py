@@ -11,8 +11,10 @@ from ops.engines import Choice, build
 from ops.engines.base import Engine
 from ops.network import Network
 from ops.step_config import StepConfig
+from service.config import TrainConfig
 from service.data import Arrays, DatasetInfo, read
 from service.rounds.shard_update import PartialSum
+from service.rounds.split import Split
 from service.rounds.train_state import TrainState
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class WorkerCache:
         self._engines: Cache[Engine] = Cache(8)
         self._loaded: Cache[Any] = Cache(8)
         self._examples: Cache[Arrays] = Cache(2)
+        self._splits: Cache[Split] = Cache(8)
         self.averages: Cache[tuple[PartialSum, TrainState]] = Cache(8)
 
     def engine(self, choice: Choice, network: Network, step_config: StepConfig) -> Engine:
@@ -73,8 +76,17 @@ class WorkerCache:
         key = (choice.engine, choice.device, network, step_config, data.path, data.digest)
         return self._loaded.get(key, lambda: self._load(self.engine(choice, network, step_config), choice, data))
 
+    def examples(self, data: DatasetInfo) -> Arrays:
+        """The training examples, verified: images and labels. They are not to be changed."""
+        return self._examples.get((data.path, data.digest), lambda: read(data.path, "train", data.digest))
+
+    def split(self, data: DatasetInfo, config: TrainConfig) -> Split:
+        """Which of the training examples are trained on, and which are held out."""
+        key = (data.path, data.digest, config.holdout, config.holdout_by, config.seed)
+        return self._splits.get(key, lambda: Split.of(config, self.examples(data)[1]))
+
     def _load(self, engine: Engine, choice: Choice, data: DatasetInfo) -> Any:
-        images, labels = self._examples.get((data.path, data.digest), lambda: read(data.path, "train", data.digest))
+        images, labels = self.examples(data)
         loaded = engine.load(images, labels)
         log.info("%d examples of %s are loaded for %s on %s", len(labels), data.path.name, choice.engine, choice.device)
         return loaded

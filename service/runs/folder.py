@@ -17,6 +17,7 @@ from service.errors import Conflict, NotFound, RunError
 from service.files import canonical_json, new_folder
 from service.runs.lease import Lease, is_held, lease_on
 from service.runs.log import Entry, RoundLog, entries, first_entry
+from service.runs.recorded_config import recorded_config
 
 if TYPE_CHECKING:
     from service.rounds.train_state import TrainState
@@ -104,7 +105,7 @@ class RunFolder:
     def config(self) -> TrainConfig:
         """The configuration that the run was started with. Raises RunError where it is damaged."""
         try:
-            return TrainConfig.model_validate(self.facts().get("config"))
+            return recorded_config(self.facts().get("config"))
         except ValidationError as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: {explain(error)}") from None
 

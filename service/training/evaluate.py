@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 
 from ops.engines.base import Floats
 from service.data import Arrays, read
 from service.errors import RunError
 from service.home import Home
 from service.rounds.executor import Executor
-from service.rounds.job import Job, engine_of
+from service.rounds.job import Job, engine_of, split_of
+from service.rounds.worker_cache import process_cache
 from service.runs import RunFolder, checkpoints
 from service.training.history import epochs_of
 from service.training.metrics import Evaluation, measure, score
@@ -49,15 +48,15 @@ def evaluate(job: Job, theta: Floats) -> Evaluation:
     evaluation = measure(engine.predict(theta, images), labels, job.data.class_names)
     if not job.config.holdout:
         return evaluation
-    images, labels = _held_out(job.data.path, job.data.digest, job.plan.examples)
+    images, labels = _held_out(job)
     return replace(evaluation, validation=score(engine.predict(theta, images), labels))
 
 
-@lru_cache(maxsize=1)
-def _held_out(path: Path, digest: str, first: int) -> Arrays:
-    """The training examples from number `first` on, read once for all epochs of a run."""
-    images, labels = read(path, "train", digest)
-    return images[first:].copy(), labels[first:].copy()
+def _held_out(job: Job) -> Arrays:
+    """The training examples that are held out."""
+    images, labels = process_cache().examples(job.data)
+    numbers = split_of(job).held_out
+    return images[numbers], labels[numbers]
 
 
 def _parameters(folder: RunFolder) -> Iterator[tuple[int, Floats]]:

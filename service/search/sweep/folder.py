@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from service.errors import Conflict, SweepError
 from service.files import canonical_json, new_folder, replace_file
@@ -22,13 +23,14 @@ class SweepFolder:
 
         Raises Conflict where that one tries something else.
         """
-        content = canonical_json(sweep.model_dump(mode="json")) + "\n"
+        content = canonical_json(_with_holdout_by(sweep.model_dump(mode="json"), "stratified")) + "\n"
         try:
             with new_folder(path) as draft:
                 (draft / "sweep.json").write_text(content, encoding="utf-8")
                 (draft / "trials").mkdir()
         except FileExistsError:
-            if (path / "sweep.json").read_text(encoding="utf-8") != content:
+            begun = _with_holdout_by(json.loads((path / "sweep.json").read_text(encoding="utf-8")), "last")
+            if canonical_json(begun) + "\n" != content:
                 raise Conflict(
                     f"sweep {path.name} exists already and tries something else: choose another id"
                 ) from None
@@ -57,6 +59,14 @@ class SweepFolder:
 
     def _file(self, trial: int) -> Path:
         return self.path / "trials" / f"{trial:04}.json"
+
+
+def _with_holdout_by(sweep: dict[str, Any], otherwise: str) -> dict[str, Any]:
+    """A sweep that says which examples are held out, if any are. Those of before don't: it was the last ones."""
+    tried = {*sweep["base"], *sweep["over"]}
+    if "holdout" not in tried or "holdout_by" in tried:
+        return sweep
+    return {**sweep, "base": {"holdout_by": otherwise, **sweep["base"]}}
 
 
 def _read(path: Path) -> Result:

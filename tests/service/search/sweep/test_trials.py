@@ -1,5 +1,6 @@
 """Trials that share a cluster, on disk."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -59,6 +60,17 @@ def test_a_sweep_is_continued_under_its_name_unless_it_tries_something_else(home
     assert SweepFolder.begin(home.sweeps / "mine", sweep()).results() == {}
     with pytest.raises(Conflict, match="sweep mine exists already"):
         SweepFolder.begin(home.sweeps / "mine", Sweep(over={"seed": [1]}))
+
+
+def test_a_sweep_from_before_held_out_the_last_examples_and_goes_on_only_so(home: Home):
+    folder = SweepFolder.begin(home.sweeps / "mine", Sweep(base={"holdout": 50}, over={"seed": [1]}))
+    path = folder.path / "sweep.json"
+    begun = json.loads(path.read_text())
+    assert begun["base"].pop("holdout_by") == "stratified"
+    path.write_text(json.dumps(begun))
+    SweepFolder.begin(folder.path, Sweep(base={"holdout": 50, "holdout_by": "last"}, over={"seed": [1]}))
+    with pytest.raises(Conflict, match="sweep mine exists already"):
+        SweepFolder.begin(folder.path, Sweep(base={"holdout": 50}, over={"seed": [1]}))
 
 
 def test_a_damaged_result_is_told_with_its_path(home: Home):

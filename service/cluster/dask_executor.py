@@ -24,7 +24,7 @@ from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, Fai
 from service.cluster.fingerprints import FingerprintGuard, common_fingerprint, why_excluded
 from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.quarantine import Quarantine
-from service.cluster.span_window import SpanWindow
+from service.cluster.span_window import SpanWindow, num_threads
 from service.cluster.stragglers import StragglerDetector
 from service.cluster.submission import is_state_small
 from service.cluster.window import RoundWindow
@@ -47,7 +47,7 @@ class DaskExecutor:
     Attributes:
         cluster: the connection to its scheduler.
         grain: what a task is: the steps of one shard in one round, or a span, all shards of several rounds. `auto`
-            takes spans while there is one worker.
+            takes spans while there is one worker, or all are threads of this process.
     """
 
     def __init__(self, cluster: Cluster, grain: Grain = "auto") -> None:
@@ -88,7 +88,7 @@ class DaskExecutor:
         while next_round is not None:
             workers = self._present()
             cold = not warm.issuperset(workers)
-            window = self._window_type(job, len(workers))(
+            window = self._window_type(job, workers)(
                 *(self.cluster, job, state, next_round, schedule),
                 quarantine=self._quarantine,
                 warm=warm,
@@ -166,9 +166,9 @@ class DaskExecutor:
                 since = monotonic()
                 window.patience_s = policy.patience_s()
 
-    def _window_type(self, job: Job, num_workers: int) -> type[RoundWindow] | type[SpanWindow]:
+    def _window_type(self, job: Job, workers: Sequence[str]) -> type[RoundWindow] | type[SpanWindow]:
         """What grain the next tasks have. A large network's state is too much to hand over with every span."""
-        suits_spans = num_workers == 1 and is_state_small(job)
+        suits_spans = num_threads(job, workers) > 0 and is_state_small(job)
         takes_spans = self.grain == "span" or (self.grain == "auto" and suits_spans)
         return SpanWindow if takes_spans else RoundWindow
 

@@ -1,7 +1,7 @@
-"""The window over a run's spans: two tasks in flight, each of which computes several rounds on one worker."""
+"""The window over a run's spans: two tasks in flight, each of which computes several rounds in one process."""
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -9,6 +9,7 @@ from time import monotonic
 
 from distributed import Future, get_worker
 
+from ops.engines import find
 from service.cluster.connection import Cluster
 from service.cluster.fingerprints import check_fingerprint
 from service.cluster.quarantine import Quarantine
@@ -52,8 +53,8 @@ class SubmittedSpan(SubmittedTasks):
 class SpanWindow(Waiter):
     """Computes rounds from one state on, all shards of several rounds as one task.
 
-    It suits a cluster with one worker. It ends when another worker has joined, and where anything is lost: a span is
-    short enough to be computed again.
+    It suits a cluster with one worker, or whose workers are threads of this process; see `num_threads`. It ends when
+    another worker has joined, and where anything is lost: a span is short enough to be computed again.
 
     Attributes:
         patience_s: how many seconds an answer may take before the window is given up.
@@ -77,6 +78,7 @@ class SpanWindow(Waiter):
         super().__init__(cluster, pool, quarantine, job.fingerprint)
         self.patience_s = patience_s
         self._job = job
+        self._threads = max(num_threads(job, cluster.workers), 1)
         self._schedule = schedule
         self._start = SpanStart(state, first, schedule.copy())
         self._submitter = TaskSubmitter(cluster, pool, run_tag)
@@ -115,15 +117,15 @@ class SpanWindow(Waiter):
         """Submit spans up to the limit. False when nothing is in flight."""
         with self._scheduler_needed():
             self._refresh_pool()
-            is_alone = len(self._cluster.workers) <= 1
-            while len(self._spans) < AHEAD and self._submitted < CHAIN_SPANS and (is_alone or not self._submitted):
+            suits = num_threads(self._job, self._cluster.workers) == self._threads
+            while len(self._spans) < AHEAD and self._submitted < CHAIN_SPANS and (suits or not self._submitted):
                 self._submit()
         return bool(self._spans)
 
     def _submit(self) -> None:
         tag = f"{self._submitter.next_tag()}-{self._submitted}"
         span = SubmittedSpan(self._run_tag, self._pool.restricted_to, rounds=self._rounds)
-        arguments = (self._job, self._last or self._start, self._rounds)
+        arguments = (self._job, self._last or self._start, self._rounds, self._threads)
         (span.task,) = self._submitter.submit(span, _span, [arguments], f"span-{tag}")
         span.awaited = [span.task]
         self._submitter.fetch(span, yield_s=0)
@@ -157,7 +159,24 @@ class SpanWindow(Waiter):
         self._cluster.cancel(group for span in spans for group in span.groups)
 
 
-def _span(job: Job, before: SpanStart | SpanResult | None, rounds: int) -> SpanResult | None:
+def num_threads(job: Job, workers: Sequence[str]) -> int:
+    """How many threads spans of a job take on these workers.
+
+    Args:
+        job: the training.
+        workers: their addresses.
+
+    Returns:
+        1 where there is one worker. As many as there are workers where all are threads of this process and the engine
+        leaves them the processors: one task then does without all messages between them. 0 where spans don't suit.
+    """
+    if len(workers) == 1:
+        return 1
+    are_threads = all(worker.startswith("inproc://") for worker in workers)
+    return len(workers) if are_threads and find(job.choice.engine).releases_gil else 0
+
+
+def _span(job: Job, before: SpanStart | SpanResult | None, rounds: int, threads: int) -> SpanResult | None:
     """The rounds of one span, on the worker that this runs on. A span behind the run's end has none."""
     check_fingerprint(job)
-    return None if before is None else run_span(job, before, rounds, worker=get_worker().address)
+    return None if before is None else run_span(job, before, rounds, get_worker().address, threads)

@@ -1,6 +1,7 @@
 """Rounds without a cluster: the same pure functions, called one after another in this process."""
 
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.shard_update import PartialSum, ShardUpdate
-from service.rounds.tasks import RoundResult, round_result, shard_updates
+from service.rounds.tasks import RoundResult, round_result, shard_update, shard_updates
 from service.rounds.train_state import TrainState
 
 Result = TypeVar("Result")
@@ -60,9 +61,23 @@ class SerialExecutor:
         return [function(*given) for given in arguments]
 
 
-def run_round(job: Job, start: TrainState, round_: Round, worker: str = "") -> RoundResult:
-    """Compute one round. The result has the state after it. worker: see `shard_updates`."""
-    parts: Sequence[ShardUpdate | PartialSum] = shard_updates(job, round_, range(round_.shards), start, worker)
+def run_round(
+    job: Job, start: TrainState, round_: Round, worker: str = "", threads: ThreadPoolExecutor | None = None
+) -> RoundResult:
+    """Compute one round. The result has the state after it.
+
+    Args:
+        job: the training.
+        start: the state that the round begins with.
+        round_: the round.
+        worker: see `shard_updates`.
+        threads: compute the shards side by side; None computes them one after another.
+    """
+    parts: Sequence[ShardUpdate | PartialSum]
+    if threads is None:
+        parts = shard_updates(job, round_, range(round_.shards), start, worker)
+    else:
+        parts = list(threads.map(lambda shard: shard_update(job, round_, shard, start, worker), range(round_.shards)))
     while len(parts) > FAN_IN:
         parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
     return round_result(job, (round_, parts), with_state=True)

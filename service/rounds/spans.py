@@ -1,4 +1,4 @@
-"""Spans: all shards of several rounds as one task, for a worker that has the cluster, or a GPU, to itself.
+"""Spans: all shards of several rounds as one task, for a worker, or threads of one process, with a cluster to itself.
 
     a task for each shard      | shard 0 | shard 1 |      | shard 0 | shard 1 |      ...
     one task for a span        | round 0, averaged | round 1, averaged | ... |
@@ -8,6 +8,8 @@ an engine that averages where it computes (`Engine.run_rounds`) saves the way be
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from time import time
@@ -62,7 +64,9 @@ class SpanStart:
     schedule: RoundSchedule
 
 
-def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str = "") -> SpanResult | None:
+def run_span(
+    job: Job, before: SpanStart | SpanResult, rounds: int, worker: str = "", threads: int = 1
+) -> SpanResult | None:
     """Compute the next rounds of a job, one after another.
 
     Args:
@@ -71,6 +75,7 @@ def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str 
         rounds: how many; fewer where the run ends. A device, which hands over one state a span, goes on to the end of
             an epoch, if that takes no more than as many again.
         worker: the address of the worker that this runs on, which is noted beside how fast it was.
+        threads: how many shards are computed side by side on a CPU.
 
     Returns:
         What the rounds came to; None where the span before ended the run.
@@ -81,7 +86,7 @@ def run_span(job: Job, before: SpanStart | SpanResult, rounds: int, worker: str 
         return None
     rule = averaging_rule(job.strategy)
     if rule is None or not _averages_itself(job):
-        results = _on_host(job, before.state, first, schedule, rounds, worker)
+        results = _on_host(job, before.state, first, schedule, rounds, worker, threads)
     else:
         results = _on_device(job, before.state, first, schedule, rounds, rule, worker)
     done = list(results)
@@ -99,15 +104,16 @@ def _averages_itself(job: Job) -> bool:
 
 
 def _on_host(
-    job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, worker: str
+    job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, worker: str, threads: int
 ) -> Iterator[RoundResult]:
     """Any strategy: averages as `service.rounds.averaging` works them out."""
-    for round_ in islice(_following(first, schedule), rounds):
-        result = run_round(job, state, round_, worker)
-        schedule.note(round_, result.dispersion)
-        assert result.state is not None
-        state = result.state
-        yield result
+    with ThreadPoolExecutor(threads, "shards") if threads > 1 else nullcontext() as side_by_side:
+        for round_ in islice(_following(first, schedule), rounds):
+            result = run_round(job, state, round_, worker, side_by_side)
+            schedule.note(round_, result.dispersion)
+            assert result.state is not None
+            state = result.state
+            yield result
 
 
 def _on_device(

@@ -12,6 +12,7 @@ import service.cluster.span_window
 from service.cluster.connection import Cluster
 from service.cluster.dask_executor import DaskExecutor, Grain
 from service.cluster.local_cluster import open_cluster
+from service.cluster.span_window import num_threads
 from service.config import ClusterConfig
 from service.home import Home
 from service.rounds.executor import ClusterEvent
@@ -61,6 +62,23 @@ def test_one_worker_takes_whole_spans(home: Home, tmp_path: Path):
     states = [result.state is not None for result in results]
     assert all(state for state, end in zip(states, ends, strict=True) if end)  # every epoch can be checkpointed
     assert sum(states) < len(results)
+
+
+def test_workers_that_are_threads_of_one_process_share_each_span(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", epochs=30, engine="simd")
+    assert num_threads(job, ["inproc://host/1/2", "inproc://host/1/3", "inproc://host/1/4"]) == 3
+    with open_cluster(ClusterConfig(workers=2, worker_type="threads")) as cluster:
+        assert num_threads(job, cluster.workers) == 2
+        results = [each for each in rounds_on(cluster, job) if isinstance(each, RoundResult)]
+    assert [result.digest for result in results] == [result.digest for result in serial_results(job)]
+    assert any(result.state is None for result in results)  # only spans leave states out of a small network's rounds
+
+
+def test_spans_do_not_suit_workers_that_could_compute_side_by_side(home: Home, tmp_path: Path):
+    simd, array = (small_job(home, tmp_path / "idx", engine=engine) for engine in ("simd", "array"))
+    processes = ["tcp://127.0.0.1:1001", "tcp://127.0.0.1:1002"]
+    assert [num_threads(simd, workers) for workers in ([], processes[:1], processes)] == [0, 1, 0]
+    assert num_threads(array, ["inproc://host/1/2", "inproc://host/1/3"]) == 0  # its steps hold Python's lock
 
 
 def test_a_worker_killed_in_mid_span_costs_no_bit(home: Home, tmp_path: Path):

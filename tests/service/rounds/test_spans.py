@@ -28,11 +28,11 @@ STRATEGIES = {
 }
 
 
-def in_spans(job: Job, rounds: int) -> list[RoundResult]:
-    """All rounds of a job, computed in spans of so many."""
+def in_spans(job: Job, rounds: int, threads: int = 1) -> list[RoundResult]:
+    """All rounds of a job, computed in spans of so many, the shards of each round on so many threads."""
     before: SpanStart | SpanResult = SpanStart(job.initial_state(), job.plan.first_round(), RoundSchedule(job.plan))
     results: list[RoundResult] = []
-    while (span := run_span(job, before, rounds)) is not None:
+    while (span := run_span(job, before, rounds, threads=threads)) is not None:
         results += span.results
         before = span
     return results
@@ -51,8 +51,8 @@ def test_a_span_of_any_length_gives_the_rounds_of_single_shards(
     job = small_job(home, tmp_path / "idx", averaging=averaging, optimizer={"momentum": momentum})
     expected = list(serial_results(job))
     assert len(expected) > 3
-    for rounds in (1, 3, 1000):
-        results = in_spans(job, rounds)
+    for rounds, threads in ((1, 1), (3, 2), (1000, 3)):
+        results = in_spans(job, rounds, threads)
         assert len(results) == len(expected)
         assert all(same(*pair) for pair in zip(results, expected, strict=True))
         for name in ("theta", "velocity"):

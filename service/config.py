@@ -7,13 +7,54 @@ else does. Where the work runs (`ClusterConfig`) is kept apart, because it must 
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from service.errors import InvalidInput
 from service.model_ref import NAME
+from service.networks import Description
 
-NetworkName = Literal["lenet", "lenet-relu", "mlp", "alexnet"]
 Name = Annotated[str, Field(pattern=NAME)]
+
+
+def _network(given: Any) -> str | Description:
+    """A name of the zoo, or a description: as text in TOML or JSON, as plain data, or read already."""
+    if isinstance(given, Description) or (isinstance(given, str) and given in ("lenet", *PRESETS)):
+        return given
+    try:
+        if isinstance(given, str) and any(sign in given for sign in "={\n"):
+            return Description.parse(given)
+        if isinstance(given, dict) and given:
+            return Description.of(given)
+    except InvalidInput as error:
+        raise PydanticCustomError(DESCRIPTION_ERROR, "{why}", {"why": str(error)}) from None
+    from ops.zoo import ZOO  # here: it takes long to import, and most networks are found above
+
+    if given not in list(ZOO):
+        names = ", ".join(map(repr, ZOO))
+        raise PydanticCustomError("network", "It should be {names} or the description of a network", {"names": names})
+    return str(given)
+
+
+DESCRIPTION_ERROR = "description"
+"""Pydantic's type of the error for a description that can't be; its message says where in it."""
+
+NetworkSource = Annotated[
+    str | Description,
+    PlainValidator(_network),
+    PlainSerializer(lambda network: network.data if isinstance(network, Description) else network),
+    WithJsonSchema({"type": "string"}),
+]
+"""A network: a name of the zoo, or a description, which is an object where the configuration is written down."""
 
 
 class _Frozen(BaseModel):
@@ -117,7 +158,7 @@ class TrainConfig(_Frozen):
     Fields that are left out are those of the network's preset, so that a configuration always has all of its fields.
     """
 
-    model: NetworkName = option("lenet", 0, "The network to train.")
+    model: NetworkSource = option("lenet", 0, "The network to train: a name of the zoo, or a description in TOML.")
     dataset: Name = option("fashion-mnist", 1, "The ingested data set to train on.")
     epochs: int = option(10, 2, "How many times every example is seen.", ge=1, le=10_000)
     batch_size: int = option(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)
@@ -158,7 +199,12 @@ class TrainConfig(_Frozen):
     @property
     def published_name(self) -> str:
         """What the trained model will be called."""
-        return self.name or self.model
+        return self.name or self.network_name
+
+    @property
+    def network_name(self) -> str:
+        """What the network is called."""
+        return str(self.model)
 
 
 def from_preset(given: dict[str, Any]) -> TrainConfig:
@@ -192,6 +238,8 @@ def explain(error: ValidationError) -> InvalidInput:
     """The first thing that pydantic found wrong, as one line."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or _is_field(part))
+    if first["type"] == DESCRIPTION_ERROR:
+        return InvalidInput(f"{where}: {first['msg']}")
     _, _, message = first["msg"].partition(" should ")
     return InvalidInput(f"{where} must {message or first['msg']}, got {first['input']!r}")
 

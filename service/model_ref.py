@@ -1,5 +1,6 @@
 """How people name a model: `name`, `name:version` or `name:alias`."""
 
+import re
 from typing import NamedTuple
 
 from service.errors import InvalidInput
@@ -12,6 +13,11 @@ CHAMPION = "champion"
 
 MAX_LENGTH = 130
 """Characters of a name and a version or alias of 64 each, with what lies between them."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a model, a run or a data set may be called so."""
+    return re.fullmatch(NAME.strip("^$"), text) is not None  # `$` alone would let a line end through
 
 
 class ModelRef(NamedTuple):

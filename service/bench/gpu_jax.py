@@ -1,7 +1,8 @@
 """The peer that compiles: JAX training the same network on the same images, an epoch as one scan.
 
-    python -m service.bench.gpu_jax STORE NETWORK BATCH EPOCHS RESIZE PRECISION
+    python -m service.bench.gpu_jax STORE CONFIG
 
+CONFIG is the service's configuration as JSON.
 Reads `scan` from standard input, one a line, and answers each with the seconds that so many epochs took. Images lie on
 the device as bytes; there is no augmentation, and a last batch that is smaller is left out.
 """
@@ -16,11 +17,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ops import zoo
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Resize, Sigmoid
 from ops.network import Network
-from service.config import OptimizerConfig, from_preset
+from service.config import OptimizerConfig, TrainConfig
 from service.data import describe, read
+from service.rounds.job import network_for
 
 
 def forward(network: Network, precision: Any, parameters: Any, x: Any, key: Any) -> Any:
@@ -96,28 +97,30 @@ def epoch(network: Network, given: OptimizerConfig, precision: Any, state: Any, 
     return lax.scan(step, state, order)
 
 
-def main(store: str, name: str, batch: str, epochs: str, resize: str, precision: str) -> None:
+def main(store: str, given: str) -> None:
     """Answer each line of standard input with seconds."""
+    config = TrainConfig.model_validate_json(given)
+    batch, epochs = config.batch_size, config.epochs
     found = describe(Path(store))
     images, labels = read(found.path, "train", found.digest)
-    network = zoo.network(name, (1, *found.image_shape), found.classes, resize=int(resize))
+    network = network_for(config, found)
     views = network.parameters(network.init_parameters(0))
     parameters = [{key: jnp.asarray(view) for key, view in own.items()} for own in views]
     data = (jnp.asarray(images)[:, None], jnp.asarray(labels).astype(jnp.int32))
-    exact = lax.Precision.HIGHEST if precision == "float32" else lax.Precision.DEFAULT
-    run = jax.jit(partial(epoch, network, from_preset({"model": name}).optimizer, exact))
+    exact = lax.Precision.HIGHEST if config.precision == "float32" else lax.Precision.DEFAULT
+    run = jax.jit(partial(epoch, network, config.optimizer, exact))
     state: Any = (parameters, jax.tree.map(jnp.zeros_like, parameters), jax.random.key(0))
-    steps = len(images) // int(batch)
+    steps = len(images) // batch
 
     def order(number: int) -> Any:
         mixed = jax.random.permutation(jax.random.key(number), len(images))
-        return mixed[: steps * int(batch)].reshape(steps, int(batch))
+        return mixed[: steps * batch].reshape(steps, batch)
 
     state, losses = run(state, data, order(0))
     jax.block_until_ready(losses)
     for _ in sys.stdin:
         began = time.perf_counter()
-        for number in range(int(epochs)):
+        for number in range(epochs):
             state, losses = run(state, data, order(number))
         jax.block_until_ready(losses)
         print(time.perf_counter() - began, flush=True)

@@ -1,7 +1,8 @@
 """The peer on a GPU: PyTorch training the same network on the same images, as a program of its own.
 
-    python -m service.bench.gpu_torch STORE NETWORK BATCH EPOCHS RESIZE PRECISION
+    python -m service.bench.gpu_torch STORE CONFIG
 
+CONFIG is the service's configuration as JSON.
 Reads `eager`, `compiled` or `graph` from standard input, one a line, and answers each with the seconds that so many
 epochs took. It is given what costs it least: images as float32 on the GPU before the clock starts, no augmentation. A
 last batch that is smaller is left out, which a CUDA graph could not take.
@@ -16,24 +17,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from ops import zoo
 from service.bench.torch_module import module
-from service.config import from_preset
+from service.config import TrainConfig
 from service.data import describe, read
+from service.rounds.job import network_for
 
 
 class Peer:
     """A network on the GPU, the images beside it, and three ways to take a step."""
 
-    def __init__(self, store: str, name: str, batch: int, resize: int) -> None:
+    def __init__(self, store: str, config: TrainConfig) -> None:
         torch.manual_seed(0)
         data = describe(Path(store))
         images, labels = read(data.path, "train", data.digest)
         self._x = torch.from_numpy(images).cuda().unsqueeze(1).float().div_(255)
         self._y = torch.from_numpy(labels).cuda().long()
-        self._batch = batch
-        self._network = zoo.network(name, (1, *data.image_shape), data.classes, resize=resize)
-        self._optimizer = from_preset({"model": name}).optimizer
+        self._batch = config.batch_size
+        self._network = network_for(config, data)
+        self._optimizer = config.optimizer
         self._ways: dict[str, Callable[[Any, Any], None]] = {}
 
     def seconds(self, way: str, epochs: int) -> float:
@@ -95,12 +96,13 @@ class Peer:
         return replay
 
 
-def main(store: str, name: str, batch: str, epochs: str, resize: str, precision: str) -> None:
+def main(store: str, given: str) -> None:
     """Answer each line of standard input with seconds."""
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    peer = Peer(store, name, int(batch), int(resize))
+    config = TrainConfig.model_validate_json(given)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = config.precision == "tf32"
+    peer = Peer(store, config)
     for line in sys.stdin:
-        print(peer.seconds(line.strip(), int(epochs)), flush=True)
+        print(peer.seconds(line.strip(), config.epochs), flush=True)
 
 
 if __name__ == "__main__":

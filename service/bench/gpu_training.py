@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class GpuTrainingReport:
 def measure_gpu_training(
     home: Home,
     *,
-    network: str,
+    network: str | dict[str, Any],
     batch_size: int,
     epochs: int,
     repetitions: int,
@@ -97,7 +98,7 @@ def measure_gpu_training(
     engine, alone = _engine(config, data)
     seconds: dict[str, list[float]] = {}
     skipped: dict[str, str] = {}
-    words = tuple(map(str, (data.path, network, batch_size, epochs, config.resize, precision)))
+    words = str(data.path), config.model_dump_json()
     local, threads = ClusterConfig(workers=1), partial(releases_gil, config, data)
     with ExitStack() as stack:
         asks = {name: stack.enter_context(peer(program, *words)) for name, (program, _) in PEERS.items()}
@@ -119,7 +120,7 @@ def measure_gpu_training(
     rate = {name: data.train * epochs / median(taken) for name, taken in seconds.items()}
     peers = [rate[name] for name in PEERS if name in rate]
     return GpuTrainingReport(
-        network=network,
+        network=config.network_name,
         precision=precision,
         batch_size=batch_size,
         shards=config.averaging.shards,

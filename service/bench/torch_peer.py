@@ -1,6 +1,8 @@
 """The peer: PyTorch training the same network on the same images, as a program of its own.
 
-    python -m service.bench.torch_peer STORE NETWORK BATCH EPOCHS
+    python -m service.bench.torch_peer STORE CONFIG
+
+CONFIG is the service's configuration as JSON.
 
 Reads `eager` or `compiled` from standard input, one a line, and answers each with the seconds that so many epochs
 took. PyTorch is imported by this program only. It is given what costs it least: images as float32 in memory, made
@@ -15,23 +17,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from ops import zoo
 from service.bench.torch_module import module
-from service.config import from_preset
+from service.config import TrainConfig
 from service.data import describe, read
 from service.processors import usable_processors
+from service.rounds.job import network_for
 
 
-def main(store: str, name: str, batch: str, epochs: str) -> None:
+def main(store: str, given: str) -> None:
     """Answer each line of standard input with seconds."""
+    config = TrainConfig.model_validate_json(given)
+    batch = config.batch_size
     torch.manual_seed(0)
     torch.set_num_threads(usable_processors())  # whatever the environment says, it gets every core
     data = describe(Path(store))
     images, labels = read(data.path, "train", data.digest)
-    x = torch.from_numpy(images).unsqueeze(1).float().div_(255)
-    y = torch.from_numpy(labels).long()
-    optimizer_config = from_preset({"model": name}).optimizer
-    network = module(zoo.network(name, (1, *data.image_shape), data.classes))
+    kept = len(images) - config.holdout
+    x = torch.from_numpy(images[:kept]).unsqueeze(1).float().div_(255)
+    y = torch.from_numpy(labels[:kept]).long()
+    optimizer_config = config.optimizer
+    network = module(network_for(config, data))
     variants = {"eager": network, "compiled": torch.compile(network)}
     optimizer = torch.optim.SGD(
         network.parameters(),
@@ -42,17 +47,17 @@ def main(store: str, name: str, batch: str, epochs: str) -> None:
     )
 
     def steps(forward: Any, order: torch.Tensor) -> None:
-        for chosen in order.split(int(batch)):
+        for chosen in order.split(batch):
             optimizer.zero_grad(set_to_none=True)
             nn.functional.cross_entropy(forward(x[chosen]), y[chosen]).backward()
             optimizer.step()
 
     for line in sys.stdin:
         forward = variants[line.strip()]
-        steps(forward, torch.randperm(len(x))[: 20 * int(batch)])  # warm up, and compile both batch sizes
-        steps(forward, torch.randperm(len(x))[: len(x) % int(batch) or int(batch)])
+        steps(forward, torch.randperm(len(x))[: 20 * batch])  # warm up, and compile both batch sizes
+        steps(forward, torch.randperm(len(x))[: len(x) % batch or batch])
         began = time.perf_counter()
-        for _ in range(int(epochs)):
+        for _ in range(config.epochs):
             steps(forward, torch.randperm(len(x)))
         print(time.perf_counter() - began, flush=True)
 

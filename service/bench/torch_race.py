@@ -17,12 +17,12 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ops import zoo
 from ops.lr_schedules import SCHEDULES
 from service.bench.torch_module import module
 from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
 from service.processors import usable_processors
+from service.rounds.job import network_for
 
 
 class Race:
@@ -37,7 +37,7 @@ class Race:
     def run(self, way: str, seed: int) -> list[tuple[float, float]]:
         """`(seconds of training so far, test accuracy)` after each epoch."""
         torch.manual_seed(seed)
-        network = module(zoo.network(self._config.model, (1, *self._data.image_shape), self._data.classes))
+        network = module(network_for(self._config, self._data))
         forward: Any = torch.compile(network) if way == "compiled" else network
         self._warm_up(network, forward)
         optimizer = self._optimizer(network, 0.0)

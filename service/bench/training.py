@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -43,9 +44,18 @@ class TrainingReport:
 
 
 def measure_training(
-    home: Home, *, network: str, batch_size: int, epochs: int, repetitions: int, dataset: str = "fashion-mnist"
+    home: Home,
+    *,
+    network: str | dict[str, Any],
+    batch_size: int,
+    epochs: int,
+    repetitions: int,
+    examples: int = 0,
+    dataset: str = "fashion-mnist",
 ) -> TrainingReport:
     """Alternate runs of the whole service (Dask, averaging, log and checkpoints; a shard for each core) with PyTorch.
+
+    network: its name, or its description. examples: train on so many of them only; 0 takes all.
 
     Whatever is done once a process, loading data and compiling, is done before the clock starts, on both sides.
     Raises AtelierError where PyTorch is not installed.
@@ -60,12 +70,13 @@ def measure_training(
             "epochs": epochs,
             "augment": {"flip": False, "shift": 0},
             "averaging": {"shards": cores},
+            "holdout": max(data.train - examples, 0) if examples else 0,
         }
     )
     seconds: dict[str, list[float]] = {"atelier": [], "eager": [], "compiled": []}
     ceilings: list[float] = []
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
-    words = (str(data.path), config.model, str(config.batch_size), str(config.epochs))
+    words = str(data.path), config.model_dump_json()
     local, threads = ClusterConfig(workers=cores), partial(releases_gil, config, data)
     with peer("service.bench.torch_peer", *words) as ask, open_executor(local, prefers_threads=threads) as executor:
         timed_run(home, executor, config.model_copy(update={"epochs": 1}))
@@ -76,10 +87,10 @@ def measure_training(
                 seconds[way].append(float(ask(way)))
             with threadpool_limits(1, user_api="blas"):
                 ceilings.append(ceiling.gflops())
-    rate = {name: data.train * epochs / median(values) for name, values in seconds.items()}
+    rate = {name: (data.train - config.holdout) * epochs / median(values) for name, values in seconds.items()}
     limit = cores * median(ceilings) * 1e9 / _flops_an_example(config, data)
     return TrainingReport(
-        network=network,
+        network=config.network_name,
         batch_size=batch_size,
         epochs=epochs,
         repetitions=repetitions,

@@ -7,6 +7,7 @@ import click
 
 from ops import zoo
 from service.cli.main import Context
+from service.cli.networks import network_at, with_network
 from service.cli.options import nested_options, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, from_preset
@@ -34,8 +35,11 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--model", type=click.Choice(list(zoo.ZOO)), default="lenet", show_default=True, help="The network.")
+@click.option(
+    "--model", default="lenet", show_default=True, metavar="NAME|FILE", help="The network, as `atelier train` takes it."
+)
 @click.option("--batch-size", type=click.IntRange(1, 65_536), default=256, show_default=True, help="Examples a step.")
+@click.option("--examples", type=click.IntRange(0), default=0, help="Train on so many only; 0 takes all. On the CPU.")
 @epochs
 @repetitions
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
@@ -48,6 +52,7 @@ def train(
     context: Context,
     model: str,
     batch_size: int,
+    examples: int,
     epochs: int,
     repetitions: int,
     device: str,
@@ -58,13 +63,14 @@ def train(
 
     With --device cuda beside its engine alone, PyTorch eager, compiled and as a CUDA graph, and JAX, on the same GPU.
     """
+    network = network_at(context, model)
     context.pipelines.ingest(context.home, "fashion-mnist", None)
     if device == "cuda":
         from service.bench import gpu_training
 
         on_gpu = gpu_training.measure_gpu_training(
             context.home,
-            network=model,
+            network=network,
             batch_size=batch_size,
             epochs=epochs,
             repetitions=repetitions,
@@ -75,7 +81,12 @@ def train(
     from service.bench.training import measure_training, render
 
     report = measure_training(
-        context.home, network=model, batch_size=batch_size, epochs=epochs, repetitions=repetitions
+        context.home,
+        network=network,
+        batch_size=batch_size,
+        epochs=epochs,
+        repetitions=repetitions,
+        examples=examples,
     )
     show(asdict(report), render(report), as_json)
 
@@ -156,9 +167,8 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
     from service.bench.rounds import render, round_costs
 
     cluster = validated(ClusterConfig, options)
-    published = context.pipelines.train(
-        context.home, from_preset(nested_options(TrainConfig, options)), cluster, new_run_id(), FRESH
-    )
+    config = from_preset(with_network(context, nested_options(TrainConfig, options)))
+    published = context.pipelines.train(context.home, config, cluster, new_run_id(), FRESH)
     costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
     show(asdict(costs), render(costs), as_json)
 

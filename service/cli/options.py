@@ -85,4 +85,6 @@ def _option(path: tuple[str, ...], field: FieldInfo, *, presets: bool) -> Callab
 
 
 def _type(annotation: Any) -> Any:
-    return click.Choice(get_args(annotation)) if get_origin(annotation) is Literal else annotation
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    return annotation if isinstance(annotation, type) else str  # of a union, the command line has the text

@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from service.cli.main import Context
+from service.cli.networks import network_at, with_network
 from service.cli.options import checked_id, field_names, nested_options, options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig, TrainConfig, explain
 from service.errors import InvalidInput
 from service.home import Home
 from service.runs import new_run_id
-from service.search.sweep import Sweep, SweepFolder, SweepName, as_text, results_table
+from service.search.sweep import Sweep, SweepFolder, SweepName, as_cell, as_text, results_table
 from service.training.preflight import check_training
 
 POLL_SECONDS = 0.5
@@ -53,7 +54,8 @@ def sweep(
     **options: Any,
 ) -> None:
     """Train with every combination of some settings, or with random draws, and compare what comes out."""
-    wanted = _sweep(over, nested_options(TrainConfig, options), trials, draw_seed)
+    chosen = with_network(context, nested_options(TrainConfig, options))
+    wanted = _sweep(context, over, chosen, trials, draw_seed)
     cluster = validated(ClusterConfig, options)
     name = checked_id(SweepName, sweep_id) or new_run_id()
     plan = wanted.plan()
@@ -71,10 +73,16 @@ def sweep(
     )
 
 
-def _sweep(over: tuple[str, ...], base: dict[str, Any], trials: int, seed: int) -> Sweep:
+def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], trials: int, seed: int) -> Sweep:
     """Raises InvalidInput, in one line."""
+    values = dict(map(_parsed, over))
+    if "model" in values:
+        values["model"] = [
+            network_at(context, source, base.get("dataset")) if isinstance(source, str) else source
+            for source in values["model"]
+        ]
     try:
-        return Sweep(base=base, over=dict(map(_parsed, over)), trials=trials, seed=seed)
+        return Sweep(base=base, over=values, trials=trials, seed=seed)
     except ValidationError as error:
         raise explain(error) from None
 
@@ -128,7 +136,7 @@ def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
             for number, result in folder.results().items():
                 if number not in shown:
                     shown.add(number)
-                    changes = "  ".join(f"{field} {value}" for field, value in result.changes.items())
+                    changes = "  ".join(f"{field} {as_cell(value)}" for field, value in result.changes.items())
                     console.print(
                         f"trial {number:>3}   loss {result.train_loss:.4f}   test accuracy {result.test_accuracy:.4f}"
                         f"   {changes}",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
+from service.cli.networks import with_network
 from service.cli.options import in_options, nested_options, options_of, validated
 from service.cli.output import show
 from service.cli.progress import progress
@@ -45,6 +46,7 @@ def train(
     if resume:
         resume_and_report(context, resume, cluster, as_json)
         return
+    chosen = with_network(context, chosen, warm_start)
     try:
         config = from_preset(chosen)
     except InvalidInput as error:

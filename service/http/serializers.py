@@ -24,7 +24,12 @@ def serialize_models(registry: Registry, models: Sequence[ModelVersion], prefix:
 def serialize_model_details(registry: Registry, model: ModelVersion, prefix: str) -> dict[str, Any]:
     """One version with its configuration, history and evaluation."""
     details = {key: model.read_json(key) for key in ("config", "history")}
-    return {**serialize_model(registry, model, prefix), **details, "evaluation": model.read_json("metrics")["test"]}
+    return {
+        **serialize_model(registry, model, prefix),
+        "network": model.network,
+        **details,
+        "evaluation": model.read_json("metrics")["test"],
+    }
 
 
 def _serialize(model: ModelVersion, aliases: list[str], prefix: str) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def _serialize(model: ModelVersion, aliases: list[str], prefix: str) -> dict[str
         "aliases": aliases,
         "created": model.created,
         "dataset": model.dataset,
-        "network": model.network,
+        "network": {key: value for key, value in model.network.items() if key != "description"},
         "class_names": model.class_names,
         "metrics": model.metrics,
         "tags": model.tags,
@@ -51,6 +56,7 @@ def serialize_run(folder: RunFolder) -> dict[str, Any]:
     last epoch.
     """
     config = folder.facts()["config"]
+    network = config["model"] if isinstance(config["model"], str) else config["model"]["name"]
     entries = list(folder.entries())
     epochs = [entry for entry in entries if entry["kind"] == "epoch"]
     rounds = [entry for entry in entries if entry["kind"] == "round"]
@@ -59,8 +65,8 @@ def serialize_run(folder: RunFolder) -> dict[str, Any]:
         "run": folder.name,
         "status": folder.status(),
         "started": folder.started(),
-        "model": config.get("name") or config["model"],
-        "network": config["model"],
+        "model": config.get("name") or network,
+        "network": network,
         "dataset": config["dataset"],
         "epochs_done": len(epochs),
         "epochs": config["epochs"],

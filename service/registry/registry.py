@@ -15,7 +15,8 @@ from typing import Any
 
 from service.errors import Conflict, InvalidInput, NotFound
 from service.files import canonical_json
-from service.model_ref import CHAMPION, NAME, ModelRef
+from service.model_ref import CHAMPION, NAME, ModelRef, is_name
+from service.networks.building import recorded_network
 from service.registry.card import model_card
 from service.registry.draft import Draft
 from service.registry.version import ModelVersion
@@ -102,7 +103,7 @@ class Registry:
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point an alias at a version. Raises NotFound or InvalidInput."""
-        if alias.isdigit() or not _matches(alias):
+        if alias.isdigit() or not is_name(alias):
             raise InvalidInput(f"an alias must match {NAME} and not be a number, got {alias!r}")
         self.get(name, str(version))
         before = self.aliases(name).get(alias)
@@ -205,7 +206,7 @@ class Registry:
             raise Conflict(f"{model.label} can't be deleted: {', '.join(aliases)} stands for it")
 
     def _checked(self, name: str) -> str:
-        if not _matches(name):
+        if not is_name(name):
             raise InvalidInput(f"a model's name must match {NAME}, got {name!r}")
         return name
 
@@ -223,6 +224,7 @@ def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) ->
             "input_shape": draft.network.input_shape,
             "classes": len(draft.class_names),
             "resize": draft.config["resize"],
+            **recorded_network(draft.network),
         },
         "metrics": {
             "train_loss": draft.metrics["train_loss"],
@@ -240,10 +242,6 @@ def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) ->
             for file, content in sorted(files.items())
         },
     }
-
-
-def _matches(name: str) -> bool:
-    return re.fullmatch(NAME.strip("^$"), name) is not None
 
 
 def _is_number(version: str) -> bool:

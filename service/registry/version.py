@@ -12,6 +12,8 @@ from ops import zoo
 from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, NotFound
+from service.networks import Description
+from service.networks.building import build
 from service.registry.exports.weights import from_tensors
 from service.storage import Storage
 
@@ -26,7 +28,8 @@ class ModelVersion:
         created: When it was published (ISO 8601, UTC).
         dataset: What it was trained on.
         class_names: Of its classes, in order.
-        network: How to build it (name, input shape, classes, resize).
+        network: How to build it (name, input shape, classes, resize, description and its digest; the last two are
+            missing in versions of before, which hold a network of the zoo).
         metrics: The few figures that lists show.
         lineage: Run, data, digest of the parameters, versions of the code.
         tags: Words to find it by.
@@ -62,9 +65,10 @@ class ModelVersion:
 
     def build_network(self) -> Network:
         """The network that the parameters belong to."""
-        described = self.network
-        shape = tuple(described["input_shape"])
-        return zoo.network(described["name"], shape, described["classes"], resize=described["resize"])
+        facts, shape = self.network, tuple(self.network["input_shape"])
+        if "description" in facts:
+            return build(Description.of(facts["description"]), shape, facts["classes"])
+        return zoo.network(facts["name"], shape, facts["classes"], resize=facts["resize"])
 
     def parameters(self) -> Floats:
         """The parameters as one vector (size,) float32. Raises DataError where the file is not the published one."""

@@ -15,6 +15,8 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.data import DatasetInfo
+from service.networks import Description
+from service.networks.building import build
 from service.rounds.plan import Plan, plan_for
 from service.rounds.split import Split
 from service.rounds.strategies import Strategy, strategy_for
@@ -67,7 +69,10 @@ class Job:
 @lru_cache(maxsize=8)
 def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     """The configured network for images of this data set. Raises OpsError where they don't fit it."""
-    return zoo.network(config.model, (1, *data.image_shape), data.classes, resize=config.resize)
+    shape = (1, *data.image_shape)
+    if isinstance(config.model, Description):
+        return build(config.model, shape, data.classes, resize=config.resize)
+    return zoo.network(config.model, shape, data.classes, resize=config.resize)
 
 
 def step_config_for(config: TrainConfig) -> StepConfig:

@@ -7,8 +7,9 @@ from ops.engines.fingerprint import Fingerprint
 from service.data import describe
 from service.errors import RunError
 from service.home import Home
+from service.networks.building import recorded_network
 from service.rounds.executor import Executor
-from service.rounds.job import Job
+from service.rounds.job import Job, network_for
 from service.runs import RunFolder
 from service.training.disk import explained_disk_errors
 from service.training.loop import Trained, Watch, run_to_end
@@ -48,13 +49,19 @@ def reopen_run(home: Home, executor: Executor, folder: RunFolder) -> Job:
 
 
 def recorded_job(home: Home, folder: RunFolder) -> Job:
-    """The job of a run, as its folder has it. Raises RunError where the data changed since."""
+    """The job of a run, as its folder has it. Raises RunError where the data or the network changed since."""
     facts, config = folder.facts(), folder.config()
     data = describe(home.store(config.dataset))
+    network = facts.get("network")  # runs of before have none
     if data.digest != facts["data"]["digest"]:
         raise RunError(
             f"run {folder.name} was trained on data {facts['data']['digest'][:12]}, "
             f"but {data.path} now holds {data.digest[:12]}"
+        )
+    if network and network != recorded_network(network_for(config, data)):
+        raise RunError(
+            f"run {folder.name} was begun with a network {config.network_name} that is another one by now: "
+            "the code of the package has changed since"
         )
     fingerprint = Fingerprint(**facts["fingerprint"]) if "fingerprint" in facts else None
     return Job(config, data, Choice(**facts["engine"]), fingerprint)

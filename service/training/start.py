@@ -8,6 +8,7 @@ from service import __version__
 from service.config import TrainConfig
 from service.data import describe
 from service.home import Home
+from service.networks.building import recorded_network
 from service.rounds.executor import Executor
 from service.rounds.job import Job, network_for, step_config_for
 from service.runs import RunFolder
@@ -67,6 +68,7 @@ def create_run(
         **asdict(warm_start),
         start_digest=start.state.digest if start else "",
         data={**asdict(data), "path": str(data.path)},
+        network=recorded_network(network),
         engine=asdict(job.choice),
         fingerprint=asdict(fingerprint),
         versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},

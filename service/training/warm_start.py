@@ -47,6 +47,12 @@ class WarmStart:
 FRESH = WarmStart()
 
 
+def is_weights_file(init: str) -> bool:
+    """Whether `--init` names a file rather than a model."""
+    path = Path(init).expanduser()
+    return path.is_file() or bool(path.suffix)
+
+
 def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     run, _, number = fork.partition(":")
     parent = RunFolder.open(home.runs, run)
@@ -67,7 +73,7 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
 
 def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
     path = Path(init).expanduser()
-    if path.is_file() or path.suffix:
+    if is_weights_file(init):
         if path.suffix in (".pt", ".pth", ".pkl", ".bin"):
             raise DataError(
                 f"{path} may hold a pickle, which is never opened: convert it where it comes from with "

@@ -63,7 +63,7 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
         "run": folder.name,
         "started": folder.started(),
         "status": folder.status(),
-        "model": config.model,
+        "model": config.network_name,
         "epochs_done": len(epochs),
         "epochs": config.epochs,
         "train_loss": last.get("train_loss"),

@@ -18,12 +18,19 @@ class File(ResponseModel):
 
 
 class Network(ResponseModel):
-    """How to build the network."""
+    """How to build the network.
+
+    Attributes:
+        digest: The SHA-256 of its description; versions of before have none.
+        description: Its initializer and its layers; only where one version is shown.
+    """
 
     name: str
     input_shape: list[int]
     classes: int = Field(ge=1)
     resize: int = Field(ge=0)
+    digest: str = ""
+    description: dict[str, Any] = Field(default_factory=dict)
 
 
 class Version(ResponseModel):

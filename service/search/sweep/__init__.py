@@ -3,7 +3,7 @@
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Parallel, Range, Sweep, SweepName, Trial
-from service.search.sweep.table import as_text, results_table
+from service.search.sweep.table import as_cell, as_text, results_table
 from service.search.sweep.trial import run_trial
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SweepFolder",
     "SweepName",
     "Trial",
+    "as_cell",
     "as_text",
     "results_table",
     "run_trial",

@@ -16,7 +16,7 @@ def results_table(results: Iterable[Result]) -> list[dict[str, Any]]:
     return [
         {
             "trial": result.trial,
-            **{name: _shown(value) for name, value in result.changes.items()},
+            **{name: as_cell(value) for name, value in result.changes.items()},
             "train loss": round(result.train_loss, 4),
             "train accuracy": round(result.train_accuracy, 4),
             **({"validation accuracy": _rounded(result.validation_accuracy)} if held_out else {}),
@@ -41,9 +41,12 @@ def _rounded(accuracy: float | None) -> float | str:
     return "" if accuracy is None else round(accuracy, 4)
 
 
-def _shown(value: Any) -> Any:
+def as_cell(value: Any) -> Any:
+    """A value that was tried, as a table shows it; of a network's description, its name."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
+    if isinstance(value, dict) and "layers" in value:
+        return value["name"]
     if isinstance(value, dict):
         return ", ".join(f"{name} {inner}" for name, inner in value.items())
     return value

@@ -33,7 +33,7 @@ WRONG = {
     "rate not a number": (["train", "--lr", "nan"], "--lr must be a finite number", 2),
     "momentum of one": (["train", "--momentum", "1"], "--momentum must be less than or equal to 0.999", 2),
     "no shards": (["train", "--shards", "0"], "--shards must be greater than or equal to 1", 2),
-    "unknown model": (["train", "--model", "resnet"], "'resnet' is not one of", 2),
+    "unknown model": (["train", "--model", "resnet"], "--model must be 'lenet', 'lenet-relu', ", 2),
     "bad name": (["train", "--name", "../x"], "--name must match pattern", 2),
     "bad scheduler": (["train", "--scheduler", "nowhere"], "--scheduler must match pattern", 2),
     "resume with options": (["train", "--resume", "x", "--epochs", "3"], "leave out --epochs", 2),

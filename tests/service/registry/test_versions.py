@@ -13,6 +13,7 @@ from safetensors.numpy import load, save
 
 from ops import zoo
 from service.errors import DataError, InvalidInput, NotFound
+from service.files import canonical_json
 from service.registry import Draft, ModelVersion
 from service.registry.card import model_card
 from service.registry.draft import first_kernels
@@ -31,6 +32,11 @@ TEST = {
     "calibration_error": 0.03125,
     "classes": CLASSES,
     "confusion": [[1, 2], [3, 4]],
+}
+MLP = {
+    "name": "mlp",
+    "initializer": "he",
+    "layers": ["flatten", {"dense": {"units": 256}}, "relu", {"dense": {"units": 10}}],
 }
 VALIDATION = {"examples": 5000, "loss": 0.375, "accuracy": 0.8125}
 
@@ -191,7 +197,14 @@ def test_the_manifest_says_what_lists_and_whoever_rebuilds_a_model_need(
         "version": 1,
         "dataset": "clothes",
         "class_names": ["shirt", "shoe"],
-        "network": {"name": "mlp", "input_shape": [1, 28, 28], "classes": 2, "resize": 0},
+        "network": {
+            "name": "mlp",
+            "input_shape": [1, 28, 28],
+            "classes": 2,
+            "resize": 0,
+            "digest": sha256(canonical_json(MLP).encode()).hexdigest(),
+            "description": MLP,
+        },
         "metrics": {"train_loss": 0.5, "train_accuracy": 0.75, "test_loss": 0.25, "test_accuracy": 0.875, **held},
         "preparation": {"fit": "pad"},
         "statistics": {"mean": [1, 2]},

@@ -1,0 +1,52 @@
+"""`--model` on the command line: a name of the zoo, a file or a function becomes what a configuration takes."""
+
+from typing import Any
+
+from service.cli.main import Context
+from service.config import TrainConfig
+from service.data import describe
+from service.data.catalog import KNOWN
+from service.errors import DataError
+from service.networks import Description
+from service.networks.sources import network_from
+from service.registry import ModelRef, Registry
+from service.runs import RunFolder
+from service.training.warm_start import WarmStart, is_weights_file
+
+
+def with_network(context: Context, chosen: dict[str, Any], start: WarmStart | None = None) -> dict[str, Any]:
+    """What was chosen on the command line, with the network itself for whatever `--model` names.
+
+    Where no network is named, a run that starts from another run or from a model takes over the network of that.
+    Raises InvalidInput for a file or a function that can't be taken; NotFound for a run or a model that isn't there.
+    """
+    if "model" in chosen:
+        return {**chosen, "model": network_at(context, str(chosen["model"]), chosen.get("dataset"))}
+    inherited = _inherited(context, start) if start else None
+    return {**chosen, "model": inherited} if inherited else chosen
+
+
+def network_at(context: Context, source: str, dataset: str | None = None) -> Any:
+    """The network that `--model SOURCE` means, as a configuration takes it. Raises InvalidInput."""
+
+    def examples() -> tuple[tuple[int, ...], int]:
+        name = dataset or TrainConfig().dataset
+        try:
+            data = describe(context.home.store(name))
+        except DataError:
+            if name not in KNOWN:
+                raise
+            data = context.pipelines.ingest(context.home, name, None)
+        return (1, *data.image_shape), data.classes
+
+    found = network_from(source, examples)
+    return found.data if isinstance(found, Description) else found
+
+
+def _inherited(context: Context, start: WarmStart) -> Any:
+    if start.fork:
+        network = RunFolder.open(context.home.runs, start.fork.partition(":")[0]).config().model
+        return network.data if isinstance(network, Description) else network
+    if start.init and not is_weights_file(start.init):
+        return Registry(context.home.models).find(ModelRef.parse(start.init)).read_json("config").get("model")
+    return None

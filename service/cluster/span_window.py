@@ -78,7 +78,7 @@ class SpanWindow(Waiter):
         super().__init__(cluster, pool, quarantine, job.fingerprint)
         self.patience_s = patience_s
         self._job = job
-        self._threads = max(num_threads(job, cluster.workers), 1)
+        self._threads = 0
         self._schedule = schedule
         self._start = SpanStart(state, first, schedule.copy())
         self._submitter = TaskSubmitter(cluster, pool, run_tag)
@@ -117,7 +117,9 @@ class SpanWindow(Waiter):
         """Submit spans up to the limit. False when nothing is in flight."""
         with self._scheduler_needed():
             self._refresh_pool()
-            suits = num_threads(self._job, self._cluster.workers) == self._threads
+            threads = num_threads(self._job, self._cluster.workers)
+            self._threads = self._threads or max(threads, 1)
+            suits = threads == self._threads
             while len(self._spans) < AHEAD and self._submitted < CHAIN_SPANS and (suits or not self._submitted):
                 self._submit()
         return bool(self._spans)

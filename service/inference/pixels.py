@@ -76,12 +76,16 @@ def _rows(value: Any, shape: tuple[int, int], limit: int) -> list[Any]:
         raise InvalidInput(f"pixels must be rows of numbers for one image, or a list of such images; {expected}")
     if not 1 <= len(images) <= limit:
         raise InvalidInput(f"pixels may hold 1 to {limit} images, got {len(images)}")
-    if not all(isinstance(image, list) and len(image) == shape[0] for image in images):
+    if not _are_lists_of(shape[0], images):
         raise InvalidInput(expected)
     rows = list(chain.from_iterable(images))
-    if not all(isinstance(row, list) and len(row) == shape[1] for row in rows):
+    if not _are_lists_of(shape[1], rows):
         raise InvalidInput(expected)
     return rows
+
+
+def _are_lists_of(length: int, values: list[Any]) -> bool:
+    return set(map(type, values)) == {list} and set(map(len, values)) == {length}
 
 
 def _to_bytes(rows: list[Any], scale: float) -> NDArray[np.uint8]:

@@ -21,8 +21,9 @@ class ForwardedPrefixMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            prefix = _forwarded_prefix(scope) or self._prefix
-            scope = {**scope, "prefix": prefix, "path": _without(prefix, scope["path"]) if prefix else scope["path"]}
+            scope["prefix"] = _forwarded_prefix(scope) or self._prefix
+            if scope["prefix"]:
+                scope["path"] = _without(scope["prefix"], scope["path"])
         await self._app(scope, receive, send)
 
 

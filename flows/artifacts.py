@@ -4,6 +4,7 @@ An artifact is made once and then renewed in place, so that a run's page has one
 """
 
 import json
+from collections.abc import Mapping
 from time import monotonic
 from uuid import UUID
 
@@ -17,21 +18,23 @@ from flows.settings import least_seconds
 from service.rounds.plan import Plan
 from service.runs import Entry
 from service.search.sweep import Result, results_table
+from service.training.epoch_scores import EpochScores
 from service.training.report import markdown_curve
 
 
 class TrainingView:
     """Follows a run: a progress bar, a table with a line for each epoch, the curve so far, and a log.
 
-    plan: the run's. before: its epochs so far, where it is continued.
+    plan: the run's. before: its epochs so far, where it is continued. scores: the figures of those evaluated so far.
     """
 
-    def __init__(self, run: str, plan: Plan, before: list[Entry]) -> None:
+    def __init__(self, run: str, plan: Plan, before: list[Entry], scores: Mapping[int, EpochScores]) -> None:
         self._key = f"run-{run}"
         self._plan = plan
         self._ids = _artifacts_here() if before else {}
         self._shown: dict[str, float] = {}
         self._epochs = list(before)
+        self._scores = dict(scores)
         self._log = get_run_logger()
         self._least_s = least_seconds()
 
@@ -51,6 +54,9 @@ class TrainingView:
                 entry["train_accuracy"],
                 entry["examples_per_s"],
             )
+            self._show_epochs()
+        elif kind == "evaluation":
+            self._scores[entry["epoch"]] = EpochScores.from_entry(entry)
             self._show_epochs()
         elif kind == "disturbed":
             self._log.warning("%s: going on from round %d", entry["why"], entry["round"])
@@ -72,23 +78,28 @@ class TrainingView:
     def _show_epochs(self, *, last: bool = False) -> None:
         if not self._due("epochs", last):
             return
-        table = [
-            {
-                "epoch": entry["epoch"] + 1,
-                "train loss": round(entry["train_loss"], 4),
-                "train accuracy": round(entry["train_accuracy"], 4),
-                "examples/s": round(entry["examples_per_s"]),
-            }
-            for entry in self._epochs
-        ]
+        table = [self._row(entry) for entry in self._epochs]
+        drawn = markdown_curve(self._epochs, self._scores)
         epochs, curve = f"{self._key}-epochs", f"{self._key}-curve"
         if epochs in self._ids and curve in self._ids:
             _renew(self._ids[epochs], json.dumps(table))
-            _renew(self._ids[curve], markdown_curve(self._epochs))
+            _renew(self._ids[curve], drawn)
         else:
             self._keep(epochs, create_table_artifact(table, key=epochs, description="Epoch by epoch"))
-            drawn = markdown_curve(self._epochs)
             self._keep(curve, create_markdown_artifact(drawn, key=curve, description="The curve so far"))
+
+    def _row(self, entry: Entry) -> dict[str, float | None]:
+        """A line of the table. All have the same columns; a figure that isn't there yet is None."""
+        scores = self._scores.get(entry["epoch"])
+        found = {"validation": scores.validation if scores else None, "test": scores.test if scores else None}
+        columns = [name for name in found if any(getattr(scores, name) for scores in self._scores.values())]
+        return {
+            "epoch": entry["epoch"] + 1,
+            "train loss": round(entry["train_loss"], 4),
+            "train accuracy": round(entry["train_accuracy"], 4),
+            **{f"{name} accuracy": round(score.accuracy, 4) if (score := found[name]) else None for name in columns},
+            "examples/s": round(entry["examples_per_s"]),
+        }
 
     def _due(self, what: str, last: bool) -> bool:
         if not last and monotonic() - self._shown.get(what, -self._least_s) < self._least_s:

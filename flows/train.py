@@ -16,8 +16,8 @@ from service.registry import Registry
 from service.rounds.job import releases_gil
 from service.rounds.plan import plan_for
 from service.runs import RunFolder
-from service.training.evaluate import evaluate_run
-from service.training.history import epochs_of
+from service.training.evaluate import evaluate_trained
+from service.training.history import epochs_of, scores_of
 from service.training.publish import Published, publish_run
 from service.training.report import markdown_report
 from service.training.resume import resume_run
@@ -58,15 +58,16 @@ def train_flow(
     chosen = RunFolder.open(home.runs, run).config() if resume else config
     begun = resume or continues(home.runs, run, chosen)
     data = task(ingest)(home, dataset=chosen.dataset, progress=get_run_logger().info)
-    before = epochs_of(RunFolder.open(home.runs, run)) if begun else []
-    view = TrainingView(run, plan_for(chosen, data.train), before)
+    folder = RunFolder(home.runs / run)
+    before, scores = (epochs_of(folder), scores_of(folder)) if begun else ([], {})
+    view = TrainingView(run, plan_for(chosen, data.train), before, scores)
     with worker_logs(), open_executor(cluster, prefers_threads=partial(releases_gil, chosen, data)) as executor:
         if begun:
             trained = task(resume_run)(home, executor, run, view)
         else:
             trained = task(start_run)(home, executor, run, chosen, view, WarmStart(fork, init))
-        evaluations = task(evaluate_run)(home, executor, run)
+        evaluations = task(evaluate_trained)(home, executor, trained)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))
-    show_report(run, markdown_report(model, evaluations[max(evaluations)], gallery_url()))
+    show_report(run, markdown_report(model, evaluations[trained.epoch], gallery_url()))
     return published

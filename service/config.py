@@ -188,6 +188,15 @@ class TrainConfig(_Frozen):
         15,
         "Which are kept out: stratified, of every class the same share, drawn by the seed; or the last ones.",
     )
+    evaluate: Literal["auto", "epochs", "end"] = option(
+        "auto", 16, "When to evaluate: after each epoch, while the next ones train, or at the end; auto: as needed."
+    )
+    keep: Literal["last", "best"] = option(
+        "last", 17, "Which epoch to publish: the last one, or the best one on the examples held out."
+    )
+    patience: int = option(
+        0, 18, "Stop when so many epochs in a row were no better on the examples held out; 0: never.", ge=0, le=10_000
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -195,6 +204,18 @@ class TrainConfig(_Frozen):
         """Lay what is given over the preset of its network."""
         network = given.get("model") if isinstance(given, dict) else None
         return overlaid(PRESETS.get(network, {}), given) if isinstance(network, str) else given
+
+    @property
+    def chooses_by_validation(self) -> bool:
+        """Whether the run's end, or the epoch that is published, depends on the examples that are held out."""
+        return self.keep == "best" or self.patience > 0
+
+    @property
+    def evaluates_epochs(self) -> bool:
+        """Whether epochs are evaluated while the run trains."""
+        if self.evaluate == "auto":
+            return self.holdout > 0
+        return self.evaluate == "epochs" or self.chooses_by_validation
 
     @property
     def published_name(self) -> str:

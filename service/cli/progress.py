@@ -14,6 +14,7 @@ from service.home import Home
 from service.rounds.plan import Plan, plan_for
 from service.runs import Entry, RunFolder
 from service.runs.log import tail
+from service.training.epoch_scores import EpochScores
 
 POLL_SECONDS = 0.1
 
@@ -52,7 +53,9 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
                 done = plan.share_after(entry["epoch"], entry["last"])
                 bar.update(task, total=1.0, completed=done, description=doing)
             elif entry["kind"] == "epoch":
-                console.print(_epoch_line(entry), highlight=False)
+                console.print(_epoch_line(entry), highlight=False, soft_wrap=True)
+            elif entry["kind"] == "evaluation":
+                console.print(_evaluation_line(entry), highlight=False, soft_wrap=True)
             elif entry["kind"] == "disturbed":
                 console.print(f"round {entry['round']}: {entry['why']}", highlight=False, soft_wrap=True)
             elif entry["kind"] == "end":
@@ -64,6 +67,13 @@ def _epoch_line(entry: Entry) -> str:
         f"epoch {entry['epoch'] + 1:>3}   loss {entry['train_loss']:.4f}   accuracy {entry['train_accuracy']:.4f}"
         f"   {entry['examples_per_s']:>9,.0f} examples/s"
     )
+
+
+def _evaluation_line(entry: Entry) -> str:
+    scores = EpochScores.from_entry(entry)
+    shown = {"validation": scores.validation, "test": scores.test}
+    figures = (f"{name} accuracy {s.accuracy:.4f} (loss {s.loss:.4f})" for name, s in shown.items() if s)
+    return f"epoch {entry['epoch'] + 1:>3}   {'   '.join(figures)}"
 
 
 def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:

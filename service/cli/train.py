@@ -97,8 +97,10 @@ def _flags(chosen: dict[str, Any]) -> list[str]:
 def _as_text(published: Published) -> str:
     held = published.validation_accuracy
     validation = "" if held is None else f"   validation accuracy {held:.4f}"
+    best = f", the best epoch, number {published.best_epoch}" if published.best_epoch else ""
+    stopped = f", stopped after epoch {published.epochs}" if published.epochs else ""
     return (
-        f"\n{published.model} version {published.version}\n"
+        f"\n{published.model} version {published.version}{best}{stopped}\n"
         f"  train loss {published.train_loss:.4f}   train accuracy {published.train_accuracy:.4f}"
         f"{validation}   test accuracy {published.test_accuracy:.4f}\n"
         f"  {published.examples_per_s:,.0f} examples/s in {published.wall_s:.1f} s, "

@@ -68,9 +68,13 @@ class PendingCalls(Waiter, Generic[Result]):
             while self._calls:
                 self._wait_for_one()
         finally:
-            pending = [group for tasks in self._calls.values() for group in tasks.groups]
-            self._calls.clear()
-            self._cluster.cancel(pending)
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Withdraw the calls that are in flight."""
+        pending = [group for tasks in self._calls.values() for group in tasks.groups]
+        self._calls.clear()
+        self._cluster.cancel(pending)
 
     @property
     def num_tasks(self) -> int:
@@ -81,7 +85,7 @@ class PendingCalls(Waiter, Generic[Result]):
         with self._scheduler_needed():
             self._refresh_pool()
             for number, values in enumerate(self._arguments):
-                if number not in self.returned:
+                if number not in self.returned and number not in self._calls:
                     tasks = SubmittedTasks(self._run_tag, self._pool.restricted_to)
                     name = f"call-{self._submitter.next_tag()}"
                     call = (self._guard, self._function, *values)
@@ -101,6 +105,9 @@ class PendingCalls(Waiter, Generic[Result]):
             waited_s = monotonic() - began
             if waited_s > LEAST_PATIENCE_SECONDS and glances % round(1 / POLL_SECONDS) == 0:
                 self._raise_if_blocked(overdue=waited_s > self.patience_s)
+        self._take(done)
+
+    def _take(self, done: list[int]) -> None:
         for number in done:
             (self.returned[number],) = self._results_of(self._calls[number])
             self._cluster.cancel(self._calls.pop(number).groups)
@@ -111,6 +118,9 @@ class PendingCalls(Waiter, Generic[Result]):
     def _go_on_without_departed(self) -> None:
         """Dask makes the calls of a worker that left again elsewhere; fetches may still be reading from that worker."""
         self._cluster.membership.departures()
+        self._fetch_again()
+
+    def _fetch_again(self) -> None:
         with self._scheduler_needed():
             if not self._cluster.workers:
                 raise self._lost("the last worker left")

@@ -17,6 +17,7 @@ from ops.engines import Choice
 from ops.engines.fingerprint import Fingerprint
 from ops.network import Network
 from ops.step_config import StepConfig
+from service.cluster.background_calls import BackgroundCalls
 from service.cluster.calls import PendingCalls
 from service.cluster.connection import LOST, Cluster
 from service.cluster.engine_choice import WorkerReport, agreed_choice, ask_for_reports
@@ -130,6 +131,10 @@ class DaskExecutor:
                 self._quarantine.add(lost.blocking)
                 self.cluster.recover(reconnect=lost.reconnect, besides=self._quarantine.excluded)
         return [calls.returned[number] for number in range(len(arguments))]
+
+    def begin(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> BackgroundCalls[Result]:
+        """Call a pure function once for each tuple of arguments, beside the rounds. See `Executor`."""
+        return BackgroundCalls(self.cluster, function, arguments, self._quarantine, self._guard)
 
     def _watched(
         self,

@@ -80,7 +80,9 @@ class WorkerPool:
         return before not in ([], self._eligible)
 
     def placement(self, keys: list[str]) -> dict[str, Any]:
-        """Where some tasks are to be computed; see `place`."""
+        """Where some tasks are to be computed; see `place`. Those of no job take no others' results: Dask decides."""
+        if self._job is None and not self._is_restricted:
+            return {}
         return place(keys, self._eligible, restricted=self._is_restricted)
 
     def _forget_departed(self, workers: Iterable[str]) -> None:

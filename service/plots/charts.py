@@ -18,9 +18,9 @@ def loss_chart(epochs: Epochs) -> Chart:
 
 
 def accuracy_chart(epochs: Epochs) -> Chart:
-    """The train accuracy and the test accuracy over the epochs, from 0 to 1."""
-    train = _line(epochs, "train_accuracy", "train accuracy")
-    return chart_of([train, _line(epochs, "test_accuracy", "test accuracy")], y_max=1.0)
+    """The accuracies over the epochs, from 0 to 1: train, test, and validation where examples are held out."""
+    names = ("train", "test", "validation")
+    return chart_of([_line(epochs, f"{name}_accuracy", f"{name} accuracy") for name in names], y_max=1.0)
 
 
 def _line(epochs: Epochs, key: str, name: str) -> Line:

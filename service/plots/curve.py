@@ -1,4 +1,4 @@
-"""The training curve: train loss, train accuracy and test accuracy over the epochs."""
+"""The training curve: the train loss and all accuracies over the epochs."""
 
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -6,18 +6,18 @@ from typing import Any, BinaryIO
 from matplotlib.ticker import MaxNLocator
 
 from ops.charts import Chart
-from ops.palette import FAINT, INDIGO, INK, MADDER, OCHRE
+from ops.palette import FAINT, INDIGO, INK, MADDER, MOSS, OCHRE
 from service.plots.charts import Epochs, accuracy_chart, loss_chart
 from service.plots.style import new_figure, plain, save
 
 
 def curve_picture(history: Epochs, target: Path | BinaryIO) -> None:
-    """Draw a run's epochs; each has `epoch` (from 1), `train_loss`, `train_accuracy`, and maybe `test_accuracy`."""
+    """Draw a run's epochs; each has `epoch` (from 1), `train_loss`, `train_accuracy`, and maybe others."""
     figure = new_figure(7.2, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1))
     loss, accuracy = loss_chart(history), accuracy_chart(history)
     _draw(left, loss, "loss", (MADDER,), "{:.3f}")
-    _draw(right, accuracy, "accuracy", (INDIGO, OCHRE), "{:.1%}")
+    _draw(right, accuracy, "accuracy", (INDIGO, OCHRE, MOSS), "{:.1%}")
     if len(accuracy.lines) > 1:
         right.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
     save(figure, target)

@@ -17,6 +17,7 @@ from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
 
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class ClusterEvent:
     round: int
     tasks: int
     is_failure: bool = True
+
+
+class BackgroundCalls(Protocol[Result_co]):
+    """Calls of a pure function that are made while rounds are computed."""
+
+    def poll(self) -> Sequence[Result_co] | None:
+        """What the calls returned, in order, once all have; None until then. Calls that were lost are made again.
+
+        Never waits. What a call raises comes through as it is.
+        """
+
+    def cancel(self) -> None:
+        """Withdraw the calls."""
 
 
 class Executor(Protocol):
@@ -91,3 +105,6 @@ class Executor(Protocol):
 
         A call whose worker dies is made again by another, as a round's tasks are.
         """
+
+    def begin(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> BackgroundCalls[Result]:
+        """Call a pure function once for each tuple of arguments, beside the rounds that are computed meanwhile."""

@@ -153,6 +153,11 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
     averaging = config.averaging
     if config.holdout >= examples:
         raise InvalidInput(f"holdout must be less than the number of examples, {examples}, got {config.holdout}")
+    if config.chooses_by_validation and not config.holdout:
+        raise InvalidInput(
+            f"holdout must be at least 1, got 0: {'keep best' if config.keep == 'best' else 'patience'} compares "
+            "epochs on training examples that are held out"
+        )
     examples -= config.holdout
     if averaging.shards > examples:
         raise InvalidInput(f"shards must be at most the number of examples, {examples}, got {averaging.shards}")

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ops.engines import Choice, choose
 from ops.engines.fingerprint import Fingerprint, fingerprint_of
@@ -59,6 +60,30 @@ class SerialExecutor:
     def map(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
         """Call the function for each tuple of arguments, one after another."""
         return [function(*given) for given in arguments]
+
+    def begin(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> "SerialCalls[Result]":
+        """Calls that are made when their results are first looked for."""
+        return SerialCalls(function, arguments)
+
+
+@dataclass(frozen=True)
+class SerialCalls(Generic[Result]):
+    """Calls that this process makes itself. See `service.rounds.executor.BackgroundCalls`.
+
+    Attributes:
+        function: a pure function.
+        arguments: for each call.
+    """
+
+    function: Callable[..., Result]
+    arguments: Sequence[tuple[Any, ...]]
+
+    def poll(self) -> list[Result]:
+        """Make the calls."""
+        return [self.function(*given) for given in self.arguments]
+
+    def cancel(self) -> None:
+        """There is nothing to withdraw."""
 
 
 def run_round(

@@ -1,15 +1,18 @@
 """What a run's log says so far, and what a training adds to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from time import time
 from typing import Any
 
+from service.config import TrainConfig
 from service.errors import RunError
 from service.rounds.plan import Round
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RoundLog, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
 from service.runs.logged_rounds import logged_dispersions
+from service.training.early_stopping import best_epoch
+from service.training.epoch_scores import EpochScores
 
 
 class RunHistory:
@@ -17,21 +20,25 @@ class RunHistory:
 
     Attributes:
         log: the log, open for appending.
+        scores: the figures of the epochs that were evaluated while the run trained.
         is_finished: whether the log's last line says that the run came to its end.
     """
 
     def __init__(self, folder: RunFolder, log: RoundLog) -> None:
         """Read what the log says so far. Raises RunError where it is damaged."""
         self.log = log
+        self.scores: dict[int, EpochScores] = {}
         self.is_finished = False
         self._folder = folder
         self._rounds: dict[int, Entry] = {}
-        self._epochs: set[int] = set()
+        self._epochs: dict[int, Entry] = {}
         for entry in folder.entries():
             if entry["kind"] == "round":
                 self._rounds[entry["round"]] = entry
             elif entry["kind"] == "epoch":
-                self._epochs.add(entry["epoch"])
+                self._epochs[entry["epoch"]] = entry
+            elif entry["kind"] == "evaluation":
+                self.scores[entry["epoch"]] = EpochScores.from_entry(entry)
             self.is_finished = entry["kind"] == "end" and entry["outcome"] == "finished"
         self._began = time()
 
@@ -40,17 +47,46 @@ class RunHistory:
         """How many rounds the log has."""
         return len(self._rounds)
 
-    def newest_checkpoint(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole and agrees with the log."""
+    @property
+    def num_epochs(self) -> int:
+        """How many epochs the log has."""
+        return len(self._epochs)
+
+    def unmeasured(self) -> list[tuple[int, int]]:
+        """The epochs without figures, each with how many rounds were done by its end."""
+        return [(epoch, entry["rounds_done"]) for epoch, entry in self._epochs.items() if epoch not in self.scores]
+
+    def checkpoint_to_continue(self, config: TrainConfig) -> Checkpoint | None:
+        """The newest checkpoint that is whole and agrees with the log.
+
+        Where a state is needed whose own checkpoint is lost, it is one before that, so that it is computed again: the
+        best epoch's, if that is to be published, and those of epochs that have yet to be compared.
+        """
+        needed = [rounds_done for _, rounds_done in self.unmeasured()] if config.chooses_by_validation else []
+        if self.is_finished and config.keep == "best":
+            needed.append(self.published_epoch(config)["rounds_done"])
+        lost = [rounds_done for rounds_done in needed if self._checkpoint(rounds_done) is None]
         for number in checkpoints.numbers(self._folder.checkpoints):
-            try:
-                checkpoint = checkpoints.read(self._folder.checkpoints / str(number))
-            except RunError:
-                continue
-            logged = self._rounds.get(checkpoint.round.number)
-            if logged and logged["digest"] == checkpoint.state.digest:
+            if number < min(lost, default=number + 1) and (checkpoint := self._checkpoint(number)):
                 return checkpoint
         return None
+
+    def published_epoch(self, config: TrainConfig) -> Entry:
+        """See `published_epoch`."""
+        return _published_epoch(config, self._epochs, self.scores)
+
+    def digest_after(self, epoch: Entry) -> str:
+        """The digest of the parameters after an epoch."""
+        return str(self._rounds[epoch["rounds_done"] - 1]["digest"])
+
+    def _checkpoint(self, number: int) -> Checkpoint | None:
+        """A checkpoint, if it is whole and agrees with the log."""
+        try:
+            checkpoint = checkpoints.read(self._folder.checkpoints / str(number))
+        except RunError:
+            return None
+        logged = self._rounds.get(checkpoint.round.number)
+        return checkpoint if logged and logged["digest"] == checkpoint.state.digest else None
 
     def dispersions(self) -> dict[int, float]:
         """The measured dispersion of each round whose shards were apart, by the round's number."""
@@ -81,8 +117,7 @@ class RunHistory:
         rounds = [entry for entry in self._rounds.values() if entry["epoch"] == last.epoch]
         examples = sum(entry["examples"] for entry in rounds)
         wall_s = self._seconds_of(last.epoch)
-        self._epochs.add(last.epoch)
-        yield self.log.append(
+        self._epochs[last.epoch] = self.log.append(
             "epoch",
             sync=sync,
             epoch=last.epoch,
@@ -93,6 +128,12 @@ class RunHistory:
             wall_s=wall_s,
             rounds_done=last.number + 1,
         )
+        yield self._epochs[last.epoch]
+
+    def add_evaluation(self, epoch: int, scores: EpochScores) -> Entry:
+        """Log the figures of an epoch that is logged already."""
+        self.scores[epoch] = scores
+        return self.log.append("evaluation", epoch=epoch, **scores.to_values())
 
     def _seconds_of(self, epoch: int) -> float:
         """From the last step before an epoch, or the start of this process's work on the run, to its last step."""
@@ -108,11 +149,38 @@ def epochs_of(folder: RunFolder) -> list[Entry]:
     return [entry for entry in folder.entries() if entry["kind"] == "epoch"]
 
 
+def scores_of(folder: RunFolder) -> dict[int, EpochScores]:
+    """The figures of the epochs that were evaluated while the run trained, by epoch."""
+    return {e["epoch"]: EpochScores.from_entry(e) for e in folder.entries() if e["kind"] == "evaluation"}
+
+
 def final_checkpoint(folder: RunFolder) -> Checkpoint:
     """The checkpoint that a finished run ended with. Raises RunError where it isn't finished, or it is damaged."""
     if folder.status() != "finished":
         raise RunError(f"run {folder.name} is not finished: it is {folder.status()}")
     return checkpoints.read(folder.checkpoints / str(checkpoints.numbers(folder.checkpoints)[0]))
+
+
+def published_epoch(folder: RunFolder) -> Entry:
+    """The epoch of a run that is published: the last one, or the best. Raises RunError where none can be."""
+    epochs = {entry["epoch"]: entry for entry in epochs_of(folder)}
+    return _published_epoch(folder.config(), epochs, scores_of(folder))
+
+
+def published_checkpoint(folder: RunFolder) -> Checkpoint:
+    """The checkpoint of a finished run that is published. Raises RunError where it isn't finished, or it is damaged."""
+    last = final_checkpoint(folder)
+    rounds_done = published_epoch(folder)["rounds_done"]
+    if last.round.number + 1 == rounds_done:
+        return last
+    return checkpoints.read(folder.checkpoints / str(rounds_done))
+
+
+def _published_epoch(config: TrainConfig, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> Entry:
+    epoch = best_epoch(scores) if config.keep == "best" else max(epochs, default=None)
+    if epoch is None or epoch not in epochs:
+        raise RunError("the run has no epoch yet that could be published")
+    return epochs[epoch]
 
 
 def _round_values(result: RoundResult) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite
 from time import monotonic
+from typing import Any
 
+from ops.engines.base import Floats
 from service.errors import AtelierError, Cancelled, Conflict, RunError
 from service.files import clear_drafts
 from service.rounds.executor import ClusterEvent, Executor
@@ -15,7 +17,9 @@ from service.rounds.tasks import RoundResult
 from service.runs import Entry, RoundLog, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
 from service.runs.lease import Lease
-from service.training.history import RunHistory, epochs_of, final_checkpoint
+from service.training.decided_rounds import decided_rounds
+from service.training.history import RunHistory, epochs_of, published_checkpoint, published_epoch
+from service.training.live_evaluation import LiveEvaluation
 
 CHECKPOINT_SECONDS = 30
 """Within a long epoch, a checkpoint is written about this often."""
@@ -30,9 +34,10 @@ class Trained:
 
     Attributes:
         run: the run's name.
-        digest: SHA-256 of the final parameters.
-        train_loss: of the last epoch.
-        train_accuracy: of the last epoch.
+        digest: SHA-256 of the parameters that are published.
+        epoch: the epoch whose parameters are published, from 0: the last one, or the best.
+        train_loss: of that epoch.
+        train_accuracy: of that epoch.
         examples_per_s: the examples of all epochs over `wall_s`.
         wall_s: the time that the epochs took.
         workers: how many there were at the end.
@@ -42,6 +47,7 @@ class Trained:
 
     run: str
     digest: str
+    epoch: int
     train_loss: float
     train_accuracy: float
     examples_per_s: float
@@ -58,11 +64,13 @@ def run_to_end(executor: Executor, folder: RunFolder, job: Job, watch: Watch) ->
             watch(entry)
     epochs = epochs_of(folder)
     wall_s = sum(entry["wall_s"] for entry in epochs)
+    published = published_epoch(folder)
     return Trained(
         run=folder.name,
-        digest=final_checkpoint(folder).state.digest,
-        train_loss=epochs[-1]["train_loss"],
-        train_accuracy=epochs[-1]["train_accuracy"],
+        digest=published_checkpoint(folder).state.digest,
+        epoch=published["epoch"],
+        train_loss=published["train_loss"],
+        train_accuracy=published["train_accuracy"],
         examples_per_s=sum(entry["examples"] for entry in epochs) / wall_s,
         wall_s=wall_s,
         workers=executor.num_workers,
@@ -89,7 +97,7 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
         folder.clear_requests()
         clear_drafts(folder.checkpoints)
         history = RunHistory(folder, log)
-        checkpoint = history.newest_checkpoint()
+        checkpoint = history.checkpoint_to_continue(job.config)
         rounds_done = checkpoint.round.number + 1 if checkpoint else 0
         if history.is_finished and rounds_done == history.num_rounds:
             return
@@ -120,10 +128,14 @@ def _advance(
     digest, saved_at = state.digest, monotonic()
     if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
-    with closing(executor.run_rounds(job, state, first, schedule)) as results:
-        for result in results:
+    with closing(LiveEvaluation(executor, job, history)) as evaluation:
+        evaluation.add_logged(folder)
+        for result in decided_rounds(executor, folder, job, evaluation, state, first, schedule):
             if isinstance(result, ClusterEvent):
                 yield history.log.append("disturbed", why=result.why, round=result.round, tasks=result.tasks)
+                continue
+            if not isinstance(result, RoundResult):
+                yield result
                 continue
             _check_loss(folder, job, result)
             digest = result.digest
@@ -137,9 +149,25 @@ def _advance(
                 saved_at = monotonic()
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
+                evaluation.add(result.round.epoch, _theta(result))
             if request and schedule.after(result.round):
                 raise Cancelled(folder.name, request, result.round.number)
-    yield history.log.append("end", outcome="finished", digest=digest, examples=job.plan.epochs * job.plan.examples)
+        yield from evaluation.finish()
+    yield history.log.append("end", outcome="finished", digest=digest, **_end_values(job, history))
+
+
+def _theta(result: RoundResult) -> Floats:
+    assert result.state is not None, "a round that ends an epoch brings its state"
+    return result.state.replica.theta
+
+
+def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
+    """What the last line of the log says besides the digest of the last epoch's parameters."""
+    values: dict[str, Any] = {"examples": history.num_epochs * job.plan.examples}
+    if job.config.keep == "best":
+        best = history.published_epoch(job.config)
+        values |= {"best_epoch": best["epoch"], "best_digest": history.digest_after(best)}
+    return values
 
 
 def _check_loss(folder: RunFolder, job: Job, result: RoundResult) -> None:

@@ -9,7 +9,8 @@ from service.home import Home
 from service.registry import Draft, Registry
 from service.rounds.job import network_for
 from service.runs import Entry, RunFolder
-from service.training.history import epochs_of, final_checkpoint
+from service.training.epoch_scores import EpochScores
+from service.training.history import epochs_of, published_checkpoint, scores_of
 from service.training.loop import Trained
 from service.training.metrics import Evaluation
 
@@ -21,8 +22,10 @@ class Published:
     Attributes:
         model: the model's name.
         version: its version.
-        test_accuracy: on the test examples, after the last epoch.
+        test_accuracy: on the test examples.
         validation_accuracy: on the training examples that were held out; None where none were.
+        best_epoch: the number of the published epoch, from 1, where that is the best one; else None.
+        epochs: how many epochs the training took, where it stopped before the configured end; else None.
     """
 
     run: str
@@ -38,6 +41,8 @@ class Published:
     shards: int
     engine: str
     validation_accuracy: float | None = None
+    best_epoch: int | None = None
+    epochs: int | None = None
 
 
 def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
@@ -48,21 +53,26 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
     Args:
         home: where run and models are.
         trained: what the training ended with.
-        evaluations: by epoch; the last one is the model's.
+        evaluations: by epoch; that of the epoch which is published is the model's.
     """
     registry = Registry(home.models)
     folder = RunFolder.open(home.runs, trained.run)
-    name, last = folder.config().published_name, evaluations[max(evaluations)]
+    config, found, epochs = folder.config(), evaluations[trained.epoch], len(epochs_of(folder))
+    name = config.published_name
     model = registry.of_run(name, trained.run)
     if model is None:
         model = registry.publish(name, _draft(home, folder, trained, evaluations))
     registry.promote(model.name, "champion", "test_accuracy")
+    values = asdict(trained)
+    del values["epoch"]
     return Published(
-        **asdict(trained),
+        **values,
         model=model.name,
         version=model.version,
-        test_accuracy=last.accuracy,
-        validation_accuracy=last.validation.accuracy if last.validation else None,
+        test_accuracy=found.accuracy,
+        validation_accuracy=found.validation.accuracy if found.validation else None,
+        best_epoch=trained.epoch + 1 if config.keep == "best" else None,
+        epochs=epochs if epochs < config.epochs else None,
     )
 
 
@@ -70,11 +80,13 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
     images, _ = read(data.path, "test", data.digest)
-    test = asdict(evaluations[max(evaluations)])
+    test = asdict(evaluations[trained.epoch])
+    scores = {epoch: EpochScores.of(evaluation) for epoch, evaluation in evaluations.items()}
+    scores = scores_of(folder) | scores
     validation = test.pop("validation")
     return Draft(
         network=network_for(config, data),
-        theta=final_checkpoint(folder).state.replica.theta,
+        theta=published_checkpoint(folder).state.replica.theta,
         class_names=data.class_names,
         dataset=data.name,
         config=config.model_dump(mode="json"),
@@ -83,8 +95,9 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
             "train_accuracy": trained.train_accuracy,
             "test": test,
             **({"validation": validation} if validation else {}),
+            **({"best_epoch": trained.epoch + 1} if config.keep == "best" else {}),
         },
-        history=[_epoch_values(entry, evaluations.get(entry["epoch"])) for entry in epochs_of(folder)],
+        history=[_epoch_values(entry, scores.get(entry["epoch"])) for entry in epochs_of(folder)],
         lineage={
             "run": trained.run,
             "data": facts["data"]["digest"],
@@ -99,14 +112,14 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
     )
 
 
-def _epoch_values(entry: Entry, evaluation: Evaluation | None) -> dict[str, float | None]:
-    validation = evaluation.validation if evaluation else None
+def _epoch_values(entry: Entry, scores: EpochScores | None) -> dict[str, float | None]:
+    test, validation = (scores.test, scores.validation) if scores else (None, None)
     return {
         "epoch": entry["epoch"] + 1,
         "train_loss": entry["train_loss"],
         "train_accuracy": entry["train_accuracy"],
-        "test_loss": evaluation.loss if evaluation else None,
-        "test_accuracy": evaluation.accuracy if evaluation else None,
+        "test_loss": test.loss if test else None,
+        "test_accuracy": test.accuracy if test else None,
         **({"validation_loss": validation.loss, "validation_accuracy": validation.accuracy} if validation else {}),
         "examples_per_s": entry["examples_per_s"],
         "wall_s": entry["wall_s"],

@@ -1,18 +1,31 @@
 """A run in Markdown: its curve so far and its results, for people who look at it later."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.plots.live_curve import live_curve
 from service.registry import ModelVersion
 from service.runs import Entry
+from service.training.epoch_scores import EpochScores
 from service.training.metrics import Evaluation
 
 
-def markdown_curve(epochs: Sequence[Entry]) -> str:
-    """How a run goes, as a picture; `epochs` are the `epoch` entries of its log."""
-    numbered = [{**entry, "epoch": entry["epoch"] + 1} for entry in epochs]
-    return f"![train loss and accuracy]({_data_uri(live_curve(numbered).encode(), 'svg+xml')})\n"
+def markdown_curve(epochs: Sequence[Entry], scores: Mapping[int, EpochScores]) -> str:
+    """How a run goes, as a picture.
+
+    Args:
+        epochs: the `epoch` entries of its log.
+        scores: the figures of the epochs that were evaluated so far.
+    """
+    numbered = [{**entry, **_live_values(scores.get(entry["epoch"])), "epoch": entry["epoch"] + 1} for entry in epochs]
+    return f"![loss and accuracy]({_data_uri(live_curve(numbered).encode(), 'svg+xml')})\n"
+
+
+def _live_values(scores: EpochScores | None) -> dict[str, float]:
+    found = {"test": scores.test, "validation": scores.validation} if scores else {}
+    measured = {name: score for name, score in found.items() if score}
+    losses = {f"{name}_loss": score.loss for name, score in measured.items()}
+    return losses | {f"{name}_accuracy": score.accuracy for name, score in measured.items()}
 
 
 def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = "") -> str:

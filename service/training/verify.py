@@ -1,6 +1,6 @@
 """Was a run what it says it was? Its rounds are computed again in this process, and compared with its files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,13 @@ from service.errors import NotFound, RunError
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import SerialExecutor
-from service.runs import RunFolder, checkpoints
+from service.rounds.tasks import RoundResult
+from service.runs import Entry, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
 from service.runs.logged_rounds import logged_dispersions, logged_round
+from service.training.early_stopping import best_epoch, last_epoch
+from service.training.epoch_scores import EpochScores, score_epoch
+from service.training.history import scores_of
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,20 @@ class RoundCheck:
         epoch: the number of its epoch.
         logged: the digest of the parameters after it, as the log has it.
         computed: the digest that came out now.
+        same_scores: whether the figures of the epoch that ends here came out as the log has them; None where the log
+            has none.
     """
 
     round: int
     epoch: int
     logged: str
     computed: str
+    same_scores: bool | None = None
 
     @property
     def same(self) -> bool:
-        """Whether both digests are equal."""
-        return self.logged == self.computed
+        """Whether both digests are equal, and the figures too."""
+        return self.logged == self.computed and self.same_scores is not False
 
 
 def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
@@ -56,6 +63,7 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
         raise NotFound(f"run {folder.name} has no round {only}: the log has {len(logged)} rounds")
     if not logged:
         raise RunError(f"run {folder.name} has no rounds to verify yet")
+    scores = scores_of(folder)
     checkpoint = _nearest(folder, only or 0)
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     before = checkpoint.round if checkpoint else None
@@ -73,7 +81,9 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
                 f"planned were {result.examples} in {planned}"
             )
         if only is None or planned.number == only:
-            check = RoundCheck(planned.number, planned.epoch, entry["digest"], result.digest)
+            check = RoundCheck(
+                planned.number, planned.epoch, entry["digest"], result.digest, _same_scores(job, result, scores)
+            )
             yield check
             if not check.same:
                 return
@@ -81,16 +91,27 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
             return
 
 
+def _same_scores(job: Job, result: RoundResult, scores: Mapping[int, EpochScores]) -> bool | None:
+    """Whether the epoch that ends with a round has the figures in the log; None where none ends, or there are none."""
+    if not job.plan.ends_epoch(result.round) or result.round.epoch not in scores:
+        return None
+    assert result.state is not None, "rounds that this process computes have their states"
+    return score_epoch(job, result.state.replica.theta) == scores[result.round.epoch]
+
+
 def damages(folder: RunFolder) -> Iterator[str]:
     """What else is wrong with a run's files, one line each: its log's last line, and its checkpoints."""
-    digests = {}
+    digests, epochs = {}, {}
     for entry in folder.entries():
-        if entry["kind"] == "round":
+        if entry["kind"] == "epoch":
+            epochs[entry["epoch"]] = entry
+        elif entry["kind"] == "round":
             digests[entry["round"]] = entry["digest"]
         elif entry["kind"] == "end" and entry["outcome"] == "finished":
             final = digests[max(digests)] if digests else "none"
             if entry["digest"] != final:
                 yield f"the log ends with digest {entry['digest'][:12]}, but its last round has {final[:12]}"
+            yield from _wrong_choices(folder, entry, digests, epochs)
     for number in reversed(checkpoints.numbers(folder.checkpoints)):
         try:
             checkpoint = checkpoints.read(folder.checkpoints / str(number))
@@ -100,6 +121,21 @@ def damages(folder: RunFolder) -> Iterator[str]:
         found, logged = checkpoint.state.digest, digests.get(checkpoint.round.number, "none")
         if found != logged:
             yield f"checkpoint {number} has digest {found[:12]}, but the log has {logged[:12]} for its round"
+
+
+def _wrong_choices(
+    folder: RunFolder, end: Entry, digests: Mapping[int, str], epochs: Mapping[int, Entry]
+) -> Iterator[str]:
+    """What a run chose otherwise than its figures say: the epoch to end with, or to publish."""
+    config, scores = folder.config(), scores_of(folder)
+    last = last_epoch(scores, config.epochs, config.patience)
+    if epochs and max(epochs) != last:
+        yield f"the run ends after epoch {max(epochs) + 1}, but by its figures it would after epoch {last + 1}"
+    if config.keep == "best":
+        best = best_epoch(scores)
+        digest = None if best is None or best not in epochs else digests.get(epochs[best]["rounds_done"] - 1)
+        if (end.get("best_epoch"), end.get("best_digest")) != (best, digest):
+            yield "the epoch that the log says is the best one is not the one with the best figures"
 
 
 def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:

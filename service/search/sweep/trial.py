@@ -9,13 +9,13 @@ from service.runs import Entry
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
-from service.training.evaluate import evaluate_run
+from service.training.evaluate import evaluate_trained
 from service.training.resume import resume_run
 from service.training.start import start_run
 
 
 def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event) -> Result:
-    """Train a trial's configuration as a run, measure its last epoch, and write down what came out.
+    """Train a trial's configuration as a run, measure what it leads to, and write down what came out.
 
     A run that exists already is continued. stop: once it is set, the trial ends after the round at hand with a
     SweepError, and can be continued later.
@@ -33,8 +33,8 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
             trained = resume_run(home, executor, run, watch)
         else:
             trained = start_run(home, executor, run, trial.config, watch)
-        evaluations = evaluate_run(home, executor, run)
-    last = evaluations[max(evaluations)]
+        evaluations = evaluate_trained(home, executor, trained)
+    last = evaluations[trained.epoch]
     held = last.validation
     result = Result(
         trial=trial.number,

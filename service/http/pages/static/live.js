@@ -4,6 +4,7 @@ const live = document.getElementById("live");
 if (live) {
   const epochs = Number(live.dataset.epochs);
   const losses = [], accuracies = [];
+  const measured = { validation: [], test: [] }, rows = new Map();
   const field = (id) => document.getElementById(id);
   const seen = new Set();
   let drawn = false;
@@ -14,6 +15,7 @@ if (live) {
     const points = (values, top) => values.map(([at, value]) => `${(640 * at / epochs).toFixed(1)},${(264 - 248 * value / top).toFixed(1)}`).join(" ");
     field("loss-line").setAttribute("points", points(losses, most));
     field("accuracy-line").setAttribute("points", points(accuracies, 1));
+    for (const [name, values] of Object.entries(measured)) field(`${name}-line`).setAttribute("points", points(values, 1));
   }
 
   // A model is evaluated and published after its run has ended. The page as rendered then has the link.
@@ -53,12 +55,25 @@ if (live) {
     head.scope = "row";
     head.textContent = epoch.epoch + 1;
     row.append(head);
-    for (const text of [epoch.train_loss.toFixed(4), (100 * epoch.train_accuracy).toFixed(1) + " %", Math.round(epoch.examples_per_s).toLocaleString("en")]) {
+    for (const text of [epoch.train_loss.toFixed(4), (100 * epoch.train_accuracy).toFixed(1) + " %", "", "", Math.round(epoch.examples_per_s).toLocaleString("en")]) {
       const cell = document.createElement("td");
       cell.textContent = text;
       row.append(cell);
     }
+    for (const [index, name] of Object.keys(measured).entries()) row.children[3 + index].hidden = !measured[name].length;
+    rows.set(epoch.epoch, row);
     field("epochs").append(row);
+  });
+  events.addEventListener("evaluation", ({ data }) => {
+    const evaluation = JSON.parse(data);
+    for (const [index, name] of Object.keys(measured).entries()) {
+      if (!evaluation[name]) continue;
+      if (!measured[name].length) for (const shown of [field(`${name}-head`), field(`${name}-key`), ...[...rows.values()].map((row) => row.children[3 + index])]) shown.hidden = false;
+      measured[name].push([evaluation.epoch + 1, evaluation[name].accuracy]);
+      const row = rows.get(evaluation.epoch);
+      if (row) row.children[3 + index].textContent = (100 * evaluation[name].accuracy).toFixed(1) + " %";
+    }
+    if (!drawn) { drawn = true; requestAnimationFrame(draw); }
   });
   events.addEventListener("end", ({ data }) => {
     const { outcome } = JSON.parse(data);

@@ -99,7 +99,7 @@ def run_round(
         threads: compute the shards side by side; None computes them one after another.
     """
     parts: Sequence[ShardUpdate | PartialSum]
-    if threads is None:
+    if threads is None or round_.shards == 1:
         parts = shard_updates(job, round_, range(round_.shards), start, worker)
     else:
         parts = list(threads.map(lambda shard: shard_update(job, round_, shard, start, worker), range(round_.shards)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flows.embedded import PrefectServer
     from service.config import ClusterConfig, TrainConfig
     from service.data import DatasetInfo
+    from service.data.options import IngestOptions
     from service.home import Home
     from service.search.study import Study
     from service.search.sweep import Result, Sweep
@@ -59,10 +60,12 @@ class Flows:
         if self._server is not None:
             self._server.end()
 
-    def ingest(self, home: "Home", dataset: str, source: "Path | None") -> "DatasetInfo":
+    def ingest(
+        self, home: "Home", dataset: str, source: "Path | None", options: "IngestOptions | None" = None
+    ) -> "DatasetInfo":
         """Bring a data set into the store."""
         with self.server.running(home, "flows.ingest") as flows:
-            info: DatasetInfo = flows.ingest_flow(dataset, str(source or ""))
+            info: DatasetInfo = flows.ingest_flow(dataset, str(source or ""), options or flows.IngestOptions())
         return info
 
     def train(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from service.config import ClusterConfig, TrainConfig
     from service.data import DatasetInfo
+    from service.data.options import IngestOptions
     from service.home import Home
     from service.search.study import Study
     from service.search.sweep import Result, Sweep
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Ingest(Protocol):
-    def __call__(self, home: "Home", dataset: str, source: Path | None) -> "DatasetInfo": ...
+    def __call__(
+        self, home: "Home", dataset: str, source: Path | None, options: "IngestOptions | None" = None
+    ) -> "DatasetInfo": ...
 
 
 class Train(Protocol):

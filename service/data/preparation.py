@@ -15,6 +15,9 @@ from PIL import Image
 Grey = NDArray[np.uint8]
 """A grey picture (h, w)."""
 
+Pixels = NDArray[np.uint8]
+"""A picture as files have it: grey (h, w), or in colour (h, w, 3)."""
+
 NEAR = 24
 """Bytes by which pixels of one plain background may differ: what JPEG makes of it, and a little shade."""
 
@@ -30,24 +33,33 @@ class Preparation:
     """How pictures become examples.
 
     Attributes:
-        mode: `grey`: one channel.
+        mode: `grey`: one channel. `rgb`: three.
         fit: `pad`: a picture keeps its proportions, and what is missing is background. Where one side is longer, plain
-            background is cut off it instead. `stretch`: a picture is squeezed into the shape.
+            background is cut off it instead, if it is grey. `crop`: its middle is taken. `stretch`: it is squeezed into
+            the shape.
         background: The byte of the training images' background: 0 is black, 255 white.
         match_background: Whether a plain background of another brightness becomes this one, with dark and bright
-            exchanged where the object is on the other side of it.
+            exchanged where the object is on the other side of it. Grey pictures only.
     """
 
-    mode: Literal["grey"] = "grey"
-    fit: Literal["pad", "stretch"] = "pad"
+    mode: Literal["grey", "rgb"] = "grey"
+    fit: Literal["pad", "crop", "stretch"] = "pad"
     background: int = 0
     match_background: bool = True
 
     @classmethod
     def of_images(cls, images: NDArray[np.uint8]) -> Self:
-        """The preparation for training images (n, h, w): their background is black or white, whichever is nearer."""
-        edges = np.concatenate([border(image) for image in images[:1000]]) if len(images) else np.zeros(1)
-        return cls(background=255 if np.median(edges) > 127 else 0)
+        """The preparation for images (n, h, w), or (n, 3, h, w) in colour, of which nothing else is known.
+
+        Their background is black or white, whichever is nearer. In colour they are taken for photographs.
+        """
+        grey = images.ndim == 3
+        edges = [border(image) for image in (images if grey else images.transpose(0, 2, 3, 1))[:1000]]
+        background = 255 if np.median(np.concatenate(edges) if edges else np.zeros(1)) > 127 else 0
+        if not grey:
+            return cls("rgb", "crop", background, match_background=False)
+        near = np.mean([abs(float(np.median(edge)) - background) <= NEAR for edge in edges]) if edges else 1.0
+        return cls(background=background, match_background=bool(near >= PLAIN_SHARE))
 
     @classmethod
     def from_manifest(cls, recorded: Mapping[str, Any]) -> Self:
@@ -61,42 +73,66 @@ class Preparation:
 
 
 def prepare(
-    grey: Grey, alpha: Grey | None, shape: tuple[int, int], preparation: Preparation, invert: bool | None = None
-) -> Grey:
+    pixels: Pixels, alpha: Grey | None, shape: tuple[int, int], preparation: Preparation, invert: bool | None = None
+) -> NDArray[np.uint8]:
     """A picture as an example.
 
     Args:
-        grey: Its pixels (h, w), at least one.
+        pixels: Its pixels (h, w) or (h, w, 3), as the preparation's mode is, at least one.
         alpha: Its opacity (h, w), 255 for opaque; None where all of it is.
         shape: (h, w) of the example.
         preparation: How.
         invert: Whether to exchange dark and bright; None finds out.
 
     Returns:
-        The example (h, w).
+        The example (h, w) or (3, h, w).
     """
-    pixels = grey if alpha is None else flatten(grey, alpha, preparation.background)
+    if alpha is not None:
+        pixels = flatten(pixels, alpha, preparation.background)
+    is_grey = pixels.ndim == 2
     if invert is not None:
         pixels = 255 - pixels if invert else pixels
-    elif preparation.match_background:
+    elif preparation.match_background and is_grey:
         pixels = match_background(pixels, preparation.background)
+    example = _fit(pixels, shape, preparation)
+    return example if is_grey else np.ascontiguousarray(example.transpose(2, 0, 1))
+
+
+def _fit(pixels: Pixels, shape: tuple[int, int], preparation: Preparation) -> Pixels:
     if preparation.fit == "stretch":
         return _resize(pixels, shape)
-    pixels = cut_background(pixels, shape, preparation.background)
+    if preparation.fit == "crop":
+        return _resize(crop_middle(pixels, shape), shape)
+    if pixels.ndim == 2:
+        pixels = cut_background(pixels, shape, preparation.background)
     scale = min(shape[0] / pixels.shape[0], shape[1] / pixels.shape[1])
-    inner = [max(1, round(side * scale)) for side in pixels.shape]
-    example = np.full(shape, preparation.background, np.uint8)
+    inner = [max(1, round(side * scale)) for side in pixels.shape[:2]]
+    example = np.full((*shape, *pixels.shape[2:]), preparation.background, np.uint8)
     top, left = (shape[0] - inner[0]) // 2, (shape[1] - inner[1]) // 2
     example[top : top + inner[0], left : left + inner[1]] = _resize(pixels, (inner[0], inner[1]))
     return example
 
 
-def flatten(grey: Grey, alpha: Grey, background: int) -> Grey:
+def crop_middle(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
+    """The largest part of a picture around its middle that has the shape's proportions."""
+    height, width = pixels.shape[:2]
+    tall = min(height, max(1, round(width * shape[0] / shape[1])))
+    wide = min(width, max(1, round(height * shape[1] / shape[0])))
+    top, left = (height - tall) // 2, (width - wide) // 2
+    return pixels[top : top + tall, left : left + wide]
+
+
+def flatten(pixels: Pixels, alpha: Grey, background: int) -> Pixels:
     """A picture laid on a background; on the opposite one where its opaque pixels couldn't be seen."""
     opacity = alpha.astype(np.float32) / 255
-    contrast = float((np.abs(grey.astype(np.float32) - background) * opacity).sum()) / max(float(opacity.sum()), 1.0)
+    difference = np.abs(pixels.astype(np.float32) - background)
+    if pixels.ndim == 3:
+        difference = difference.max(axis=2)
+    contrast = float((difference * opacity).sum()) / max(float(opacity.sum()), 1.0)
     ground = 255 - background if contrast < FAINT_CONTRAST and (alpha < 255).any() else background
-    return np.rint(grey * opacity + ground * (1 - opacity)).astype(np.uint8)
+    if pixels.ndim == 3:
+        opacity = opacity[..., None]
+    return np.rint(pixels * opacity + ground * (1 - opacity)).astype(np.uint8)
 
 
 def match_background(pixels: Grey, background: int) -> Grey:
@@ -136,7 +172,7 @@ def cut_background(pixels: Grey, shape: tuple[int, int], background: int) -> Gre
 
 
 def border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels at the edge of a picture (h, w)."""
+    """The pixels at the edge of a picture (h, w) or (h, w, 3)."""
     return np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
 
 
@@ -157,9 +193,9 @@ def _cut(pixels: Grey, across: int, length: int, background: int) -> tuple[int, 
     return start, start + length
 
 
-def _resize(pixels: Grey, shape: tuple[int, int]) -> Grey:
+def _resize(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
     """The mean of the pixels that each pixel of the smaller picture covers."""
-    if pixels.shape == shape:
+    if pixels.shape[:2] == shape:
         return pixels
     resized = Image.fromarray(pixels).resize((shape[1], shape[0]), Image.Resampling.BOX)
     return np.asarray(resized, np.uint8)

@@ -9,20 +9,18 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
 from service.data.catalog import FILES, KNOWN, Known, check_digest
+from service.data.formats.base import Say
 from service.data.formats.idx import read_images, read_labels
 from service.data.formats.idx_folder import find_files as files_in
 from service.errors import DataError, InvalidInput
 from service.files import new_folder
 from service.home import Home
 from service.proxies import http_client
-
-Say = Callable[[str], None]
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20

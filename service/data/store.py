@@ -1,14 +1,15 @@
 """The Zarr store of a data set: bytes as they came, with the digests that say so.
 
-    <name>.zarr/  attributes: format, name, digest, class_names, groups {name: {count, digest}}
-        train/images (N, 28, 28) uint8    train/labels (N,) uint8
-        test/images                       test/labels
+    <name>.zarr/  attributes: format, name, digest, class_names, groups {name: {count, digest}}, about
+        train/images (N, 28, 28) uint8, in colour (N, 3, 32, 32)    train/labels (N,) uint8
+        test/images                                                 test/labels
 
 Zarr reads a chunk whose file is missing as zeros, without a word. So nothing that is read is believed before its
 digest is right; the digests of the groups stand in the attributes, and the data set's digest is made from them.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -22,6 +23,7 @@ from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
+from service.data.about import About
 from service.data.formats.base import Arrays
 from service.errors import DataError
 from service.files import new_folder
@@ -33,6 +35,8 @@ CHUNK = 2000
 """Images a chunk at most: 1.6 MB of 28x28."""
 CHUNK_BYTES = 64 << 20
 """The most that a chunk holds; large images come in chunks of fewer. A codec's buffer ends short of 2 GiB."""
+WRITE_BYTES = 64 << 20
+"""About how much is encoded at a time; all of it is in memory."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class DatasetInfo:
     """What a store holds, without its pixels.
 
     digest: the identity of the data, one SHA-256 over all images and labels and their shapes.
-    train, test: numbers of examples. image_shape: (h, w) in pixels.
+    train, test: numbers of examples. image_shape: (h, w) in pixels. channels: 1, or 3 in colour.
     """
 
     path: Path
@@ -51,9 +55,17 @@ class DatasetInfo:
     image_shape: tuple[int, int]
     classes: int
     class_names: tuple[str, ...]
+    channels: int = 1
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(c, h, w) of one example."""
+        return (self.channels, *self.image_shape)
 
 
-def build(path: Path, name: str, class_names: tuple[str, ...], train: Arrays, test: Arrays) -> DatasetInfo:
+def build(
+    path: Path, name: str, class_names: tuple[str, ...], train: Arrays, test: Arrays, about: About | None = None
+) -> DatasetInfo:
     """Write a store beside `path` and rename it into place. Raises FileExistsError where there is one by then."""
     groups = {"train": train, "test": test}
     facts: dict[str, Any] = {
@@ -65,15 +77,16 @@ def build(path: Path, name: str, class_names: tuple[str, ...], train: Arrays, te
         "digest": _identity(facts),
         "class_names": list(class_names),
         "groups": facts,
+        **({"about": about.to_attributes()} if about else {}),
     }
     encoded: dict[str, Buffer] = {}
     root = zarr.create_group(MemoryStore(encoded), attributes=attributes)
-    for key, (images, labels) in groups.items():
-        group = root.create_group(key)
-        _encode(group, "images", images)
-        _encode(group, "labels", labels)
     with new_folder(path) as draft:
-        _write(encoded, draft)
+        for key, (images, labels) in groups.items():
+            group = root.create_group(key)
+            for array_name, array in (("images", images), ("labels", labels)):
+                for _ in _encode(group, array_name, array):
+                    _write(encoded, draft)
     return describe(path)
 
 
@@ -91,11 +104,13 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
         if attributes["format"] != FORMAT:
             raise DataError(f"{path} is of format {attributes['format']!r}, expected {FORMAT!r}")
         facts, names = attributes["groups"], attributes["class_names"]
-        height, width = _shape(path / "train" / "images")[1:]
+        *channels, height, width = _shape(path / "train" / "images")[1:]
+        if channels not in ([], [3]):
+            raise ValueError(f"images have {channels} channels")
         for key in ("train", "test"):
             count = facts[key]["count"]
             shapes = _shape(path / key / "images"), _shape(path / key / "labels")
-            if shapes != ((count, height, width), (count,)):
+            if shapes != ((count, *channels, height, width), (count,)):
                 raise ValueError(f"{key} has arrays of {shapes[0]} and {shapes[1]}, but counts {count} examples")
         if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
             raise ValueError("class_names must be a list of names")
@@ -110,6 +125,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
             image_shape=(height, width),
             classes=len(names),
             class_names=tuple(names),
+            channels=channels[0] if channels else 1,
         )
         return info, {key: facts[key]["digest"] for key in ("train", "test")}
     except OSError as error:
@@ -121,7 +137,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
 
 
 def read(path: Path, group: Group, digest: str) -> Arrays:
-    """Images (N, h, w) and labels (N,) uint8 of one group of the data set with that digest, checked byte for byte.
+    """Images (N, h, w) or (N, 3, h, w) and labels (N,) uint8 of one group of the data set with that digest, checked.
 
     Raises DataError where the store holds other data, or a chunk is missing or damaged.
     """
@@ -136,6 +152,12 @@ def read(path: Path, group: Group, digest: str) -> Arrays:
     return images, labels
 
 
+def read_about(path: Path) -> About:
+    """What the store at `path` says of its data. Raises DataError where it can't be read."""
+    describe(path)
+    return About.from_attributes(_metadata(path)["attributes"].get("about") or {})
+
+
 def verify(path: Path) -> DatasetInfo:
     """Read everything once. Raises DataError where anything is wrong."""
     info = describe(path)
@@ -145,26 +167,35 @@ def verify(path: Path) -> DatasetInfo:
 
 
 def _write(encoded: dict[str, Buffer], folder: Path) -> None:
-    """Write the files one after another.
+    """Write the files one after another, and forget the chunks.
 
     Zarr's own threads go on for a while after one has failed: they would put files back into a folder being removed.
     """
-    for key, content in encoded.items():
+    for key in list(encoded):
         target = folder / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content.to_bytes())
+        target.write_bytes(encoded[key].to_bytes())
+        if target.name != "zarr.json":  # Zarr would make up groups that it doesn't find
+            del encoded[key]
 
 
-def _encode(group: Any, name: str, array: NDArray[np.uint8]) -> None:
+def _encode(group: Any, name: str, array: NDArray[np.uint8]) -> Iterator[None]:
+    """Encode an array a few chunks at a time, each time when the next step is asked for."""
     most = 20 * CHUNK if array.ndim == 1 else min(CHUNK, max(1, CHUNK_BYTES // prod(array.shape[1:])))
-    group.create_array(
+    chunk = min(most, max(len(array), 1))
+    target = group.create_array(
         name,
         shape=array.shape,
         dtype=array.dtype,
-        chunks=(min(most, max(len(array), 1)), *array.shape[1:]),
+        chunks=(chunk, *array.shape[1:]),
         compressors=[ZstdCodec(level=5), Crc32cCodec()],
         config={"write_empty_chunks": True},
-    )[...] = array
+    )
+    yield
+    rows = chunk * max(1, WRITE_BYTES // max(1, chunk * prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        target[start : start + rows] = array[start : start + rows]
+        yield
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

@@ -1,96 +1,32 @@
-"""Picture files, decoded within limits: PNG, JPEG, GIF, WebP, BMP and TIFF."""
+"""Picture files as examples, prepared as the training's were."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from service.data.preparation import Grey, Preparation, prepare
-from service.errors import InvalidInput
-
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
-
-MEDIA_TYPES = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/gif": "GIF",
-    "image/webp": "WEBP",
-    "image/bmp": "BMP",
-    "image/tiff": "TIFF",
-}
-"""The media types of those formats. What a file is, its first bytes say."""
-
-MAX_PIXELS = 4 * 4096**2
-"""Pixels of all pictures of a request: a second or so of decoding."""
-
-SIXTEEN_BITS = 257
-"""What a byte is multiplied by to fill 16 bits: 255 becomes 65,535."""
+from service.data.decoding import check_pixels, decode
+from service.data.preparation import Preparation, prepare
 
 
-def read_picture(content: bytes, shape: tuple[int, int], preparation: Preparation, invert: bool | None = None) -> Grey:
-    """A picture file as an example (h, w), prepared as the training's were.
+def read_picture(
+    content: bytes, shape: tuple[int, int], preparation: Preparation, invert: bool | None = None
+) -> NDArray[np.uint8]:
+    """A picture file as an example (h, w), or (3, h, w) in colour.
 
     invert: whether to exchange dark and bright; None finds out.
-    Raises InvalidInput for what is no picture that can be read, or has more than `MAX_PIXELS`.
+    Raises InvalidInput for what is no picture that can be read, or has too many pixels.
     """
-    return read_pictures([content], shape, preparation, invert)[0]
+    example: NDArray[np.uint8] = read_pictures([content], shape, preparation, invert)[0]
+    return example
 
 
 def read_pictures(
     contents: Sequence[bytes], shape: tuple[int, int], preparation: Preparation, invert: bool | None = None
 ) -> NDArray[np.uint8]:
-    """Picture files as examples (n, h, w). Raises InvalidInput; for too many pixels in all, before one is decoded."""
-    if sum(map(_count_pixels, contents)) > MAX_PIXELS:
-        raise InvalidInput(f"pictures must have at most {MAX_PIXELS:,} pixels in all")
-    return np.stack([prepare(*decode(content), shape, preparation, invert) for content in contents])
+    """Picture files as examples (n, h, w), or (n, 3, h, w) in colour.
 
-
-def decode(content: bytes) -> tuple[Grey, Grey | None]:
-    """The first picture in a file: its pixels (h, w), and its opacity where not all of it is opaque.
-
-    It stands as the camera held it (EXIF), and 16 bits are scaled to 8. Raises InvalidInput.
+    Raises InvalidInput; for too many pixels in all, before one is decoded.
     """
-    with _errors_as_invalid_input(), _open(content) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            deep = np.asarray(upright, np.uint16)
-            return ((deep.astype(np.uint32) + SIXTEEN_BITS // 2) // SIXTEEN_BITS).astype(np.uint8), None
-        if upright.mode in ("I", "F"):
-            raise InvalidInput("the picture has 32 bits a pixel: save it with 8 or 16")
-        if "A" in upright.getbands() or "a" in upright.getbands() or "transparency" in upright.info:
-            transparent = upright.convert("RGBA")
-            return np.asarray(transparent.convert("L"), np.uint8), np.asarray(transparent.getchannel("A"), np.uint8)
-        return np.asarray(upright.convert("L"), np.uint8), None
-
-
-@contextmanager
-def _errors_as_invalid_input() -> Iterator[None]:
-    try:
-        yield
-    except InvalidInput:
-        raise
-    except UnidentifiedImageError:
-        raise InvalidInput(f"this is not a picture that can be read: it is none of {', '.join(FORMATS)}") from None
-    except Exception:  # decoders raise what they like on bytes that aren't their own, and name objects of theirs
-        raise InvalidInput("this is not a picture that can be read: it is damaged or cut short") from None
-
-
-def _count_pixels(content: bytes) -> int:
-    with _errors_as_invalid_input(), _open(content) as image:
-        return image.width * image.height
-
-
-def _open(content: bytes) -> Image.Image:
-    """A picture of which no more than its size has been read. Raises InvalidInput where that is beyond the limit."""
-    try:
-        image = Image.open(BytesIO(content), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidInput(f"pictures must have at most {MAX_PIXELS:,} pixels in all") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise InvalidInput(f"pictures must have at most {MAX_PIXELS:,} pixels in all")
-    if not image.width * image.height:
-        raise InvalidInput("the picture has no pixels")
-    return image
+    check_pixels(contents)
+    return np.stack([prepare(*decode(content, preparation.mode), shape, preparation, invert) for content in contents])

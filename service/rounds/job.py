@@ -69,7 +69,7 @@ class Job:
 @lru_cache(maxsize=8)
 def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     """The configured network for images of this data set. Raises OpsError where they don't fit it."""
-    shape = (1, *data.image_shape)
+    shape = data.input_shape
     if isinstance(config.model, Description):
         return build(config.model, shape, data.classes, resize=config.resize)
     return zoo.network(config.model, shape, data.classes, resize=config.resize)

@@ -169,21 +169,27 @@ def test_an_engine_takes_one_file_and_an_entry(tmp_path: Path, monkeypatch: pyte
 def test_a_picture_format_takes_one_file(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (source,), (project,) = (examples("A picture format", language) for language in ("python", "toml"))
     (group,) = tomllib.loads(project)["project"]["entry-points"]
-    install(tmp_path, monkeypatch, "npz", source, {group: {"npz": "npz"}})
-    assert formats.names() == ["idx_folder", "npz"]
+    install(tmp_path, monkeypatch, "npy", source, {group: {"npy": "npy"}})
+    assert "npy" in formats.names()
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (30, 7, 5), np.uint8)
-    labels = np.arange(30, dtype=np.uint8)[:, None] % 4
-    np.savez(tmp_path / "set.npz", x_train=images[:20], y_train=labels[:20], x_test=images[20:], y_test=labels[20:])
-    info = ingest(home, dataset="mine", source=tmp_path / "set.npz")
+    labels = np.arange(30, dtype=np.uint8) % 4
+
+    def save(folder: Path, **arrays: np.ndarray) -> Path:
+        folder.mkdir()
+        for name, array in arrays.items():
+            np.save(folder / name, array)
+        return folder
+
+    rest = {"y_train": labels[:20], "x_test": images[20:], "y_test": labels[20:]}
+    info = ingest(home, dataset="mine", source=save(tmp_path / "whole", x_train=images[:20], **rest))
     assert (info.train, info.test, info.image_shape, info.class_names) == (20, 10, (7, 5), ("0", "1", "2", "3"))
     np.testing.assert_array_equal(read(info.path, "test", info.digest)[0], images[20:])
-    (tmp_path / "broken.npz").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"broken\.npz is not an \.npz file of images"):
-        ingest(home, dataset="broken", source=tmp_path / "broken.npz")
-    np.savez(tmp_path / "floats.npz", x_train=images / 255, y_train=labels, x_test=images / 255, y_test=labels)
-    with pytest.raises(DataError, match=r"training images must be \(N, h, w\) uint8, got .* float64"):
-        ingest(home, dataset="floats", source=tmp_path / "floats.npz")
+    with pytest.raises(DataError, match=r"has no \.npy files of images"):
+        ingest(home, dataset="broken", source=save(tmp_path / "broken", x_train=images))
+    floats = save(tmp_path / "floats", x_train=images[:20] / 255, **rest)
+    with pytest.raises(DataError, match=r"training images must be \(N, h, w\) or .* uint8, got .* float64"):
+        ingest(home, dataset="floats", source=floats)
 
 
 def test_a_route_takes_a_function_and_the_example_of_its_answer():

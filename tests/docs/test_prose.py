@@ -33,7 +33,7 @@ EXPECTED_MISSING = {
         "ops/engines/simd/kernels/softsign.py",
         "ops/layers/softsign.py",
         "period.py",
-        "service/data/formats/npz.py",
+        "service/data/formats/npy.py",
         "service/job.py",
         "service/rounds/strategies/fedadam.py",
     },

@@ -1,11 +1,13 @@
-"""A folder with four IDX files, as MNIST and its relatives are published."""
+"""a folder with the four IDX files of MNIST and its relatives"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service.data.catalog import FILES
-from service.data.formats.base import Arrays, Examples
+from service.data.formats.base import Arrays, Examples, Reading
 from service.data.formats.idx import read_images, read_labels
+from service.data.formats.resizing import as_asked
+from service.data.labels import name_classes
 from service.errors import DataError
 
 Check = Callable[[str, Path, str], None]
@@ -17,9 +19,9 @@ def recognizes(source: Path) -> bool:
     return any(_spelled(source, name) for name in FILES)
 
 
-def read(source: Path) -> Examples:
+def read(source: Path, reading: Reading) -> Examples:
     """The examples of a folder; classes are named by their numbers. Raises DataError."""
-    return read_files(find_files(source))
+    return as_asked(read_files(find_files(source)), reading)
 
 
 def find_files(folder: Path) -> dict[str, Path]:
@@ -53,8 +55,11 @@ def read_files(
         raise DataError(
             f"{files[FILES[0]]} has images of {train[0].shape[1:]}, but {files[FILES[2]]} of {test[0].shape[1:]}"
         )
-    classes = 1 + int(max(train[1].max(), test[1].max()))
-    return Examples(train, test, class_names or tuple(map(str, range(classes))))
+    if class_names:
+        return Examples(train, test, class_names)
+    labels, test_labels, names = name_classes(train[1], test[1])
+    assert test_labels is not None
+    return Examples((train[0], labels), (test[0], test_labels), names)
 
 
 def _group(files: Mapping[str, Path], prefix: str, check: Check) -> Arrays:

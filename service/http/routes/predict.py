@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from ops.engines.base import Floats
+from service.data.decoding import MEDIA_TYPES
 from service.errors import InvalidInput
 from service.http.batching import Batcher
 from service.http.errors import HttpError
@@ -18,7 +19,6 @@ from service.http.limits import Limits
 from service.http.predictor_cache import PredictorCache
 from service.http.routes.models import ModelName
 from service.http.schemas.predictions import PREDICTIONS
-from service.inference.pictures import MEDIA_TYPES
 from service.inference.pixels import parse_pixels
 from service.inference.predictor import Predictor
 

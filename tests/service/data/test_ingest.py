@@ -101,7 +101,7 @@ def test_an_unknown_data_set_needs_a_folder(home: Home):
 
 
 def test_a_source_that_is_no_folder_is_refused(home: Home, tmp_path: Path):
-    with pytest.raises(DataError, match="is not a folder"):
+    with pytest.raises(DataError, match="there is no file or folder"):
         ingest(home, dataset="blobs", source=tmp_path / "nowhere")
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.data import decoding as pictures
+from service.data.decoding import FORMATS, MAX_PIXELS, MEDIA_TYPES, decode
 from service.data.preparation import Preparation, prepare
 from service.errors import InvalidInput
-from service.inference import pictures
-from service.inference.pictures import FORMATS, MAX_PIXELS, MEDIA_TYPES, decode, read_picture, read_pictures
+from service.inference.pictures import read_picture, read_pictures
 from tests.garments import garments
 
 IMAGE = garments(1)[0]

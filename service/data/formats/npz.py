@@ -1,0 +1,103 @@
+"""an .npz file of NumPy
+
+Arrays of images and labels, as Keras (`x_train`), MedMNIST (`train_images`) and people (`images`, `labels`) name them.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.data.formats.base import Arrays, Examples, Reading
+from service.data.formats.pixel_arrays import as_images
+from service.data.formats.resizing import as_asked
+from service.data.labels import name_classes
+from service.errors import DataError
+
+MAX_BYTES = 8 << 30
+"""What the arrays may take together."""
+
+IMAGES = ("x", "images", "image", "data", "pixels", "imgs")
+LABELS = ("y", "labels", "label", "targets", "target", "classes")
+TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing", "t10k"), ("val", "valid", "validation")
+
+Named = tuple[NDArray[np.generic], NDArray[np.generic]]
+
+
+def recognizes(source: Path) -> bool:
+    """Whether a file has the ending, and is the archive that such a file is."""
+    return source.suffix.lower() == ".npz" and source.is_file()
+
+
+def read(source: Path, reading: Reading) -> Examples:
+    """The examples of a file. Raises DataError for arrays that aren't images and labels."""
+    try:
+        arrays = _load(source)
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{source} is not an .npz file that can be read: {reason}") from None
+    train, test, validation = (_group(arrays, splits) for splits in (TRAIN, TEST, VALIDATION))
+    train = train or _group(arrays, ("",))
+    if train is None:
+        raise DataError(
+            f"{source} has the arrays {', '.join(arrays) or '(none)'}: named x_train, y_train, x_test and y_test they "
+            "would be understood, and images and labels too"
+        )
+    test = test or validation
+    names = _names(arrays)
+    labels, test_labels = _labels(source, train[1]), None if test is None else _labels(source, test[1])
+    classes, test_classes, class_names = name_classes(labels, test_labels, names)
+    tested: Arrays | None = None
+    if test is not None and test_classes is not None:
+        tested = as_images(f"{source}: test images", test[0], reading), test_classes
+    return as_asked(
+        Examples((as_images(f"{source}: training images", train[0], reading), classes), tested, class_names), reading
+    )
+
+
+def _load(source: Path) -> dict[str, NDArray[np.generic]]:
+    with zipfile.ZipFile(source) as archive:
+        total = sum(info.file_size for info in archive.infolist())
+    if total > MAX_BYTES:
+        raise DataError(f"{source} holds {total:,} bytes, more than {MAX_BYTES:,}")
+    with np.load(source, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _group(arrays: Mapping[str, NDArray[np.generic]], splits: tuple[str, ...]) -> Named | None:
+    """The images and labels of a split, under any of the names that are in use."""
+    lowered = {name.lower(): array for name, array in arrays.items()}
+
+    def first(kinds: tuple[str, ...]) -> NDArray[np.generic] | None:
+        spellings = (
+            spelling for kind in kinds for split in splits for spelling in (f"{kind}_{split}", f"{split}_{kind}")
+        )
+        return next((lowered[name.strip("_")] for name in spellings if name.strip("_") in lowered), None)
+
+    images, labels = first(IMAGES), first(LABELS)
+    return None if images is None or labels is None else (images, labels)
+
+
+def _names(arrays: Mapping[str, NDArray[np.generic]]) -> tuple[str, ...]:
+    found = arrays.get("class_names", arrays.get("label_names"))
+    return () if found is None or found.dtype.kind != "U" or found.ndim != 1 else tuple(map(str, found))
+
+
+def _labels(source: Path, labels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Labels (N,) from such, from (N, 1), or from one-hot rows."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "iubf" and np.isin(labels, (0, 1)).all():
+        if not (labels.sum(axis=1) == 1).all():
+            raise DataError(f"{source} has examples of several classes or of none")
+        labels = labels.argmax(axis=1)
+    whole = labels.dtype.kind == "f" and bool((np.isfinite(labels) & (labels == np.rint(labels))).all())
+    if whole:
+        labels = labels.astype(np.int64)
+    if labels.ndim != 1 or labels.dtype.kind not in "iubU":
+        raise DataError(f"{source}: labels must be numbers or names (N,), got {labels.shape} {labels.dtype}")
+    return labels.astype(np.int64) if labels.dtype.kind in "iub" else labels

@@ -37,7 +37,7 @@ def network_at(context: Context, source: str, dataset: str | None = None) -> Any
             if name not in KNOWN:
                 raise
             data = context.pipelines.ingest(context.home, name, None)
-        return (1, *data.image_shape), data.classes
+        return data.input_shape, data.classes
 
     found = network_from(source, examples)
     return found.data if isinstance(found, Description) else found

@@ -26,6 +26,7 @@ COMMANDS = {
         "predict": "Ask MODEL (a name, or name:version, or name:alias) what IMAGE shows.",
         "runs": "Look at runs, and steer them.",
         "models": "Look at trained models.",
+        "network": "Look at networks before they are trained.",
         "serve": "Answer questions about the models, in the browser and over HTTP.",
         "deploy": "Offer the flows to the Prefect server that PREFECT_API_URL names, and run them when asked, "
         "until stopped.",

@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
+from ops.summary import summary
 from service.cli.main import Context
+from service.cli.network import network_value
 from service.cli.output import show, table
 from service.registry import ModelRef, ModelVersion, Registry
 from service.registry.exports.formats import FORMATS, export
@@ -36,12 +38,17 @@ def list_(context: Context, as_json: bool) -> None:
 
 @models.command("show")
 @click.argument("model")
+@click.option("--layers", is_flag=True, help="Show its network's layers: shapes, parameters, FLOPs, receptive fields.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
-def show_(context: Context, model: str, as_json: bool) -> None:
+def show_(context: Context, model: str, layers: bool, as_json: bool) -> None:
     """One version: MODEL is a name, or name:version, or name:alias."""
     registry = Registry(context.home.models)
     found = _found(registry, model)
+    if layers:
+        network = found.build_network()
+        show({"model": found.name, "version": found.version, **network_value(network)}, summary(network), as_json)
+        return
     aliases = registry.aliases_of([found])[found.label]
     lines = [
         f"{found.name} version {found.version}  {', '.join(aliases)}",

@@ -1,8 +1,10 @@
 """`--model` on the command line: a name of the zoo, a file or a function becomes what a configuration takes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from service.cli.main import Context
+from ops.layers import Shape
 from service.config import TrainConfig
 from service.data import describe
 from service.data.catalog import KNOWN
@@ -26,11 +28,34 @@ def with_network(context: Context, chosen: dict[str, Any], start: WarmStart | No
     return {**chosen, "model": inherited} if inherited else chosen
 
 
-def network_at(context: Context, source: str, dataset: str | None = None) -> Any:
-    """The network that `--model SOURCE` means, as a configuration takes it. Raises InvalidInput."""
+Examples = Callable[[], tuple[Shape, int]]
+"""Gives the shape of an example (c, h, w) and the number of classes."""
 
-    def examples() -> tuple[tuple[int, ...], int]:
-        name = dataset or TrainConfig().dataset
+
+def network_at(
+    context: Context, source: str, dataset: str | None = None, *, examples: Examples | None = None
+) -> str | dict[str, Any]:
+    """The network that `--model SOURCE` means, as a configuration takes it.
+
+    Args:
+        context: where data are, which are ingested where a function needs to know them.
+        source: what stood on the command line.
+        dataset: what is to be trained on, if not the default.
+        examples: what a function is given instead of the shape and the classes of the data set.
+
+    Raises InvalidInput for a file or a function that can't be taken.
+    """
+    found = network_from(source, examples or _examples_of(context, dataset or TrainConfig().dataset))
+    return found.data if isinstance(found, Description) else found
+
+
+def given_examples(shape: Shape, classes: int) -> Examples:
+    """Examples as somebody says that they are."""
+    return lambda: (shape, classes)
+
+
+def _examples_of(context: Context, name: str) -> Examples:
+    def examples() -> tuple[Shape, int]:
         try:
             data = describe(context.home.store(name))
         except DataError:
@@ -39,8 +64,7 @@ def network_at(context: Context, source: str, dataset: str | None = None) -> Any
             data = context.pipelines.ingest(context.home, name, None)
         return data.input_shape, data.classes
 
-    found = network_from(source, examples)
-    return found.data if isinstance(found, Description) else found
+    return examples
 
 
 def _inherited(context: Context, start: WarmStart) -> Any:

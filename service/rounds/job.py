@@ -11,6 +11,7 @@ from ops.engines import Choice, choose, find
 from ops.engines.base import Engine, Replica
 from ops.engines.fingerprint import Fingerprint
 from ops.errors import OpsError
+from ops.layers import Shape
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
@@ -69,10 +70,14 @@ class Job:
 @lru_cache(maxsize=8)
 def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     """The configured network for images of this data set. Raises OpsError where they don't fit it."""
-    shape = data.input_shape
+    return network_of(config, data.input_shape, data.classes)
+
+
+def network_of(config: TrainConfig, input_shape: Shape, classes: int) -> Network:
+    """The configured network for images of a shape (c, h, w). Raises OpsError where they don't fit it."""
     if isinstance(config.model, Description):
-        return build(config.model, shape, data.classes, resize=config.resize)
-    return zoo.network(config.model, shape, data.classes, resize=config.resize)
+        return build(config.model, input_shape, classes, resize=config.resize)
+    return zoo.network(config.model, input_shape, classes, resize=config.resize)
 
 
 def step_config_for(config: TrainConfig) -> StepConfig:

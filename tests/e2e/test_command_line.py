@@ -97,7 +97,7 @@ def test_one_more_worker_or_less_gives_the_same_bits(blobs_home: Home, trained: 
 def test_a_training_that_is_killed_goes_on_to_the_same_bits(blobs_home: Home, trained: dict, how: signal.Signals):
     before = {path.name for path in blobs_home.runs.iterdir()}
     process = start(*TRAIN, "--epochs", "5", "--name", "killed", home=blobs_home.root)
-    run = _wait_for_rounds(blobs_home, before, 4)
+    run = wait_for_rounds(blobs_home, before, 4)
     os.killpg(process.pid, how)  # as a terminal and `timeout` do; everything that isn't in the group must end with it
     _, err = process.communicate(timeout=60)
     if how == signal.SIGKILL:
@@ -128,7 +128,7 @@ def _command_lines() -> Iterator[str]:
             yield path.read_text(errors="replace").replace("\0", " ")
 
 
-def _wait_for_rounds(home: Home, before: set[str], rounds: int) -> str:
+def wait_for_rounds(home: Home, before: set[str], rounds: int) -> str:
     """The name of the new run, once its log has so many rounds."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:

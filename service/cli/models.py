@@ -5,9 +5,7 @@ from typing import Any
 
 import click
 
-from ops.summary import summary
 from service.cli.main import Context
-from service.cli.network import network_value
 from service.cli.output import show, table
 from service.registry import ModelRef, ModelVersion, Registry
 from service.registry.exports.formats import FORMATS, export
@@ -46,6 +44,9 @@ def show_(context: Context, model: str, layers: bool, as_json: bool) -> None:
     registry = Registry(context.home.models)
     found = _found(registry, model)
     if layers:
+        from ops.summary import summary  # here, since whoever lists models needs no engine
+        from service.cli.network import network_value
+
         network = found.build_network()
         show({"model": found.name, "version": found.version, **network_value(network)}, summary(network), as_json)
         return

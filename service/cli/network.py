@@ -33,7 +33,8 @@ def network() -> None:
 def check(context: Context, source: str, size: str, classes: int, as_json: bool) -> None:
     """Shapes, parameters, FLOPs and receptive fields of a network, and the engine that would run it here.
 
-    FILE is a description in TOML, package.module:function, or a network of the zoo, as `atelier train --model` takes it.
+    FILE is a description in TOML, package.module:function, or a network of the zoo, as `atelier train --model` takes
+    them.
     """
     shape = _shape(size)
     config = from_preset({"model": network_at(context, source, examples=given_examples(shape, classes))})

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from service.cli.main import Context
 from ops.layers import Shape
+from service.cli.main import Context
 from service.config import TrainConfig
 from service.data import describe
 from service.data.catalog import KNOWN

@@ -1,0 +1,90 @@
+"""`atelier network check` and `atelier models show --layers`: a network before and after it is trained."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.cli.main import command
+from service.home import Home
+from service.networks.building import describe
+from tests.service.cli.test_wrong_use import NOTHING_RUNS
+from tests.service.models import publish
+
+SMALL = """
+name = "small"
+layers = [
+  { conv2d = { channels = 2, kernel_size = 3 } }, "relu", { maxpool2d = { size = 2 } },
+  "flatten", { dense = { units = "classes", bias = false } },
+]
+"""
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int | None = 0) -> str:
+    """What a command prints, to whatever stream."""
+    with pytest.raises(SystemExit) as left:
+        command(NOTHING_RUNS, list(words))
+    assert (left.value.code or 0) == status
+    streams = capsys.readouterr()
+    return streams.err if status else streams.out
+
+
+@pytest.mark.usefixtures("home")
+def test_a_network_is_checked_before_it_is_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "small.toml").write_text(SMALL)
+    words = ("network", "check", str(tmp_path / "small.toml"), "--input", "3x12x10", "--classes", "7")
+    found = json.loads(said(capsys, *words, "--json"))
+    assert [row["shape"] for row in found["layers"]] == [[2, 10, 8], [2, 10, 8], [2, 5, 4], [40], [7]]
+    assert [row["parameters"] for row in found["layers"]] == [2 * 3 * 9 + 2, 0, 0, 0, 280]
+    assert found["layers"][0]["flops"] == 2 * 27 * 2 * 80
+    assert [row["receptive_field"] for row in found["layers"]] == [[3, 3], [3, 3], [4, 4], [4, 4], None]
+    assert (found["parameters"], found["engine"], found["input"]) == (336, "simd", [3, 12, 10])
+    text = said(capsys, *words)
+    assert "maxpool2d1  2x5x4" in text
+    assert "runs here with the engine simd on " in text
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("source", "size", "message"),
+    [
+        ("small.toml", "12x10", "--input must be channels, height and width such as 3x32x32, got '12x10'"),
+        (
+            "small.toml",
+            "3x2x2",
+            "layers[0]: kernel_size (3, 3) with dilation (1, 1) must fit in the padded input (2, 2)",
+        ),
+        ("missing.toml", "3x12x10", "missing.toml can't be read: No such file or directory"),
+        ("resnet", "3x12x10", "model must be 'lenet', 'lenet-relu', "),
+        ("no_such_module:network", "3x12x10", "no_such_module:network can't be called: ModuleNotFoundError: "),
+    ],
+)
+def test_a_network_that_cannot_be_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source, size, message
+):
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    told = said(capsys, "network", "check", source, "--input", size, status=2)
+    assert message in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.usefixtures("home")
+def test_a_function_is_given_the_shape_and_the_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "networks_of_mine.py").write_text(
+        "import ops\n\n\ndef flat(shape, classes):\n"
+        "    return ops.Network('flat', shape, (ops.Flatten(), ops.Dense(classes)))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = ("network", "check", "networks_of_mine:flat", "--input", "2x3x4", "--classes", "5")
+    assert json.loads(said(capsys, *words, "--json"))["parameters"] == 2 * 3 * 4 * 5 + 5
+
+
+def test_the_layers_of_a_model_are_shown(home: Home, capsys: pytest.CaptureFixture[str]):
+    model = publish(home.models)
+    found = json.loads(said(capsys, "models", "show", "lenet", "--layers", "--json"))
+    assert (found["model"], found["version"], found["parameters"]) == ("lenet", 1, 61_706)
+    assert found["digest"] == model.network["digest"] == describe(model.build_network()).digest
+    assert "conv2d2     16x10x10" in said(capsys, "models", "show", "lenet", "--layers")

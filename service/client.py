@@ -149,6 +149,10 @@ class Atelier:
         """Have an alias stand for a version; the service's token is needed."""
         self._request("PUT", f"/api/models/{name}/aliases/{alias}", json={"version": version})
 
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Take an alias away; the service's token is needed."""
+        self._request("DELETE", f"/api/models/{name}/aliases/{alias}")
+
     def runs(self) -> list[dict[str, Any]]:
         """The newest runs, at most 50; those with damaged files are left out."""
         items: list[dict[str, Any]] = self._request("GET", "/api/runs").json()["items"]

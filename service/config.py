@@ -25,6 +25,10 @@ from service.networks import Description
 
 Name = Annotated[str, Field(pattern=NAME)]
 
+DEFAULT_DATASET = "fashion-mnist"
+MOST_CHARACTERS = 64
+"""Of a name that `NAME` allows."""
+
 
 def _network(given: Any) -> str | Description:
     """A name of the zoo, or a description: as text in TOML or JSON, as plain data, or read already."""
@@ -159,12 +163,16 @@ class TrainConfig(_Frozen):
     """
 
     model: NetworkSource = option("lenet", 0, "The network to train: a name of the zoo, or a description in TOML.")
-    dataset: Name = option("fashion-mnist", 1, "The ingested data set to train on.")
+    dataset: Name = option(DEFAULT_DATASET, 1, "The ingested data set to train on.")
     epochs: int = option(10, 2, "How many times every example is seen.", ge=1, le=10_000)
     batch_size: int = option(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)
     seed: int = option(0, 4, "Decides first weights, shuffles and every other draw.", ge=0, le=2**63 - 1)
     name: str = option(
-        "", 5, "What to publish the trained model as; empty means the network's name.", pattern=f"^$|{NAME}"
+        "",
+        5,
+        "What to publish the trained model as; empty means the network's name, with the data set's behind it "
+        "where that isn't fashion-mnist.",
+        pattern=f"^$|{NAME}",
     )
     optimizer: OptimizerConfig = option(OptimizerConfig(), 6, "How one step is taken.")
     averaging: AveragingConfig = option(AveragingConfig(), 7, "How the replicas part ways and come together.")
@@ -220,7 +228,8 @@ class TrainConfig(_Frozen):
     @property
     def published_name(self) -> str:
         """What the trained model will be called."""
-        return self.name or self.network_name
+        suffix = "" if self.dataset == DEFAULT_DATASET else f"-{self.dataset}"
+        return self.name or f"{self.network_name}{suffix}"[:MOST_CHARACTERS].rstrip("-._")
 
     @property
     def network_name(self) -> str:

@@ -7,6 +7,7 @@ import click
 
 from service.cli.main import Context
 from service.cli.output import show, table
+from service.errors import InvalidInput
 from service.registry import ModelRef, ModelVersion, Registry
 from service.registry.exports.formats import FORMATS, export
 
@@ -65,12 +66,22 @@ def show_(context: Context, model: str, layers: bool, as_json: bool) -> None:
 @models.command()
 @click.argument("model")
 @click.argument("alias")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=click.IntRange(min=1), required=False)
+@click.option("--remove", is_flag=True, help="Take the alias away instead.")
 @click.pass_obj
-def alias(context: Context, model: str, alias: str, version: int) -> None:
-    """Have ALIAS of MODEL stand for VERSION from now on."""
-    Registry(context.home.models).set_alias(model, alias, version)
-    click.echo(f"{model}: {alias} is version {version}")
+def alias(context: Context, model: str, alias: str, version: int | None, remove: bool) -> None:
+    """Have ALIAS of MODEL stand for VERSION from now on.
+
+    A champion that is set so stays, whatever is trained, until it is set again, promoted or removed.
+    """
+    if remove == (version is not None):
+        raise InvalidInput("give either a VERSION for the alias, or --remove")
+    registry = Registry(context.home.models)
+    if version is None:
+        registry.remove_alias(model, alias)
+    else:
+        registry.set_alias(model, alias, version)
+    click.echo(f"{model}: {alias} is {'removed' if version is None else f'version {version}'}")
 
 
 @models.command()
@@ -81,12 +92,15 @@ def compare(context: Context, chosen: tuple[str, ...], as_json: bool) -> None:
     """Figures of several versions side by side: each is name, name:version or name:alias."""
     registry = Registry(context.home.models)
     found = [_found(registry, label) for label in chosen]
-    width = max(16, *(len(model.label) + 2 for model in found))
+    width = max(16, *(max(len(model.label), len(model.dataset)) + 2 for model in found))
     rows = ["".join([f"{'':<16}", *(f"{model.label:>{width}}" for model in found)])]
+    rows += ["".join([f"{'data set':<16}", *(f"{model.dataset:>{width}}" for model in found)])]
     rows += [
-        "".join([f"{key.replace('_', ' '):<16}", *(f"{model.metrics[key]:>{width}.4f}" for model in found)])
-        for key in found[0].metrics
+        "".join([f"{key.replace('_', ' '):<16}", *(_figure(model, key, width) for model in found)])
+        for key in dict.fromkeys(key for model in found for key in model.metrics)
     ]
+    if len({model.data for model in found}) > 1:
+        rows += ["", "They were measured on different data: their test figures can't be compared."]
     aliases = registry.aliases_of(found)
     show([_value(model, aliases[model.label]) for model in found], "\n".join(rows), as_json)
 
@@ -105,11 +119,15 @@ def export_(context: Context, model: str, form: str, output: Path | None) -> Non
 @click.argument("model")
 @click.option("--by", default="test_accuracy", show_default=True, help="The metric that decides.")
 @click.option("--alias", default="champion", show_default=True, help="The alias that moves.")
+@click.option("--dataset", default="", help="Of the versions trained on this; left out, on what the alias is at.")
 @click.pass_obj
-def promote(context: Context, model: str, by: str, alias: str) -> None:
-    """Have an alias of MODEL stand for its best version."""
-    best = Registry(context.home.models).promote(model, alias, by)
-    click.echo(f"{model}: {alias} is version {best.version}, {by} {best.metrics[by]:.4f}")
+def promote(context: Context, model: str, by: str, alias: str, dataset: str) -> None:
+    """Have an alias of MODEL stand for its best version on one data set.
+
+    With --by test_accuracy the champion follows the figures of later trainings again.
+    """
+    best = Registry(context.home.models).promote(model, alias, by, dataset)
+    click.echo(f"{model}: {alias} is version {best.version}, {by} {best.metrics[by]:.4f} on {best.dataset}")
 
 
 @models.command()
@@ -130,6 +148,10 @@ def delete(context: Context, model: str, version: int, restore: bool) -> None:
 
 def _found(registry: Registry, label: str) -> ModelVersion:
     return registry.find(ModelRef.parse(label))
+
+
+def _figure(model: ModelVersion, key: str, width: int) -> str:
+    return f"{model.metrics[key]:>{width}.4f}" if key in model.metrics else f"{'-':>{width}}"
 
 
 def _value(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:

@@ -94,7 +94,16 @@ def _flags(chosen: dict[str, Any]) -> list[str]:
     ]
 
 
+def _champion(published: Published) -> str:
+    """A line about the champion where the new version isn't it."""
+    if published.champion is None:
+        return ""
+    which = f"version {published.champion}" if published.champion else "none"
+    return f"  champion is {which}: {published.champion_why}\n"
+
+
 def _as_text(published: Published) -> str:
+    label = published.model if published.champion is None else f"{published.model}:{published.version}"
     held = published.validation_accuracy
     validation = "" if held is None else f"   validation accuracy {held:.4f}"
     best = f", the best epoch, number {published.best_epoch}" if published.best_epoch else ""
@@ -105,8 +114,8 @@ def _as_text(published: Published) -> str:
         f"{validation}   test accuracy {published.test_accuracy:.4f}\n"
         f"  {published.examples_per_s:,.0f} examples/s in {published.wall_s:.1f} s, "
         f"{published.shards} shards on {published.workers} workers, engine {published.engine}\n"
-        f"  run {published.run}, parameters {published.digest[:16]}\n\n"
-        f"Look at it:  atelier models show {published.model}\n"
-        f"Ask it:      atelier predict {published.model} IMAGE\n"
+        f"  run {published.run}, parameters {published.digest[:16]}\n{_champion(published)}\n"
+        f"Look at it:  atelier models show {label}\n"
+        f"Ask it:      atelier predict {label} IMAGE\n"
         f"Serve it:    atelier serve"
     )

@@ -5,9 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from service.errors import RunError
 from service.registry import ModelVersion, Registry
 from service.runs import RunFolder, all_runs
+from service.runs.recorded_config import recorded_config
 
 
 def serialize_model(registry: Registry, model: ModelVersion, prefix: str) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def serialize_run(folder: RunFolder) -> dict[str, Any]:
         "run": folder.name,
         "status": folder.status(),
         "started": folder.started(),
-        "model": config.get("name") or network,
+        "model": _published_name(config, network),
         "network": network,
         "dataset": config["dataset"],
         "epochs_done": len(epochs),
@@ -75,6 +78,13 @@ def serialize_run(folder: RunFolder) -> dict[str, Any]:
         "accuracy": newest.get("accuracy", newest.get("train_accuracy")),
         "examples_per_s": epochs[-1]["examples_per_s"] if epochs else None,
     }
+
+
+def _published_name(config: dict[str, Any], network: str) -> str:
+    """What a run's model is called, or would be."""
+    with suppress(ValidationError):
+        return recorded_config(config).published_name
+    return str(config.get("name") or network)
 
 
 def serialize_runs(runs: Path, limit: int) -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """The registry: `<name>/<version>/`, each published whole and never changed again, in a folder or in object storage.
 
 The manifest comes last and lists every other file with its SHA-256; a version without one isn't there.
-Aliases are names that move: `champion -> 3`, in `<name>/aliases.json`.
+Aliases are names that move: see `service.registry.aliases`.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,14 +17,14 @@ from service.errors import Conflict, InvalidInput, NotFound
 from service.files import canonical_json
 from service.model_ref import CHAMPION, NAME, ModelRef, is_name
 from service.networks.building import recorded_network
+from service.registry import merit
+from service.registry.aliases import ATTEMPTS, Aliases, AliasFiles
 from service.registry.card import model_card
 from service.registry.draft import Draft
+from service.registry.merit import MERIT
 from service.registry.version import ModelVersion
 from service.storage import MANIFEST, open_storage
 from service.storage.conditions import check_conditional_writes
-
-ATTEMPTS = 100
-"""How often a write is repeated while other writers are quicker. Each failure is somebody else's success."""
 
 
 class Registry:
@@ -35,12 +35,17 @@ class Registry:
 
     def __init__(self, place: Path | str) -> None:
         self._storage = open_storage(place)
+        self._aliases = AliasFiles(self._storage)
         self._known: dict[str, ModelVersion] = {}
 
     def publish(self, name: str, draft: Draft) -> ModelVersion:
         """Publish a draft as the next version of a model; the first becomes its champion."""
         version = self._publish_next(self._checked(name), draft)
-        self._change_aliases(name, lambda aliases: {CHAMPION: min(self.versions(name), default=version), **aliases})
+        oldest = min(self.versions(name), default=version)
+        self._aliases.change(
+            name,
+            lambda found: found if CHAMPION in found.versions else found.with_alias(CHAMPION, oldest, chosen=False),
+        )
         return self.get(name, str(version))
 
     def check_publishing(self) -> None:
@@ -90,7 +95,11 @@ class Registry:
 
     def aliases(self, name: str) -> dict[str, int]:
         """Which alias stands for which version."""
-        return self._aliases(name)[0]
+        return self._aliases.read(self._checked(name)).versions
+
+    def champion_is_chosen(self, name: str) -> bool:
+        """Whether a person chose a model's champion, so that no training moves it."""
+        return self._aliases.read(self._checked(name)).chosen
 
     def aliases_of(self, models: Iterable[ModelVersion]) -> dict[str, list[str]]:
         """The aliases of each version, by its label. Those of a model are read once for all its versions."""
@@ -102,33 +111,50 @@ class Registry:
         }
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Point an alias at a version. Raises NotFound or InvalidInput."""
-        if alias.isdigit() or not is_name(alias):
-            raise InvalidInput(f"an alias must match {NAME} and not be a number, got {alias!r}")
-        self.get(name, str(version))
-        before = self.aliases(name).get(alias)
-        self._change_aliases(name, lambda aliases: {**aliases, alias: version})
-        try:
-            # Once more: `delete` looks at the aliases after it, so of two at the same time one sees the other.
-            self.get(name, str(version))
-        except NotFound:
-            rest = {} if before is None else {alias: before}
-            self._change_aliases(name, lambda aliases: {k: v for k, v in aliases.items() if k != alias} | rest)
-            raise
+        """Point an alias at a version, as a person does: a champion then stays. Raises NotFound or InvalidInput."""
+        self._set_alias(name, alias, version, chosen=True)
 
-    def promote(self, name: str, alias: str, metric: str) -> ModelVersion:
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Take an alias away. The next version that is published makes a champion again. Raises NotFound."""
+        known = self.aliases(name)
+        if alias not in known:
+            raise NotFound(f"model {name!r} has no alias {alias!r} (aliases: {', '.join(sorted(known)) or 'none'})")
+        self._aliases.change(name, lambda found: found.without(alias))
+
+    def update_champion(self, new: ModelVersion) -> ModelVersion:
+        """Have the champion be the best version on its data by `MERIT`, unless a person chose it.
+
+        Of equals the oldest wins.
+
+        Args:
+            new: a version that was published just now; one on other data than the champion's changes nothing.
+
+        Returns:
+            The champion.
+        """
+        found = self._versions_of(new.name)
+
+        def change(aliases: Aliases) -> Aliases:
+            holder = next((model for model in found if model.version == aliases.versions.get(CHAMPION)), new)
+            if aliases.chosen or holder.data != new.data:
+                return aliases
+            best = merit.best([model for model in found if model.data == holder.data], MERIT)
+            return aliases.with_alias(CHAMPION, best.version, chosen=False)
+
+        self._aliases.change(new.name, change)
+        return self.get(new.name)
+
+    def promote(self, name: str, alias: str, metric: str, dataset: str = "") -> ModelVersion:
         """Point an alias at the best version by a metric: the lowest of a loss, the highest of all else.
 
-        Of equals the oldest wins. Raises NotFound or InvalidInput.
+        Versions are compared on one data set: the one named, or that of the version which has the alias, or that of
+        the newest version. Of equals the oldest wins. A champion that is the best by `MERIT` follows the figures again.
+
+        Raises NotFound or InvalidInput.
         """
-        found = self._versions_of(name)
-        if not found:
-            raise NotFound(f"there is no model {name!r}")
-        if any(metric not in model.metrics for model in found):
-            raise InvalidInput(f"metric must be one of {', '.join(found[0].metrics)}, got {metric!r}")
-        sign = -1 if metric.endswith("loss") else 1
-        best = max(found, key=lambda model: (sign * model.metrics[metric], -model.version))
-        self.set_alias(name, alias, best.version)
+        found = merit.candidates(name, self._versions_of(name), dataset, self.aliases(name).get(alias))
+        best = merit.best(found, metric)
+        self._set_alias(name, alias, best.version, chosen=metric != MERIT)
         return best
 
     def delete(self, name: str, version: int) -> None:
@@ -157,6 +183,25 @@ class Registry:
         """Remove the files of versions deleted longer ago than `grace_s`, in seconds; their names."""
         return [folder.replace("/", ":") for folder in self._storage.purge(grace_s)]
 
+    def _set_alias(self, name: str, alias: str, version: int, *, chosen: bool) -> None:
+        if alias.isdigit() or not is_name(alias):
+            raise InvalidInput(f"an alias must match {NAME} and not be a number, got {alias!r}")
+        self.get(name, str(version))
+        before = self._aliases.read(name)
+        self._aliases.change(name, lambda found: found.with_alias(alias, version, chosen=chosen))
+        try:
+            # Once more: `delete` looks at the aliases after it, so of two at the same time one sees the other.
+            self.get(name, str(version))
+        except NotFound:
+            number = before.versions.get(alias)
+            self._aliases.change(
+                name,
+                lambda found: (
+                    found.without(alias) if number is None else found.with_alias(alias, number, chosen=before.chosen)
+                ),
+            )
+            raise
+
     def _versions_of(self, name: str) -> list[ModelVersion]:
         """The versions of a model, oldest first."""
         found = []
@@ -180,26 +225,6 @@ class Registry:
         manifest = json.loads(self._storage.read(f"{folder}/{MANIFEST}").content)
         tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags")}
         return ModelVersion(**{**manifest, **tuples}, storage=self._storage)
-
-    def _aliases(self, name: str) -> tuple[dict[str, int], str | None]:
-        """The aliases, and the tag of the file they were read from; None where there is none."""
-        try:
-            stored = self._storage.read(f"{self._checked(name)}/aliases.json")
-        except NotFound:
-            return {}, None
-        return json.loads(stored.content), stored.tag
-
-    def _change_aliases(self, name: str, change: Callable[[dict[str, int]], dict[str, int]]) -> None:
-        """Replace the aliases by what `change` makes of them, whoever else does so at the same time."""
-        for _ in range(ATTEMPTS):
-            aliases, tag = self._aliases(name)
-            changed = change(aliases)
-            if changed == aliases:
-                return
-            with suppress(Conflict):  # another one was quicker, and what it wrote is to be kept
-                self._storage.write(f"{name}/aliases.json", (canonical_json(changed) + "\n").encode(), tag)
-                return
-        raise Conflict(f"the aliases of {name} can't be changed: other writers change them all the time")
 
     def _refuse_if_aliased(self, model: ModelVersion) -> None:
         if aliases := self.aliases_of([model])[model.label]:

@@ -59,6 +59,11 @@ class ModelVersion:
         return f"{self.name}:{self.version}"
 
     @property
+    def data(self) -> str:
+        """The digest of what it was trained and measured on; versions that don't state it have the name's."""
+        return str(self.lineage.get("data", self.dataset))
+
+    @property
     def place(self) -> str:
         """Where its files lie: a folder, or an address of object storage."""
         return f"{self.storage.root}/{self.name}/{self.version}"

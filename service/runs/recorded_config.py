@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.config import TrainConfig
+from service.config import DEFAULT_DATASET, TrainConfig
 
 
 def recorded_config(values: Any) -> TrainConfig:
@@ -10,11 +10,16 @@ def recorded_config(values: Any) -> TrainConfig:
 
     Raises pydantic's ValidationError where it is damaged.
     """
-    if isinstance(values, dict):
-        values = with_old_holdout(values)
+    if isinstance(values, dict) and "holdout_by" not in values:
+        values = _before_holdout_by(values)
     return TrainConfig.model_validate(values)
 
 
-def with_old_holdout(values: dict[str, Any]) -> dict[str, Any]:
-    """Some options of a training with `holdout_by`: without it, the last examples were held out."""
-    return {"holdout_by": "last", **values} if values.get("holdout") else values
+def _before_holdout_by(values: dict[str, Any]) -> dict[str, Any]:
+    """The last examples were held out, and a model was called after its network whatever it was trained on."""
+    changed = dict(values)
+    if values.get("holdout"):
+        changed["holdout_by"] = "last"
+    if values.get("dataset", DEFAULT_DATASET) != DEFAULT_DATASET:
+        changed["name"] = values.get("name") or values.get("model", "")
+    return changed

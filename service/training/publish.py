@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from service.data import describe, read
 from service.data.preparation import Preparation
 from service.data.statistics import ImageStatistics
+from service.errors import NotFound
 from service.home import Home
-from service.registry import Draft, Registry
+from service.registry import Draft, ModelVersion, Registry
 from service.rounds.job import network_for
 from service.runs import Entry, RunFolder
 from service.training.epoch_scores import EpochScores
@@ -23,6 +24,8 @@ class Published:
         model: the model's name.
         version: its version.
         test_accuracy: on the test examples.
+        champion: the version that the model's name alone stands for, 0 for none; None where it is this one.
+        champion_why: why it isn't this one.
         validation_accuracy: on the training examples that were held out; None where none were.
         best_epoch: the number of the published epoch, from 1, where that is the best one; else None.
         epochs: how many epochs the training took, where it stopped before the configured end; else None.
@@ -40,6 +43,8 @@ class Published:
     workers: int
     shards: int
     engine: str
+    champion: int | None = None
+    champion_why: str | None = None
     validation_accuracy: float | None = None
     best_epoch: int | None = None
     epochs: int | None = None
@@ -48,7 +53,7 @@ class Published:
 def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
     """Put a finished run into the registry as a new version of its model; one that is there already stays.
 
-    The version with the best test accuracy is the model's champion.
+    The champion is the version with the best test accuracy on its data set, unless a person chose another.
 
     Args:
         home: where run and models are.
@@ -62,7 +67,8 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
     model = registry.of_run(name, trained.run)
     if model is None:
         model = registry.publish(name, _draft(home, folder, trained, evaluations))
-    registry.promote(model.name, "champion", "test_accuracy")
+        registry.update_champion(model)
+    champion, why = _champion(registry, model)
     values = asdict(trained)
     del values["epoch"]
     return Published(
@@ -73,7 +79,24 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
         validation_accuracy=found.validation.accuracy if found.validation else None,
         best_epoch=trained.epoch + 1 if config.keep == "best" else None,
         epochs=epochs if epochs < config.epochs else None,
+        champion=champion,
+        champion_why=why,
     )
+
+
+def _champion(registry: Registry, model: ModelVersion) -> tuple[int | None, str | None]:
+    """The champion and why it isn't this version, as `Published` has them."""
+    try:
+        champion = registry.get(model.name)
+    except NotFound:
+        return 0, "a person removed it"
+    if champion.version == model.version:
+        return None, None
+    if registry.champion_is_chosen(model.name):
+        return champion.version, "a person chose it"
+    if champion.data != model.data:
+        return champion.version, f"it was trained on other data, {champion.dataset}"
+    return champion.version, "it is at least as good on the test examples"
 
 
 def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:

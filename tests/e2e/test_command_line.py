@@ -49,26 +49,26 @@ def test_train_reports_what_it_promises(trained: dict):
     )
     assert set(trained) == set(promised.split())
     assert trained["test_accuracy"] > 0.9
-    assert (trained["model"], trained["version"]) == ("mlp", 1)
+    assert (trained["model"], trained["version"]) == ("mlp-blobs", 1)
 
 
 def test_the_model_can_be_listed_shown_and_asked(blobs_home: Home, trained: dict, tmp_path: Path):
     listed = json.loads(atelier("models", "list", "--json", home=blobs_home.root).stdout)
-    assert [(m["model"], m["version"], m["aliases"]) for m in listed] == [("mlp", 1, ["champion"])]
-    shown = json.loads(atelier("models", "show", "mlp", "--json", home=blobs_home.root).stdout)
+    assert [(m["model"], m["version"], m["aliases"]) for m in listed] == [("mlp-blobs", 1, ["champion"])]
+    shown = json.loads(atelier("models", "show", "mlp-blobs", "--json", home=blobs_home.root).stdout)
     assert shown["lineage"]["parameters"] == trained["digest"]
     images, labels = blobs(10, shape=(12, 12), classes=5, seed=77)
     right = 0
     for image, label in zip(images, labels, strict=True):
         Image.fromarray(image).save(tmp_path / "image.png")
-        asked = atelier("predict", "mlp", str(tmp_path / "image.png"), "--json", home=blobs_home.root)
+        asked = atelier("predict", "mlp-blobs", str(tmp_path / "image.png"), "--json", home=blobs_home.root)
         right += json.loads(asked.stdout)["guesses"][0]["label"] == str(label)
     assert right >= 9
 
 
 def test_the_weights_load_into_pytorch_by_name(blobs_home: Home, trained: dict):
     torch = pytest.importorskip("torch", reason="PyTorch is a peer to compare with, not a dependency")
-    folder = blobs_home.models / "mlp" / "1"
+    folder = blobs_home.models / "mlp-blobs" / "1"
     weights = {name: torch.from_numpy(value) for name, value in load_file(folder / "weights.safetensors").items()}
     network = torch.nn.Sequential()
     network.add_module("flatten1", torch.nn.Flatten())

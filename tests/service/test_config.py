@@ -78,3 +78,10 @@ def test_a_message_leaves_out_which_type_of_several_was_tried(kind: Any):
 def test_a_model_is_called_after_its_network_if_it_has_no_name():
     assert TrainConfig(model="mlp").published_name == "mlp"
     assert TrainConfig(model="mlp", name="mine").published_name == "mine"
+
+
+def test_a_model_is_called_after_its_data_set_too_if_that_is_not_the_default_one():
+    assert TrainConfig(model="lenet", dataset="emnist").published_name == "lenet-emnist"
+    assert TrainConfig(model="lenet", dataset="emnist", name="mine").published_name == "mine"
+    assert TrainConfig(model="lenet", dataset="x" * 64).published_name == "lenet-" + "x" * 58
+    assert TrainConfig(model="lenet", dataset="x" * 57 + ".y").published_name == "lenet-" + "x" * 57

@@ -60,9 +60,9 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
         columns = [_column(registry, each, request.scope["root_path"]) for each in chosen]
         keys = sorted({key for column in columns for key in column["config"]})
         differing = [key for key in keys if len({str(column["config"].get(key)) for column in columns}) > 1]
-        return pages.response(
-            request, "compare.html", here="compare", known=known, columns=columns, differing=differing
-        )
+        comparable = len({each.data for each in chosen}) <= 1
+        context = {"known": known, "columns": columns, "differing": differing, "comparable": comparable}
+        return pages.response(request, "compare.html", here="compare", **context)
 
     @router.get("/try")
     def try_it(request: Request, model: Annotated[str, Query(max_length=130)] = "") -> HTMLResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from service.errors import NotFound
 from service.http.errors import HttpError
 from service.http.range_responses import range_response
 from service.http.schemas import models as schemas
@@ -53,8 +54,7 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
 
     @router.get("/models/{name}", summary="A model: its versions and aliases", **schemas.MODEL)
     def model(name: ModelName) -> dict[str, Any]:
-        registry.get(name)
-        return {"name": name, "versions": registry.versions(name), "aliases": registry.aliases(name)}
+        return {"name": name, "versions": _versions(registry, name), "aliases": registry.aliases(name)}
 
     @router.get(
         "/models/{name}/versions/{version}",
@@ -72,6 +72,14 @@ def model_routes(registry: Registry, token: str) -> APIRouter:
     _add_file_route(router, registry)
     _add_alias_routes(router, registry, token)
     return router
+
+
+def _versions(registry: Registry, name: str) -> list[int]:
+    """The versions of a model, which may have no champion. Raises NotFound where there is none."""
+    versions = registry.versions(name)
+    if not versions:
+        raise NotFound(f"there is no model {name!r}")
+    return versions
 
 
 def _add_file_route(router: APIRouter, registry: Registry) -> None:
@@ -106,7 +114,7 @@ def _add_alias_routes(router: APIRouter, registry: Registry, token: str) -> None
 
     @router.get("/models/{name}/aliases", summary="The version that each alias stands for", **schemas.ALIASES)
     def aliases(name: ModelName) -> dict[str, int]:
-        registry.get(name)
+        _versions(registry, name)
         return registry.aliases(name)
 
     @router.put(
@@ -115,6 +123,16 @@ def _add_alias_routes(router: APIRouter, registry: Registry, token: str) -> None
     def set_alias(name: ModelName, alias: Annotated[str, Path(pattern=NAME)], body: NewAlias) -> dict[str, Any]:
         registry.set_alias(name, alias, body.version)
         return {"name": name, "aliases": registry.aliases(name)}
+
+    @router.delete(
+        "/models/{name}/aliases/{alias}",
+        summary="Remove an alias",
+        status_code=204,
+        dependencies=[Depends(may_write)],
+    )
+    def remove_alias(name: ModelName, alias: Annotated[str, Path(pattern=NAME)]) -> Response:
+        registry.remove_alias(name, alias)
+        return Response(status_code=204)
 
     @router.delete(
         "/models/{name}/versions/{version}",

@@ -99,6 +99,18 @@ def test_a_version_is_deleted_with_the_token_unless_an_alias_stands_for_it(home:
     assert Registry(home.models).versions("flat") == [1]
 
 
+def test_an_alias_is_removed_with_the_token(home: Home, http: httpx.Client) -> None:
+    publish(home.models, "bare")
+    path, headers = "/api/models/bare/aliases/champion", {"authorization": f"Bearer {TOKEN}"}
+    assert http.delete(path).status_code == 401
+    assert http.delete(path, headers=headers).status_code == 204
+    assert http.get("/api/models/bare").json() == {"name": "bare", "versions": [1], "aliases": {}}
+    assert http.get("/api/models/bare/aliases").json() == {}
+    gone = http.delete(path, headers=headers)
+    assert (gone.status_code, gone.headers["content-type"]) == (404, "application/problem+json")
+    assert "has no alias 'champion'" in gone.json()["detail"]
+
+
 def test_a_run_has_its_rounds_and_its_log_as_events(http: httpx.Client) -> None:
     body = http.get(f"/api/runs/{RUN}").json()
     assert (body["status"], body["epochs_done"]) == ("finished", 2)

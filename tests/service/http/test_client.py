@@ -29,6 +29,9 @@ def test_the_client_finds_asks_and_downloads(home: Home, atelier: Atelier, tmp_p
         assert path.read_bytes() == model.read_file("model.onnx")
         atelier.set_alias("lenet", "tried", 1)
         assert atelier.model("lenet:tried").version == 1
+        atelier.remove_alias("lenet", "tried")
+        with pytest.raises(NotFound):
+            atelier.model("lenet:tried")
         assert atelier.runs()[0]["status"] == "finished"
 
 

@@ -1,5 +1,6 @@
 """What a finished run becomes in the registry."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from service.registry import Registry
 from service.registry.search import Query, find
 from service.training.evaluate import evaluate_run
 from service.training.publish import publish_run
+from service.training.resume import resume_run
 from service.training.start import start_run
 from tests.jobs import blobs_store, small
 
@@ -39,6 +41,40 @@ def test_a_model_records_how_pictures_became_its_training_images(home: Home, tmp
     images, _ = read(data.path, "test", data.digest)
     assert Preparation.from_manifest(model.preparation) == Preparation.of_images(images)
     assert ImageStatistics.from_manifest(model.statistics) == ImageStatistics.of_images(images)
+
+
+def test_resuming_a_finished_run_leaves_the_champion_that_a_person_chose(home: Home, tmp_path: Path, executor_of):
+    blobs_store(home, tmp_path / "idx")
+    registry, executor = Registry(home.models), executor_of(2)
+    published = []
+    for run, rate in (("slow", 1e-4), ("quick", 0.2)):
+        config = from_preset(small(name="mine", optimizer={"lr": rate}))
+        trained = start_run(home, executor, run, config, lambda _: None)
+        published.append(publish_run(home, trained, evaluate_run(home, executor, run)))
+    assert [each.champion for each in published] == [None, None], "each was better than those before"
+    for path in (home.models / "mine").glob("aliases.json"):  # as a person set it with a version from before
+        path.write_text('{"champion":1}\n')
+    resumed = publish_run(
+        home, resume_run(home, executor, "quick", lambda _: None), evaluate_run(home, executor, "quick")
+    )
+    assert (resumed.version, resumed.champion) == (2, 1)
+    registry.set_alias("mine", "champion", 1)
+    resumed = publish_run(
+        home, resume_run(home, executor, "quick", lambda _: None), evaluate_run(home, executor, "quick")
+    )
+    assert (resumed.version, resumed.champion, resumed.champion_why) == (2, 1, "a person chose it")
+
+
+def test_a_model_says_its_data_set_in_its_name_unless_the_run_is_from_before(home: Home, tmp_path: Path, executor_of):
+    blobs_store(home, tmp_path / "idx")
+    executor = executor_of(2)
+    trained = start_run(home, executor, "now", from_preset(small()), lambda _: None)
+    assert publish_run(home, trained, evaluate_run(home, executor, "now")).model == "mlp-blobs"
+    path = home.runs / "now" / "config.json"
+    facts = json.loads(path.read_text())
+    del facts["config"]["holdout_by"]  # it came with the names
+    path.write_text(json.dumps(facts))
+    assert publish_run(home, trained, evaluate_run(home, executor, "now")).model == "mlp"
 
 
 @pytest.mark.parametrize("tags", ["A", "a b", "a,", ",a", "ä"])

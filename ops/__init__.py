@@ -20,20 +20,32 @@ from ops.dropout import dropout_mask
 from ops.errors import DtypeError, GeometryError, LabelError, OpsError, RangeError, ShapeError, Unsupported
 from ops.layers import (
     AvgPool2D,
+    BatchNorm2D,
+    Concat,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
+    GroupNorm,
     Layer,
     LeakyReLU,
     MaxPool2D,
     ReLU,
+    Residual,
     Resize,
     Sigmoid,
     Tanh,
 )
 from ops.loss import softmax_cross_entropy, squared_error
 from ops.network import Network
+from ops.normalization import (
+    batch_norm,
+    batch_norm_grad,
+    batch_norm_inference,
+    batch_norm_inference_grad,
+    group_norm,
+    group_norm_grad,
+)
 from ops.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
 from ops.resize import resize2d, resize2d_grad
 from ops.step_config import StepConfig
@@ -42,12 +54,15 @@ from ops.zoo import ZOO, network
 __all__ = [
     "ZOO",
     "AvgPool2D",
+    "BatchNorm2D",
+    "Concat",
     "Conv2D",
     "Dense",
     "Dropout",
     "DtypeError",
     "Flatten",
     "GeometryError",
+    "GroupNorm",
     "LabelError",
     "Layer",
     "LeakyReLU",
@@ -56,6 +71,7 @@ __all__ = [
     "OpsError",
     "RangeError",
     "ReLU",
+    "Residual",
     "Resize",
     "ShapeError",
     "Sigmoid",
@@ -64,11 +80,17 @@ __all__ = [
     "Unsupported",
     "avg_pool2d",
     "avg_pool2d_grad",
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_norm_inference",
+    "batch_norm_inference_grad",
     "conv2d",
     "conv2d_grad",
     "dense",
     "dense_grad",
     "dropout_mask",
+    "group_norm",
+    "group_norm_grad",
     "leaky_relu",
     "leaky_relu_grad",
     "max_pool2d",

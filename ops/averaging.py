@@ -27,8 +27,8 @@ class Average(NamedTuple):
     Attributes:
         replica: what every shard of the next round starts from.
         outer: (parameters,) float32, the outer optimizer's velocity.
-        length: the squared length of the shards' average, before the outer optimizer.
-        travelled: the squared distance of that average from the start.
+        length: the squared length of the shards' average, before the outer optimizer; of parameters, not of buffers.
+        travelled: the squared distance of that average from the start, likewise.
     """
 
     replica: Replica
@@ -38,23 +38,38 @@ class Average(NamedTuple):
 
 
 def average(
-    replicas: Sequence[Replica], examples: Sequence[int], start: Floats, outer: Floats, rule: AveragingRule
+    replicas: Sequence[Replica],
+    examples: Sequence[int],
+    start: Floats,
+    outer: Floats,
+    rule: AveragingRule,
+    trained: int | None = None,
 ) -> Average:
     """Average the replicas of a round, each weighted by its examples, and take the step of the outer optimizer.
 
     Args:
         replicas: one for each shard, in order.
         examples: how many each shard used; the sum of them is above 0.
-        start: (parameters,) float32, what the shards started from.
+        start: (size,) float32, what the shards started from.
         outer: (parameters,) float32, the outer optimizer's velocity.
         rule: what else becomes of them.
+        trained: how many parameters there are at the front of theta; None if all of it. Behind them are buffers, of
+            which the plain average is taken.
     """
     total, weights = sum(examples), list(map(float, examples))
     theta_sum = tree_sum([replica.theta for replica in replicas], weights)
     velocity_sum = tree_sum([replica.velocity for replica in replicas], weights, add=weighted_velocity_sum)
-    replica, outer_after = outer_update(theta_sum, velocity_sum, total, start, outer, rule)
-    length, travelled = squared_lengths(theta_sum / total, start)
+    trained = start.size if trained is None else trained
+    replica, outer_after = outer_update(theta_sum[:trained], velocity_sum, total, start[:trained], outer, rule)
+    length, travelled = squared_lengths(theta_sum[:trained] / total, start[:trained])
+    if trained < start.size:
+        replica = Replica(with_buffers(replica.theta, theta_sum[trained:] / total), replica.velocity)
     return Average(replica, outer_after, length, travelled)
+
+
+def with_buffers(parameters: Floats, buffers: Doubles) -> Floats:
+    """The vector theta of averaged parameters and averaged buffers."""
+    return np.concatenate([parameters, buffers.astype(np.float32)])
 
 
 def tree_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float], *, add: Add | None = None) -> Doubles:

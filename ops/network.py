@@ -1,4 +1,8 @@
-"""A network: a name, the shape of one example and a tuple of layers; its parameters as one flat vector."""
+"""A network: a name, the shape of one example and a tuple of layers; its parameters and buffers as one flat vector.
+
+theta:  | conv2d1.weight | batchnorm2d1.weight | …  | dense1.bias | batchnorm2d1.running_mean | …  |
+        '---------------- parameters, which are trained ---------' '----------- buffers ------------'
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,18 +15,27 @@ from numpy.typing import NDArray
 from ops.arrays import Array
 from ops.errors import ShapeError
 from ops.initializers import INITIALIZERS
-from ops.layers import Layer, Shape
+from ops.layers import Layer, Shape, names_of
 from ops.random import generator
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Where one parameter lies in the flat vector: `theta[start:stop].reshape(shape)`."""
+    """Where one parameter or buffer lies in the flat vector: `theta[start:stop].reshape(shape)`.
+
+    Attributes:
+        name: Its full name: `conv2d1.weight`, `residual1.body.conv2d1.weight`.
+        layer: The index of its layer in the network.
+        shape: Its shape.
+        start: Where it begins.
+        buffer: Whether it is a buffer.
+    """
 
     name: str
     layer: int
     shape: Shape
     start: int
+    buffer: bool = False
 
     @property
     def stop(self) -> int:
@@ -30,13 +43,13 @@ class Slice:
 
     @property
     def key(self) -> str:
-        """The parameter's name within its layer: `weight` or `bias`."""
-        return self.name.rpartition(".")[2]
+        """Its name within its layer: `weight`, or within a block `body.conv2d1.weight`."""
+        return self.name.partition(".")[2]
 
 
 @dataclass(frozen=True)
 class Network:
-    """Layers and their shapes, as plain data; it holds no parameters.
+    """Layers and their shapes, as plain data; it holds no parameters and no buffers.
 
     Attributes:
         name: What people call it.
@@ -78,27 +91,28 @@ class Network:
     @cached_property
     def layer_names(self) -> tuple[str, ...]:
         """A name for each layer, its kind in lower case and a count: `conv2d1`, `sigmoid1`, …, `dense3`."""
-        counts: dict[str, int] = {}
-        names = []
-        for layer in self.layers:
-            kind = type(layer).__name__.lower()
-            counts[kind] = counts.get(kind, 0) + 1
-            names.append(f"{kind}{counts[kind]}")
-        return tuple(names)
+        return names_of(self.layers)
 
     @cached_property
     def table(self) -> tuple[Slice, ...]:
-        """The parameters in the order in which they lie in the flat vector."""
-        slices, start = [], 0
-        for index, (layer, name) in enumerate(zip(self.layers, self.layer_names, strict=True)):
-            for key, shape in layer.parameter_shapes(self.shapes[index]).items():
-                slices.append(Slice(f"{name}.{key}", index, shape, start))
-                start = slices[-1].stop
+        """The parameters in the order in which they lie in the flat vector, and after them the buffers."""
+        slices: list[Slice] = []
+        for buffer in (False, True):
+            for index, (layer, name) in enumerate(zip(self.layers, self.layer_names, strict=True)):
+                shapes = layer.buffer_shapes if buffer else layer.parameter_shapes
+                for key, shape in shapes(self.shapes[index]).items():
+                    start = slices[-1].stop if slices else 0
+                    slices.append(Slice(f"{name}.{key}", index, shape, start, buffer))
         return tuple(slices)
 
-    @property
+    @cached_property
     def num_parameters(self) -> int:
-        """How many parameters there are."""
+        """How many parameters are trained; so many numbers at the front of the flat vector."""
+        return max((piece.stop for piece in self.table if not piece.buffer), default=0)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the flat vector has: parameters and buffers."""
         return self.table[-1].stop if self.table else 0
 
     @property
@@ -107,27 +121,28 @@ class Network:
         return prod(self.shapes[-1])
 
     def parameters(self, theta: Array) -> tuple[dict[str, Array], ...]:
-        """For each layer its parameters by name, as views into `theta` (num_parameters,)."""
-        if theta.shape != (self.num_parameters,):
-            raise ShapeError(
-                f"theta must have shape ({self.num_parameters},) for network {self.name!r}, got {theta.shape}"
-            )
+        """For each layer its parameters and buffers by name, as views into `theta` (size,)."""
+        if theta.shape != (self.size,):
+            raise ShapeError(f"theta must have shape ({self.size},) for network {self.name!r}, got {theta.shape}")
         views: tuple[dict[str, Array], ...] = tuple({} for _ in self.layers)
         for piece in self.table:
             views[piece.layer][piece.key] = theta[piece.start : piece.stop].reshape(piece.shape)
         return views
 
     def named_parameters(self, theta: Array) -> Iterator[tuple[str, Array]]:
-        """Each parameter's full name (`conv2d1.weight`) and its view into `theta`, in stored order."""
+        """The full name (`conv2d1.weight`) of each parameter and buffer, and its view into `theta`, in stored order."""
         views = self.parameters(theta)
         for piece in self.table:
             yield piece.name, views[piece.layer][piece.key]
 
     def init_parameters(self, seed: int) -> NDArray[np.float32]:
-        """Fresh float32 parameters: weights from the initializer, biases zero; a function of the seed."""
-        theta = np.zeros(self.num_parameters, np.float32)
+        """A fresh float32 vector: weights from the initializer, all else as its layer says; a function of the seed."""
+        theta = np.zeros(self.size, np.float32)
         draw = INITIALIZERS[self.initializer]
-        for index, (_, view) in enumerate(self.named_parameters(theta)):
-            if view.ndim > 1:
+        for index, (piece, (_, view)) in enumerate(zip(self.table, self.named_parameters(theta), strict=True)):
+            initial = self.layers[piece.layer].initial_values()
+            if piece.key in initial:
+                view[...] = initial[piece.key]
+            elif view.ndim > 1:
                 view[...] = draw(generator(seed, "initial", index), view.shape)
         return theta

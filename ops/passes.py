@@ -9,7 +9,7 @@ from ops.layers import Context
 from ops.network import Network
 
 Parameters = Sequence[Mapping[str, Array]]
-"""For each layer its parameters by name, as `Network.parameters` gives them."""
+"""For each layer its parameters and buffers by name, as `Network.parameters` gives them."""
 
 
 def forward(network: Network, parameters: Parameters, x: Array, context: Context) -> tuple[Array, list[Any]]:
@@ -22,7 +22,10 @@ def forward(network: Network, parameters: Parameters, x: Array, context: Context
 
 
 def backward(network: Network, parameters: Parameters, dy: Array, saved: Sequence[Any], *, into: Parameters) -> None:
-    """From the loss's gradient `dy` for the output, the gradient of each parameter, written to the arrays of `into`."""
+    """From the loss's gradient `dy` for the output, the gradient of each parameter, written to the arrays of `into`.
+
+    There a buffer has the value that it takes after the step.
+    """
     learning = [position for position, own in enumerate(parameters) if own]
     first = learning[0] if learning else len(network.layers)
     for position in reversed(range(first, len(network.layers))):

@@ -31,7 +31,7 @@ class Epoch:
         train_accuracy: Likewise.
         test_accuracy: Of theta, on the test set.
         examples_per_s: The training's speed, without the test.
-        theta: (parameters,) float32.
+        theta: (size,) float32, the network's parameters and buffers.
     """
 
     number: int
@@ -115,7 +115,7 @@ def train(
         raise OpsError(f"batch_size and the number of examples must be >= 1, got {batch_size} and {total}")
     data = engine.load(*training)
     theta = network.init_parameters(seed)
-    replica = Replica(theta, np.zeros_like(theta))
+    replica = Replica(theta, np.zeros(network.num_parameters, np.float32))
     steps = -(-total // batch_size)
     rate = rates(schedule, epochs * steps)
     for epoch in range(epochs):

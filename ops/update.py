@@ -1,7 +1,26 @@
 """The rule by which stochastic gradient descent changes the parameters."""
 
 from ops.arrays import Array
+from ops.network import Network
 from ops.step_config import StepConfig
+
+
+def take_step(
+    network: Network, theta: Array, velocity: Array, gradient: Array, rate: float, step_config: StepConfig
+) -> None:
+    """One step in place: the parameters by the rule, the buffers to the values that `ops.passes.backward` gave them.
+
+    Args:
+        network: Tells where the parameters end.
+        theta: (size,), of any dtype.
+        velocity: (num_parameters,), of the same dtype.
+        gradient: (size,), of the same dtype; it is overwritten.
+        rate: The learning rate.
+        step_config: The rule.
+    """
+    trained = network.num_parameters
+    theta[trained:] = gradient[trained:]
+    sgd_update(theta[:trained], velocity, gradient[:trained], rate, step_config)
 
 
 def sgd_update(theta: Array, velocity: Array, gradient: Array, rate: float, step_config: StepConfig) -> None:

@@ -21,7 +21,7 @@ from ops.loss import softmax_cross_entropy
 from ops.network import Network
 from ops.passes import backward, forward
 from ops.step_config import StepConfig
-from ops.update import sgd_update
+from ops.update import take_step
 
 PREDICT_BATCH = 256
 
@@ -132,13 +132,13 @@ class ArrayEngine(OneByOne):
             if not len(batch):
                 continue
             batch_loss, batch_correct, gradient = self.gradient(theta, data, batch, steps.seed, steps.epoch)
-            sgd_update(theta, velocity, gradient, float(rate), self.step_config)
+            take_step(self.network, theta, velocity, gradient, float(rate), self.step_config)
             loss += batch_loss.astype(xp.float64) * len(batch)
             correct += batch_correct
         return loss, correct
 
     def gradient(self, theta: Array, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array, Array]:
-        """`(mean loss, correct, gradient (parameters,))` of one batch; batch: (n,) numbers of examples."""
+        """`(mean loss, correct, gradient (size,))` of one batch; batch: (n,) numbers of examples."""
         network, parameters = self.network, self.network.parameters(theta)
         images, labels = self._examples(data, batch, seed, epoch)
         context = Context(training=True, seed=seed, epoch=epoch, examples=batch)

@@ -45,8 +45,8 @@ class Replica:
     """The state that is trained and averaged.
 
     Attributes:
-        theta: (parameters,) float32, every parameter of the network in one vector.
-        velocity: (parameters,) float32, the momentum buffer; zeros where momentum is 0.
+        theta: (size,) float32, the parameters of the network and after them its buffers, in one vector.
+        velocity: (parameters,) float32, the momentum of each parameter; zeros where momentum is 0.
     """
 
     theta: Floats
@@ -131,7 +131,7 @@ class RoundResult:
     """What came of one round.
 
     Attributes:
-        theta: (parameters,) float32, the parameters after the average.
+        theta: (size,) float32, the parameters and buffers after the average.
         examples: how many each shard used.
         losses: the sum of each shard's losses, as in `StepResult`.
         correct: how many each shard classified right.

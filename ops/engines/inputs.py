@@ -11,17 +11,14 @@ Bytes = NDArray[np.uint8]
 
 
 def check_parameters(network: Network, vector: Floats) -> None:
-    """Raises ShapeError where a vector is not as long as the network has parameters."""
-    if vector.shape != (network.num_parameters,):
-        raise ShapeError(
-            f"theta must have shape ({network.num_parameters},) for network {network.name!r}, got {vector.shape}"
-        )
+    """Raises ShapeError where a vector has not a number for each parameter and each buffer of the network."""
+    _check_length("theta", vector, network.size, network)
 
 
 def check_steps(network: Network, replica: Replica, steps: Steps, count: int) -> None:
     """Raises ShapeError for vectors of other lengths, or an example that is not among the `count` of the data set."""
     check_parameters(network, replica.theta)
-    check_parameters(network, replica.velocity)
+    _check_length("velocity", replica.velocity, network.num_parameters, network)
     used = steps.examples[steps.offsets[0] : steps.offsets[-1]] if len(steps) else steps.examples[:0]
     if len(used) and not (used.min() >= 0 and used.max() < count):
         raise ShapeError(f"examples must be in [0, {count}), got {used.min()} to {used.max()}")
@@ -51,3 +48,8 @@ def checked_examples(network: Network, images: Bytes, labels: Bytes) -> tuple[By
     if len(labels) and labels.max() >= network.classes:
         raise LabelError(f"labels must be in [0, {network.classes}), got {labels.max()}")
     return images, labels
+
+
+def _check_length(name: str, vector: Floats, length: int, network: Network) -> None:
+    if vector.shape != (length,):
+        raise ShapeError(f"{name} must have shape ({length},) for network {network.name!r}, got {vector.shape}")

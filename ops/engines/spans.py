@@ -8,17 +8,26 @@ from typing import Any, Protocol
 from ops.averaging import average, squared_distance
 from ops.engines.base import DeviceName, Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
 from ops.errors import OpsError, ShapeError
+from ops.network import Network
 
 
 class Shards(Protocol):
     """As much of an engine as rounds need."""
+
+    network: Network
 
     def run_shards(self, replicas: Sequence[Replica], data: Any, steps: Sequence[Steps]) -> list[StepResult]:
         """See `Engine.run_shards`."""
 
 
 class OneByOne:
-    """What an engine inherits that takes shards one after another and averages on the host."""
+    """What an engine inherits that takes shards one after another and averages on the host.
+
+    Attributes:
+        network: what the engine runs.
+    """
+
+    network: Network
 
     @classmethod
     def slowdown(cls, device: DeviceName) -> str:
@@ -61,13 +70,14 @@ def _round(engine: Shards, start: Replica, outer: Floats, data: Any, round_: Rou
     results = engine.run_shards([start] * len(round_.shards), data, round_.shards)
     seconds = perf_counter() - began
     examples = tuple(result.examples for result in results)
-    after = average([result.replica for result in results], examples, start.theta, outer, round_.rule)
+    trained = engine.network.num_parameters
+    after = average([result.replica for result in results], examples, start.theta, outer, round_.rule, trained)
     return RoundResult(
         theta=after.replica.theta,
         examples=examples,
         losses=tuple(result.loss for result in results),
         correct=tuple(result.correct for result in results),
-        distances=tuple(squared_distance(result.replica.theta, start.theta) for result in results),
+        distances=tuple(squared_distance(result.replica.theta[:trained], start.theta[:trained]) for result in results),
         length=after.length,
         travelled=after.travelled,
         seconds=seconds,

@@ -64,7 +64,9 @@ class StagesEngine(ArrayEngine):
     def run_rounds(
         self, replica: Replica, outer: Floats, data: Data, rounds: Iterable[RoundSteps]
     ) -> Iterator[RoundResult]:
-        """See `Engine.run_rounds`."""
+        """See `Engine.run_rounds`. Averages with buffers among them are taken on the host."""
+        if self.network.size > self.network.num_parameters:
+            return super().run_rounds(replica, outer, data, rounds)
         return run_rounds(self._device, partial(self._take, data), replica, outer, rounds)
 
     def gradient(self, theta: Array, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array, Array]:

@@ -10,11 +10,15 @@ from typing import Any
 
 from ops.layers.activation import LeakyReLU, ReLU, Sigmoid, Tanh
 from ops.layers.base import Context, Layer, Shape, find, names, register
+from ops.layers.block import Block, names_of
+from ops.layers.concat import Concat
 from ops.layers.conv import Conv2D
 from ops.layers.dense import Dense
 from ops.layers.dropout import Dropout
 from ops.layers.flatten import Flatten
+from ops.layers.norm import BatchNorm2D, GroupNorm
 from ops.layers.pool import AvgPool2D, MaxPool2D
+from ops.layers.residual import Residual
 from ops.layers.resize import Resize
 
 for _module in iter_modules(__path__):
@@ -22,21 +26,27 @@ for _module in iter_modules(__path__):
 
 __all__ = [
     "AvgPool2D",
+    "BatchNorm2D",
+    "Block",
+    "Concat",
     "Context",
     "Conv2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "GroupNorm",
     "Layer",
     "LeakyReLU",
     "MaxPool2D",
     "ReLU",
+    "Residual",
     "Resize",
     "Shape",
     "Sigmoid",
     "Tanh",
     "find",
     "names",
+    "names_of",
     "register",
 ]
 

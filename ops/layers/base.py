@@ -21,11 +21,11 @@ class Context:
     whatever other examples, it is computed.
 
     Attributes:
-        training: Whether dropout drops.
+        training: Whether dropout drops, and batch norm takes the statistics of the batch.
         seed: The training's seed.
         epoch: The epoch's number.
         examples: (n,) integers, the examples' numbers in the data set.
-        position: The layer's index in the network.
+        position: The layer's index in the network; `ops.layers.block.nested_position` within a block.
     """
 
     training: bool = False
@@ -38,8 +38,8 @@ class Context:
 class Layer(ABC):
     """One step of a network.
 
-    Subclasses are frozen dataclasses under `@register`; `str()` reads like the textbook's. Parameters are handed in by
-    name (`weight`, `bias`), never held.
+    Subclasses are frozen dataclasses under `@register`; `str()` reads like the textbook's. Parameters and buffers are
+    handed in by name (`weight`, `bias`, `running_mean`), never held.
     """
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -48,6 +48,14 @@ class Layer(ABC):
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """Names and shapes of what this layer learns, in the order in which they are stored."""
+        return {}
+
+    def buffer_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """Names and shapes of its buffers: what it keeps of the data it saw, without a gradient."""
+        return {}
+
+    def initial_values(self) -> dict[str, float]:
+        """What parameters and buffers start from that don't start as others do: at zero, and weights at random."""
         return {}
 
     def bind(self, input_shape: Shape) -> "Layer":
@@ -69,7 +77,7 @@ class Layer(ABC):
         """
         shape = tuple(x.shape[1:])
         self.output_shape(shape)
-        wanted = self.parameter_shapes(shape)
+        wanted = self.parameter_shapes(shape) | self.buffer_shapes(shape)
         if wanted.keys() != parameters.keys():
             raise ShapeError(f"{self} takes the parameters {list(wanted)}, got {list(parameters)}")
         return self.forward(x, parameters, Context())[0]
@@ -84,7 +92,8 @@ class Layer(ABC):
     ) -> tuple[Array | None, dict[str, Array]]:
         """`(dx, gradients)`: the gradients of the loss for the input and for each parameter.
 
-        `dx` is None where `input_gradient` is False: the first layer's is never needed.
+        `dx` is None where `input_gradient` is False: the first layer's is never needed. In the place of a gradient
+        a buffer has the value that it takes after the step.
         """
 
 

@@ -8,6 +8,13 @@ from ops.reference.activation import leaky_relu, relu, sigmoid, tanh
 from ops.reference.conv import conv2d, conv2d_grad
 from ops.reference.dense import dense, dense_grad
 from ops.reference.loss import softmax_cross_entropy, squared_error
+from ops.reference.normalization import (
+    batch_norm,
+    batch_norm_grad,
+    batch_norm_inference,
+    group_norm,
+    group_norm_grad,
+)
 from ops.reference.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
 from ops.reference.textbook import (
     corr2d,
@@ -20,6 +27,9 @@ from ops.reference.textbook import (
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_grad",
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_norm_inference",
     "conv2d",
     "conv2d_grad",
     "corr2d",
@@ -28,6 +38,8 @@ __all__ = [
     "corr2d_multi_in_out_1x1",
     "dense",
     "dense_grad",
+    "group_norm",
+    "group_norm_grad",
     "leaky_relu",
     "max_pool2d",
     "max_pool2d_grad",

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ops
-from ops.engines.base import Replica, Steps
+from ops.engines.base import Floats, Replica, Steps
 from ops.layers import Layer, Shape
 from ops.network import Network
 from ops.step_config import StepConfig
@@ -83,6 +83,39 @@ NETWORKS = {
     )
 }
 
+BLOCKS = {
+    network.name: network
+    for network in (
+        _network("batch norm", (1, 7, 8), ops.Conv2D(4, 3, bias=False), ops.BatchNorm2D(), ops.ReLU()),
+        Network(
+            "batch norm of vectors",
+            (1, 5, 5),
+            (ops.Flatten(), ops.Dense(9), ops.BatchNorm2D(momentum=0.3), ops.Tanh(), ops.Dense(4)),
+        ),
+        _network("batch norm first", (2, 5, 6), ops.BatchNorm2D(), ops.Conv2D(3, 3), ops.Sigmoid()),
+        _network("group norm", (2, 7, 6), ops.Conv2D(6, 3), ops.GroupNorm(3), ops.ReLU(), ops.Conv2D(4, 2)),
+        _network(
+            "residual",
+            (1, 9, 8),
+            *(ops.Conv2D(4, 3, padding=1), ops.BatchNorm2D(), ops.ReLU()),
+            ops.Residual((ops.Conv2D(4, 3, padding=1), ops.BatchNorm2D(), ops.Dropout(0.2))),
+            ops.Residual(
+                (ops.ReLU(), ops.Conv2D(6, 3, stride=2, padding=1), ops.BatchNorm2D()),
+                (ops.Conv2D(6, 1, stride=2, bias=False),),
+            ),
+            *(ops.ReLU(), ops.AvgPool2D(global_pool=True)),
+        ),
+        _network(
+            "nested blocks",
+            (2, 6, 6),
+            ops.Concat(((), (ops.Conv2D(3, 3, padding=1), ops.Tanh()), (ops.Residual((ops.Conv2D(2, 1),)),))),
+            ops.Residual((ops.Concat(((ops.Conv2D(4, 3, padding=1),), (ops.GroupNorm(1), ops.Conv2D(3, 1)))),)),
+            ops.AvgPool2D(3),
+        ),
+    )
+}
+"""Networks with norms and blocks, for engines that take them."""
+
 STEP_CONFIGS = (
     StepConfig(),
     StepConfig(momentum=0.9, weight_decay=1e-2, label_smoothing=0.1, flip=True, shift=2),
@@ -116,5 +149,7 @@ def steps(*sizes: int, seed: int = 2**40 + 5, epoch: int = 3, rate: float = 0.1)
 def replica(network: Network, seed: int = 3) -> Replica:
     """Fresh parameters with biases that aren't zero, and a velocity that isn't either."""
     rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(2, network.num_parameters)).astype(np.float32)
-    return Replica(network.init_parameters(seed) + noise[0] / 20, noise[1] / 100)
+    noise = rng.normal(size=(2, network.size)).astype(np.float32)
+    theta: Floats = network.init_parameters(seed) + noise[0] / 20
+    velocity: Floats = noise[1, : network.num_parameters] / np.float32(100)
+    return Replica(theta, velocity)

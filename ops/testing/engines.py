@@ -21,7 +21,7 @@ from ops.testing.reference import predict_by_loops, run_by_loops
 SIZES = (32, 16, 5, 0, 1, 40, 17, 90, *(20,) * 13)
 """21 steps: full and ragged batches, and one step with no examples."""
 
-LOOPED = ("no biases", "softmax regression", "plain", "max pools")
+LOOPED = ("no biases", "softmax regression", "plain", "max pools", "batch norm", "group norm", "nested blocks")
 """Networks small enough for loops in Python."""
 
 

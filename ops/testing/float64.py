@@ -10,7 +10,7 @@ from ops.loss import softmax_cross_entropy
 from ops.network import Network
 from ops.passes import backward, forward
 from ops.step_config import StepConfig
-from ops.update import sgd_update
+from ops.update import take_step
 
 Doubles = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def run_in_float64(
         loss, dlogits = softmax_cross_entropy(logits, labels[batch], label_smoothing=step_config.label_smoothing)
         gradient = np.empty_like(theta)
         backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
-        sgd_update(theta, velocity, gradient, float(rate), step_config)
+        take_step(network, theta, velocity, gradient, float(rate), step_config)
         total += float(loss) * len(batch)
     return theta, velocity, total
 

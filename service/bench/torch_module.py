@@ -1,38 +1,116 @@
-"""A network of ours in PyTorch."""
+"""A network of ours in PyTorch, under our names: `load_state_dict` takes the weights that a model exports."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
-from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Resize, Sigmoid
+from ops.layers import (
+    AvgPool2D,
+    BatchNorm2D,
+    Concat,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GroupNorm,
+    Layer,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Residual,
+    Resize,
+    Shape,
+    Sigmoid,
+    Tanh,
+    names_of,
+)
 from ops.network import Network
 
 
 def module(network: Network) -> nn.Sequential:
     """The network in PyTorch, with its own initial weights."""
-    pairs = zip(network.layers, network.shapes[:-1], strict=True)
-    return nn.Sequential(*(_layer(layer, shape) for layer, shape in pairs))
+    return _sequential(network.layers, network.input_shape)
 
 
-def _layer(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
+class ResidualModule(nn.Module):
+    """The peer of `ops.Residual`."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """body(x) + shortcut(x)."""
+        y: torch.Tensor = self.body(x) + self.shortcut(x)
+        return y
+
+
+class ConcatModule(nn.Module):
+    """The peer of `ops.Concat`."""
+
+    def __init__(self, branches: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The channels of all branches."""
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+def _sequential(layers: Sequence[Layer], shape: Shape) -> nn.Sequential:
+    made = nn.Sequential()
+    for name, layer in zip(names_of(layers), layers, strict=True):
+        made.add_module(name, _layer(layer, shape))
+        shape = layer.output_shape(shape)
+    return made
+
+
+def _layer(layer: Layer, shape: Shape) -> nn.Module:
     match layer:
+        case Residual():
+            return ResidualModule(_sequential(layer.body, shape), _sequential(layer.shortcut, shape))
+        case Concat():
+            return ConcatModule(_sequential(branch, shape) for branch in layer.branches)
         case Conv2D():
             pairs: dict[str, Any] = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
             return nn.Conv2d(shape[0], layer.channels, layer.kernel_size, groups=layer.groups, bias=layer.bias, **pairs)
         case Dense():
             return nn.Linear(shape[0], layer.units, bias=layer.bias)
-        case MaxPool2D():
-            return nn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
-        case AvgPool2D():
-            return nn.AvgPool2d(layer.size, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
+        case BatchNorm2D():
+            norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+            return norm(shape[0], eps=layer.epsilon, momentum=layer.momentum)
+        case GroupNorm():
+            return nn.GroupNorm(layer.groups, shape[0], eps=layer.epsilon)
+        case MaxPool2D() | AvgPool2D():
+            return _pool(layer, shape)
+        case Resize():
+            return nn.Upsample(layer.size, mode="bilinear")
+    return _without_parameters(layer)
+
+
+def _pool(layer: MaxPool2D | AvgPool2D, shape: Shape) -> nn.Module:
+    window = layer.window((shape[1], shape[2]))
+    place = window["window"], window["stride"], window["padding"], window["ceil_mode"]
+    if isinstance(layer, AvgPool2D):
+        return nn.AvgPool2d(*place, count_include_pad=layer.count_include_pad)
+    return nn.MaxPool2d(*place[:3], ceil_mode=place[3])
+
+
+def _without_parameters(layer: Layer) -> nn.Module:
+    match layer:
         case Sigmoid():
             return nn.Sigmoid()
+        case Tanh():
+            return nn.Tanh()
         case ReLU():
             return nn.ReLU()
+        case LeakyReLU():
+            return nn.LeakyReLU(layer.negative_slope)
         case Flatten():
             return nn.Flatten()
         case Dropout():
             return nn.Dropout(layer.rate)
-        case Resize():
-            return nn.Upsample(layer.size, mode="bilinear")
     raise SystemExit(f"no peer for {layer}")

@@ -1,11 +1,12 @@
 """From what the shards of a round come to, to the state after it. The arithmetic is that of `ops.averaging`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ops.averaging import FAN_IN, squared_lengths, weighted_sum, weighted_velocity_sum
+from ops.averaging import FAN_IN, squared_lengths, weighted_sum, weighted_velocity_sum, with_buffers
 from ops.engines.base import Replica
 from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
@@ -22,19 +23,27 @@ def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
     return PartialSum(theta, velocity, RoundStats.total([part.stats for part in parts]), parts[0].start)
 
 
-def apply_average(whole: PartialSum, strategy: Strategy, *, solo: bool = False) -> TrainState:
+def apply_average(
+    whole: PartialSum, strategy: Strategy, *, solo: bool = False, trained: int | None = None
+) -> TrainState:
     """The state after a round.
 
     Args:
         whole: the sum over all shards of the round.
         strategy: what becomes of their average.
         solo: whether one task took the round alone. There is nothing to average then: its result goes on as it is.
+        trained: how many parameters there are at the front of theta; None if all of it. Behind them are buffers, of
+            which the strategy sees nothing: they become their average.
     """
     start, examples = _start(whole), whole.stats.examples
-    average = Average(whole.theta / examples, (whole.velocity / examples).astype(np.float32))
+    mean, velocity = whole.theta / examples, (whole.velocity / examples).astype(np.float32)
     if solo:
-        return TrainState(Replica(average.theta.astype(np.float32), average.velocity), start.outer)
-    return strategy.update(start, average)
+        return TrainState(Replica(mean.astype(np.float32), velocity), start.outer)
+    if trained is None or trained == mean.size:
+        return strategy.update(start, Average(mean, velocity))
+    before = replace(start, replica=replace(start.replica, theta=start.replica.theta[:trained]))
+    after = strategy.update(before, Average(mean[:trained], velocity))
+    return replace(after, replica=replace(after.replica, theta=with_buffers(after.replica.theta, mean[trained:])))
 
 
 class Divergence(NamedTuple):
@@ -52,10 +61,10 @@ class Divergence(NamedTuple):
     dispersion: float
 
 
-def divergence(whole: PartialSum, steps: int) -> Divergence:
-    """How far apart a round of `steps` steps brought the replicas that were summed."""
-    mean = whole.theta / whole.stats.examples
-    return divergence_of(whole.stats, *squared_lengths(mean, _start(whole).replica.theta), steps)
+def divergence(whole: PartialSum, steps: int, trained: int | None = None) -> Divergence:
+    """How far apart a round of `steps` steps brought the replicas that were summed. trained: see `apply_average`."""
+    mean = whole.theta[:trained] / whole.stats.examples
+    return divergence_of(whole.stats, *squared_lengths(mean, _start(whole).replica.theta[:trained]), steps)
 
 
 def divergence_of(stats: RoundStats, length: float, travelled: float, steps: int) -> Divergence:

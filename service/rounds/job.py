@@ -8,7 +8,7 @@ import numpy as np
 
 from ops import zoo
 from ops.engines import Choice, choose, find
-from ops.engines.base import Engine, Replica
+from ops.engines.base import Engine, Floats, Replica
 from ops.engines.fingerprint import Fingerprint
 from ops.errors import OpsError
 from ops.layers import Shape
@@ -63,8 +63,12 @@ class Job:
 
     def initial_state(self) -> TrainState:
         """What a run starts from: fresh parameters, no velocity."""
-        theta = self.network.init_parameters(self.config.seed)
-        return TrainState(Replica(theta, np.zeros_like(theta)), self.strategy.init(theta))
+        return self.state_from(self.network.init_parameters(self.config.seed))
+
+    def state_from(self, theta: Floats) -> TrainState:
+        """The first state of a run that starts from these parameters and buffers (size,)."""
+        trained = theta[: self.network.num_parameters]
+        return TrainState(Replica(theta, np.zeros_like(trained)), self.strategy.init(trained))
 
 
 @lru_cache(maxsize=8)

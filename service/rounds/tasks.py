@@ -80,7 +80,7 @@ def shard_updates(
     return [
         ShardUpdate(
             result.replica,
-            _stats(result, start, Pace(example_s, worker)),
+            _stats(result, start, Pace(example_s, worker), job.network.num_parameters),
             start.without_velocity() if shard == 0 else None,
         )
         for shard, result in zip(shards, results, strict=True)
@@ -110,7 +110,7 @@ def round_result(job: Job, done: Predecessor, with_state: bool) -> RoundResult:
     round_, _ = done
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that is no number says that a training diverged
         whole, state = _average(job, done)
-        stats, apart = whole.stats, divergence(whole, round_.last - round_.first)
+        stats, apart = whole.stats, divergence(whole, round_.last - round_.first, job.network.num_parameters)
         return RoundResult(
             round=round_,
             examples=stats.examples,
@@ -138,7 +138,7 @@ def _average(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
 
     def compute() -> tuple[PartialSum, TrainState]:
         whole = partial_sum(parts)
-        return whole, apply_average(whole, job.strategy, solo=round_.solo)
+        return whole, apply_average(whole, job.strategy, solo=round_.solo, trained=job.network.num_parameters)
 
     if job.network.num_parameters > KEPT_PARAMETERS:
         return compute()
@@ -146,12 +146,13 @@ def _average(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
     return process_cache().averages.get(key, compute)
 
 
-def _stats(result: StepResult, start: TrainState, pace: Pace) -> RoundStats:
+def _stats(result: StepResult, start: TrainState, pace: Pace, trained: int) -> RoundStats:
+    moved = squared_distance(result.replica.theta[:trained], start.replica.theta[:trained])
     return RoundStats(
         examples=result.examples,
         loss=result.loss,
         correct=result.correct,
-        spread=result.examples * squared_distance(result.replica.theta, start.replica.theta),
+        spread=result.examples * moved,
         seconds=pace.example_s * result.examples,
         ended=time(),
         quickest=pace,

@@ -3,16 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from ops.engines.base import Replica
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
 from service.registry import ModelRef, Registry
 from service.registry.exports.weights import from_tensors, read_weights
 from service.rounds.job import Job
 from service.rounds.plan import Round
-from service.rounds.train_state import TrainState
 from service.runs import RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
 
@@ -60,12 +56,12 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     if not there or (number and (not number.isdigit() or int(number) not in there)):
         raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
     checkpoint = checkpoints.read(parent.checkpoints / (number or str(there[0])))
-    if checkpoint.state.replica.theta.size != job.network.num_parameters:
+    if checkpoint.state.replica.theta.size != job.network.size:
         raise InvalidInput(
             f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
-            f"network {job.network.name} has {job.network.num_parameters}: fork with the same --model"
+            f"network {job.network.name} has {job.network.size}: fork with the same --model"
         )
-    outer = job.strategy.init(checkpoint.state.replica.theta)
+    outer = job.state_from(checkpoint.state.replica.theta).outer
     if checkpoint.state.outer.size != outer.size:  # another strategy's; this one begins anew
         checkpoint = replace(checkpoint, state=replace(checkpoint.state, outer=outer))
     return checkpoint
@@ -83,10 +79,9 @@ def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
     else:
         model = Registry(home.models).find(ModelRef.parse(init))
         theta = model.parameters()
-        if theta.size != job.network.num_parameters:
+        if theta.size != job.network.size:
             raise InvalidInput(
                 f"model {model.name}:{model.version} has {theta.size} parameters, "
-                f"network {job.network.name} has {job.network.num_parameters}: train with the same --model"
+                f"network {job.network.name} has {job.network.size}: train with the same --model"
             )
-    state = TrainState(Replica(theta, np.zeros_like(theta)), job.strategy.init(theta))
-    return Checkpoint(Round(-1, 0, 0, 0, 1), 0, state)
+    return Checkpoint(Round(-1, 0, 0, 0, 1), 0, job.state_from(theta))

@@ -41,8 +41,11 @@ class Program:
             saved[turn] = None  # what it kept is free for the stages to come
 
     def update(self, theta: Array, velocity: Array, gradient: Array, rate: Array, step_config: StepConfig) -> None:
-        """`ops.update.sgd_update`; rate: (1,) float32. The gradient stays as it is."""
-        launches.sgd(self.device, theta, velocity, gradient, rate, step_config)
+        """`ops.update.take_step`; rate: (1,) float32. The gradient stays as it is."""
+        trained = self.network.num_parameters
+        if trained < self.network.size:
+            theta[trained:] = gradient[trained:]
+        launches.sgd(self.device, theta[:trained], velocity, gradient[:trained], rate, step_config)
 
     def _learns(self, position: int) -> bool:
         return any(piece.layer == position for piece in self.network.table)

@@ -1,6 +1,6 @@
 """A network as an ONNX graph: input `pixels` (n, c, h, w) float32 in [0, 1], output `logits` (n, classes) float32."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,18 +12,24 @@ from ops.engines.base import Floats
 from ops.geometry import pair
 from ops.layers import (
     AvgPool2D,
+    BatchNorm2D,
+    Block,
+    Concat,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
+    GroupNorm,
     Layer,
     LeakyReLU,
     MaxPool2D,
     ReLU,
+    Residual,
     Resize,
     Shape,
     Sigmoid,
     Tanh,
+    names_of,
 )
 from ops.network import Network
 from service.errors import InvalidInput
@@ -63,7 +69,7 @@ class At:
 
     Attributes:
         name: What it is called, and so the value that it computes.
-        parameters: The names of its own weight and bias, as far as it has them.
+        parameters: The names of its own parameters and buffers, in the layer's order.
         x_shape: Its input without the batch axis.
     """
 
@@ -91,12 +97,9 @@ def mapping(*layers: type[Layer]) -> Callable[[Mapping], Mapping]:
 def onnx_model(network: Network, theta: Floats) -> bytes:
     """The serialised graph, checked. Raises InvalidInput for a layer that has no counterpart."""
     graph = Graph()
-    names = {name: graph.constant(name, view) for name, view in network.named_parameters(theta)}
-    for layer, name, shape in zip(network.layers, network.layer_names, network.shapes, strict=False):
-        if type(layer) not in MAPPINGS:
-            raise InvalidInput(f"layer {layer} of network {network.name!r} can't be written as ONNX")
-        own = tuple(names[key] for key in (f"{name}.weight", f"{name}.bias") if key in names)
-        MAPPINGS[type(layer)](graph, layer, At(name, own, shape))
+    for name, view in network.named_parameters(theta):
+        graph.constant(name, view)
+    write_layers(graph, network.layers, network.input_shape)
     graph.nodes[-1].output[0] = "logits"
     made = helper.make_graph(
         graph.nodes,
@@ -110,6 +113,57 @@ def onnx_model(network: Network, theta: Floats) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString()
     return content
+
+
+def write_layers(graph: Graph, layers: Sequence[Layer], shape: Shape, prefix: str = "") -> None:
+    """Add layers one after another, the first behind the newest value.
+
+    Args:
+        graph: What they are added to; it has their parameters already.
+        layers: The layers.
+        shape: The input of the first, without the batch axis.
+        prefix: What their names begin with: `residual1.body.` within a block.
+    """
+    for layer, own_name in zip(layers, names_of(layers), strict=True):
+        if type(layer) not in MAPPINGS:
+            raise InvalidInput(f"layer {layer} can't be written as ONNX")
+        name = prefix + own_name
+        own = tuple(f"{name}.{key}" for key in layer.parameter_shapes(shape) | layer.buffer_shapes(shape))
+        MAPPINGS[type(layer)](graph, layer, At(name, own, shape))
+        shape = layer.output_shape(shape)
+
+
+@mapping(Residual, Concat)
+def block(graph: Graph, layer: Block, at: At) -> None:
+    x, outputs = graph.last, []
+    for name, branch in layer.branches_by_name().items():
+        graph.last = x
+        write_layers(graph, branch, at.x_shape, f"{at.name}.{name}.")
+        outputs.append(graph.last)
+    graph.last = outputs[0]
+    if isinstance(layer, Residual):
+        graph.add("Add", at.name, *outputs[1:])
+    else:
+        graph.add("Concat", at.name, *outputs[1:], axis=1)
+
+
+@mapping(BatchNorm2D)
+def batch_norm(graph: Graph, layer: BatchNorm2D, at: At) -> None:
+    graph.add("BatchNormalization", at.name, *at.parameters, epsilon=layer.epsilon)
+
+
+@mapping(GroupNorm)
+def group_norm(graph: Graph, layer: GroupNorm, at: At) -> None:
+    """As instance norm of groups: a group norm of its own came to ONNX later."""
+    weight, bias = at.parameters
+    ones, zeros = np.ones(layer.groups, np.float32), np.zeros(layer.groups, np.float32)
+    channels = (-1, *[1] * (len(at.x_shape) - 1))
+    graph.add("Reshape", f"{at.name}.groups", graph.constant(f"{at.name}.split", np.array([0, layer.groups, -1])))
+    plain = graph.constant(f"{at.name}.ones", ones), graph.constant(f"{at.name}.zeros", zeros)
+    graph.add("InstanceNormalization", f"{at.name}.normal", *plain, epsilon=layer.epsilon)
+    graph.add("Reshape", f"{at.name}.planes", graph.constant(f"{at.name}.shape", np.array([-1, *at.x_shape])))
+    graph.add("Mul", f"{at.name}.scaled", _reshaped(graph, weight, channels))
+    graph.add("Add", at.name, _reshaped(graph, bias, channels))
 
 
 @mapping(Conv2D)
@@ -177,6 +231,12 @@ def leaky_relu(graph: Graph, layer: LeakyReLU, at: At) -> None:
 @mapping(Dropout)
 def dropout(graph: Graph, layer: Dropout, at: At) -> None:
     """Nothing: it passes everything on when predicting."""
+
+
+def _reshaped(graph: Graph, name: str, shape: tuple[int, ...]) -> str:
+    """A constant of that name in another shape, under a name of its own."""
+    (value,) = (numpy_helper.to_array(each) for each in graph.constants if each.name == name)
+    return graph.constant(f"{name}.reshaped", value.reshape(shape))
 
 
 def _window(layer: MaxPool2D | AvgPool2D, at: At) -> dict[str, Any]:

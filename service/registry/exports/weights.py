@@ -1,4 +1,4 @@
-"""Parameters by name, the way PyTorch's `load_state_dict` takes them, and back into one vector."""
+"""Parameters and buffers by name, the way PyTorch's `load_state_dict` takes them, and back into one vector."""
 
 import re
 from collections.abc import Mapping
@@ -16,9 +16,12 @@ from service.errors import DataError, InvalidInput
 READABLE = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
 """The types of tensors that NumPy can hold, by safetensors' names."""
 
+KEYS = ("weight", "bias", "running_mean", "running_var")
+"""The order of a layer's tensors."""
+
 
 def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
-    """Each parameter under its name (`conv2d1.weight`), in the layout that PyTorch uses."""
+    """Each parameter and buffer under its name (`conv2d1.weight`), in the layout that PyTorch uses."""
     return {name: np.array(view, np.float32) for name, view in network.named_parameters(theta)}
 
 
@@ -26,12 +29,14 @@ def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -
     """The vector (size,) that these tensors stand for: found by name, or else taken in their order.
 
     A state dict written elsewhere has names of its own (`net.0.weight`); PyTorch's `state_dict` lists layers in the
-    order in which they run, and that order is used where the names aren't ours and every shape fits.
+    order in which they run, and that order is used where the names aren't ours and every shape fits. How many batches
+    a batch norm of PyTorch has seen is left out.
     Raises InvalidInput where a tensor is missing, too many, of another shape, or not finite.
     """
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
     wanted = [piece.name for piece in network.table]
     found = [tensors[name] for name in wanted] if set(tensors) == set(wanted) else _by_order(network, tensors)
-    theta = np.empty(network.num_parameters, np.float32)
+    theta = np.empty(network.size, np.float32)
     for (name, view), tensor in zip(network.named_parameters(theta), found, strict=True):
         if tensor.shape != view.shape:
             raise InvalidInput(f"{name} of network {network.name!r} has shape {view.shape}, got {tensor.shape}")
@@ -73,11 +78,12 @@ def _by_order(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> l
         )
     # A safetensors file keeps no order of its own. Numbers in the names (`net.0`, `net.10`, `conv1`, `fc2`) tell the
     # layers' order; a layer's weight comes before its bias. Shapes that occur once decide where the names don't.
-    names = sorted(tensors, key=lambda name: (_natural(name.rpartition(".")[0]), name.endswith("bias")))
-    found = [tensors[name] for name in names]
-    if [tensor.shape for tensor in found] != [piece.shape for piece in pieces]:
+    names = sorted(tensors, key=lambda name: (_natural(name.rpartition(".")[0]), _turn(name)))
+    ours = sorted(range(len(pieces)), key=lambda at: pieces[at].layer)  # a layer's buffers right behind its parameters
+    found = {at: tensors[name] for at, name in zip(ours, names, strict=True)}
+    if any(found[at].shape != piece.shape for at, piece in enumerate(pieces)):
         return _by_shape(network, tensors)
-    return found
+    return [found[at] for at in range(len(pieces))]
 
 
 def _by_shape(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -91,6 +97,12 @@ def _by_shape(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> l
             )
         found.append(tensors[fitting[0]])
     return found
+
+
+def _turn(name: str) -> int:
+    """Where a layer's tensor of that name stands among its others."""
+    key = name.rpartition(".")[2]
+    return KEYS.index(key) if key in KEYS else 0
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -9,13 +9,15 @@ from ops.engines.array import ArrayEngine
 from ops.engines.cuda import CudaEngine
 from ops.engines.simd import SimdEngine
 from ops.engines.stages import StagesEngine
-from ops.testing.cases import NETWORKS
+from ops.testing.cases import BLOCKS, NETWORKS
 from ops.testing.engines import EngineContract
 from tests.ops.backends.cuda.host import HostDevice as BackendsHostDevice
 from tests.ops.engines.cuda.host import HostDevice
 
 
 class TestArrayEngine(EngineContract):
+    networks = MappingProxyType(NETWORKS | BLOCKS)
+
     @classmethod
     def build(cls, network, step_config):
         return ArrayEngine(network, step_config)
@@ -45,7 +47,9 @@ class TestCudaEngine(EngineContract):
 
 @pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 class TestStagesEngine(EngineContract):
-    networks = MappingProxyType({name: NETWORKS[name] for name in ("no biases", "plain", "max pools", "dropout")})
+    networks = MappingProxyType(
+        {name: (NETWORKS | BLOCKS)[name] for name in ("no biases", "plain", "max pools", "dropout", "residual")}
+    )
     sizes = (5, 0, 1, 8)  # every thread is a fiber
 
     @classmethod

@@ -157,3 +157,36 @@ def test_stats_add_up():
     assert (total.examples, total.correct) == (8, 3)
     assert total.loss == pytest.approx(4.0)
     assert total.seconds == pytest.approx(0.3)
+
+
+def test_a_strategy_sees_no_buffers_and_they_become_their_average():
+    class Watched(FedAvg):
+        def update(self, start, average):
+            assert start.replica.theta.shape == average.theta.shape == (30,)
+            return super().update(start, average)
+
+    parts = contributions([4, 9, 2])
+    plain, strategy = apply_average(partial_sum(parts), PLAIN), DiLoCo(1, 0.5, 0.9)
+    np.testing.assert_array_equal(
+        apply_average(partial_sum(parts), Watched(1), trained=30).replica.theta, plain.replica.theta
+    )
+    start = parts[0].start
+    assert start is not None
+    shorter = replace(parts[0], start=replace(start, outer=start.outer[:30]))
+    after = apply_average(partial_sum([shorter, *parts[1:]]), strategy, trained=30)
+    np.testing.assert_array_equal(after.replica.theta[30:], plain.replica.theta[30:])
+    whole = apply_average(partial_sum(parts), strategy)
+    np.testing.assert_array_equal(after.replica.theta[:30], whole.replica.theta[:30])
+    assert after.outer.shape == (30,)
+
+
+def test_the_divergence_is_that_of_the_parameters():
+    parts = contributions([4, 9, 2])
+    spread = [replace(part.stats, spread=8.0) for part in parts]
+    whole = partial_sum([replace(part, stats=stats) for part, stats in zip(parts, spread, strict=True)])
+    mean = np.average([part.replica.theta[:30].astype(np.float64) for part in parts], axis=0, weights=[4, 9, 2])
+    assert parts[0].start is not None
+    moved = mean - parts[0].start.replica.theta[:30]
+    found = divergence(whole, 5, trained=30)
+    expected = divergence_of(whole.stats, float(mean @ mean), float(moved @ moved), 5)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

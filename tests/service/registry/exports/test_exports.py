@@ -10,6 +10,7 @@ from ops.engines import build, choose
 from ops.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, LeakyReLU, MaxPool2D, Resize, Sigmoid, Tanh
 from ops.network import Network
 from ops.step_config import StepConfig
+from ops.testing.cases import BLOCKS
 from service.errors import DataError, InvalidInput
 from service.registry.exports.formats import export
 from service.registry.exports.onnx import onnx_model
@@ -37,10 +38,13 @@ ODD = Network(
 
 
 @pytest.mark.parametrize(
-    "network", [zoo.network("lenet", (1, 28, 28), 10), zoo.network("lenet-relu", (1, 28, 28), 10), ODD]
+    "network",
+    [zoo.network("lenet", (1, 28, 28), 10), zoo.network("lenet-relu", (1, 28, 28), 10), ODD, *BLOCKS.values()],
+    ids=lambda network: network.name,
 )
 def test_onnxruntime_computes_the_same_logits(network: Network) -> None:
     theta = network.init_parameters(5)
+    theta += np.random.default_rng(6).uniform(0, 0.1, theta.shape).astype(np.float32)  # running means that aren't zero
     images = np.random.default_rng(1).integers(0, 256, (9, *network.input_shape), dtype=np.uint8)
     step_config = StepConfig()
     ours = build(choose(network, step_config, device="cpu", engine="array"), network, step_config).predict(
@@ -91,6 +95,21 @@ def test_weights_of_a_state_dict_with_other_names_are_taken_in_the_order_of_laye
     assert np.array_equal(from_tensors(made.network, theirs), made.theta)
     named = {k.replace("dense", "fc").replace("conv2d", "conv"): v for k, v in ours.items()}
     assert np.array_equal(from_tensors(made.network, named), made.theta)
+
+
+def test_buffers_of_a_state_dict_with_other_names_are_found_behind_their_layers_parameters() -> None:
+    network = BLOCKS["batch norm first"]
+    theta = np.arange(network.size, dtype=np.float32)
+    ours = as_tensors(network, theta)
+    theirs: dict[str, np.ndarray] = {
+        f"net.{number}.{key}": ours[f"{layer}.{key}"]
+        for number, layer in ((0, "batchnorm2d1"), (2, "conv2d1"), (9, "dense1"))
+        for key in ("running_var", "weight", "running_mean", "bias")
+        if f"{layer}.{key}" in ours
+    }
+    theirs["net.0.num_batches_tracked"] = np.array(7)
+    assert np.array_equal(from_tensors(network, theirs), theta)
+    assert np.array_equal(from_tensors(network, ours), theta)
 
 
 def test_weights_of_another_network_are_refused() -> None:

@@ -205,6 +205,13 @@ class TrainConfig(_Frozen):
     patience: int = option(
         0, 18, "Stop when so many epochs in a row were no better on the examples held out; 0: never.", ge=0, le=10_000
     )
+    keep_checkpoints: int = option(
+        0,
+        19,
+        "Keep the checkpoint of every so many epochs, beside the newest and the best; 0: of as many as 2 GB hold.",
+        ge=0,
+        le=10_000,
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -83,6 +83,18 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def size_of(path: Path) -> int:
+    """How many bytes a file has, or all files of a folder have; what vanishes meanwhile counts nothing."""
+    if path.is_file():
+        return path.stat().st_size
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(folder) / name).lstat().st_size
+    return total
+
+
 def canonical_json(value: Any) -> str:
     """JSON on one line with sorted keys: equal values, equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -27,6 +27,7 @@ COMMANDS = {
         "runs": "Look at runs, and steer them.",
         "models": "Look at trained models.",
         "network": "Look at networks before they are trained.",
+        "clean": "Free what caches hold, and what processes left when they died.",
         "serve": "Answer questions about the models, in the browser and over HTTP.",
         "deploy": "Offer the flows to the Prefect server that PREFECT_API_URL names, and run them when asked, "
         "until stopped.",

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
 
 def show(value: Any, text: str, as_json: bool) -> None:
     """Print `value` as one line of JSON, or else the text."""
@@ -24,3 +26,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[st
     aligns = [str.rjust if name in right else str.ljust for name in head]
     lines = (zip(row, widths, aligns, strict=True) for row in (head, *rows))
     return "\n".join("  ".join(align(text, width) for text, width, align in line).rstrip() for line in lines)
+
+
+def as_size(num_bytes: float) -> str:
+    """A number of bytes as people read it: `3.2 MB`."""
+    power = 0
+    while num_bytes >= 1000 and power < len(UNITS) - 1:
+        num_bytes, power = num_bytes / 1000, power + 1
+    return f"{num_bytes:.{1 if power and num_bytes < 100 else 0}f} {UNITS[power]}"

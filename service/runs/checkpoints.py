@@ -71,6 +71,13 @@ def read(path: Path) -> Checkpoint:
         raise RunError(f"checkpoint {path} can't be read: {error}") from None
 
 
+def remove(path: Path) -> None:
+    """Remove a checkpoint. What a process leaves of it that dies meanwhile is no checkpoint, and is cleared away."""
+    gone = path.with_name(f".{path.name}-removed")
+    path.rename(gone)
+    shutil.rmtree(gone)
+
+
 def numbers(folder: Path) -> list[int]:
     """The checkpoints there are, newest first, each named by how many rounds were done."""
     if not folder.is_dir():

@@ -113,6 +113,13 @@ class RunFolder:
         """The round log from the beginning. Raises RunError where its chain is broken."""
         return entries(self.log)
 
+    def readable_entries(self) -> list[Entry]:
+        """The round log; none of it where its chain is broken."""
+        try:
+            return list(self.entries())
+        except RunError:
+            return []
+
     def started(self) -> str:
         """When the run began (ISO 8601, UTC): what its first entry says, or the time of its configuration."""
         try:
@@ -163,5 +170,7 @@ def all_runs(runs: Path) -> list[RunFolder]:
     """Every run there is, the one that started last first."""
     if not runs.is_dir():
         return []
-    folders = [RunFolder(path) for path in runs.iterdir() if (path / "config.json").is_file()]
+    folders = [
+        RunFolder(path) for path in runs.iterdir() if not path.name.startswith(".") and (path / "config.json").is_file()
+    ]
     return sorted(folders, key=lambda folder: (folder.started(), folder.name), reverse=True)

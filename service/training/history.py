@@ -48,9 +48,9 @@ class RunHistory:
         return len(self._rounds)
 
     @property
-    def num_epochs(self) -> int:
-        """How many epochs the log has."""
-        return len(self._epochs)
+    def epochs(self) -> Mapping[int, Entry]:
+        """The epochs that the log has."""
+        return self._epochs
 
     def unmeasured(self) -> list[tuple[int, int]]:
         """The epochs without figures, each with how many rounds were done by its end."""

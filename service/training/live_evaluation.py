@@ -11,6 +11,7 @@ from service.runs import Entry, RunFolder, checkpoints
 from service.training.early_stopping import last_epoch, num_in_order
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import RunHistory
+from service.training.thinning import evaluates_epochs
 
 AT_A_TIME = 2
 """How many epochs are with the cluster at a time. Their tasks take their turn among those of the rounds."""
@@ -33,6 +34,7 @@ class LiveEvaluation:
         self._executor = executor
         self._job = job
         self._history = history
+        self._wanted = evaluates_epochs(job)
         self._waiting: dict[int, Floats] = {}
         self._calls: dict[int, BackgroundCalls[EpochScores]] = {}
 
@@ -50,7 +52,7 @@ class LiveEvaluation:
 
     def add(self, epoch: int, theta: Floats) -> None:
         """Have the parameters after an epoch evaluated, unless they are or will be."""
-        if self._job.config.evaluates_epochs and epoch not in self._history.scores:
+        if self._wanted and epoch not in self._history.scores:
             self._waiting.setdefault(epoch, theta)
             self._submit()
 

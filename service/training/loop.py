@@ -20,6 +20,7 @@ from service.runs.lease import Lease
 from service.training.decided_rounds import decided_rounds
 from service.training.history import RunHistory, epochs_of, published_checkpoint, published_epoch
 from service.training.live_evaluation import LiveEvaluation
+from service.training.thinning import thin_checkpoints
 
 CHECKPOINT_SECONDS = 30
 """Within a long epoch, a checkpoint is written about this often."""
@@ -150,9 +151,12 @@ def _advance(
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
                 evaluation.add(result.round.epoch, _theta(result))
+                thin_checkpoints(folder, job, history.epochs, history.scores)
             if request and schedule.after(result.round):
                 raise Cancelled(folder.name, request, result.round.number)
         yield from evaluation.finish()
+    lease.check()
+    thin_checkpoints(folder, job, history.epochs, history.scores)
     yield history.log.append("end", outcome="finished", digest=digest, **_end_values(job, history))
 
 
@@ -163,7 +167,7 @@ def _theta(result: RoundResult) -> Floats:
 
 def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
     """What the last line of the log says besides the digest of the last epoch's parameters."""
-    values: dict[str, Any] = {"examples": history.num_epochs * job.plan.examples}
+    values: dict[str, Any] = {"examples": len(history.epochs) * job.plan.examples}
     if job.config.keep == "best":
         best = history.published_epoch(job.config)
         values |= {"best_epoch": best["epoch"], "best_digest": history.digest_after(best)}

@@ -16,6 +16,8 @@ COMMANDS = {
         "resume",
         "Continue a run from its newest checkpoint, to the bits that it would have ended in anyway.",
     ),
+    "delete": LazyCommand("service.cli.runs.deletion", "delete", "Remove a run's files for good; its model stays."),
+    "prune": LazyCommand("service.cli.runs.deletion", "prune", "Remove the runs that ended some time ago."),
     "verify": LazyCommand(
         "service.cli.runs.verify",
         "verify",

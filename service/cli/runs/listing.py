@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from service.cli.main import Context
-from service.cli.output import show, table
+from service.cli.output import as_size, show, table
 from service.errors import RunError
+from service.files import size_of
 from service.runs import RunFolder, all_runs
 
 
@@ -19,12 +20,13 @@ def list_(context: Context, as_json: bool) -> None:
     rows = [
         (
             *(run["run"], run["status"], run["model"], f"{run['epochs_done']} of {run['epochs']}"),
-            *(_number(run["train_loss"]), _number(run["train_accuracy"]), run["started"][:16].replace("T", " ")),
+            *(_number(run["train_loss"]), _number(run["train_accuracy"]), as_size(run["bytes"])),
+            run["started"][:16].replace("T", " "),
         )
         for run in found
     ]
-    head = ("run", "status", "model", "epochs", "loss", "accuracy", "started (UTC)")
-    text = table(head, rows, right=("epochs", "loss", "accuracy"))
+    head = ("run", "status", "model", "epochs", "loss", "accuracy", "size", "started (UTC)")
+    text = table(head, rows, right=("epochs", "loss", "accuracy", "size"))
     show(found, text if found else "no runs yet: start one with `atelier train`", as_json)
 
 
@@ -52,7 +54,8 @@ def _listed(folder: RunFolder) -> dict[str, Any]:
         return _summary(folder)
     except RunError:
         nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
-        return {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
+        listed = {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
+        return {**listed, "bytes": size_of(folder.path)}
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
         "epochs": config.epochs,
         "train_loss": last.get("train_loss"),
         "train_accuracy": last.get("train_accuracy"),
+        "bytes": size_of(folder.path),
     }
 
 

@@ -1,0 +1,39 @@
+"""`atelier clean`"""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from service.cli.main import Context
+from service.cli.output import as_size, show, table
+from service.files import size_of
+from service.home import Home
+from service.runs.housekeeping import leftovers
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be freed.")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.pass_obj
+def clean(context: Context, dry_run: bool, as_json: bool) -> None:
+    """Free what caches hold, and what processes left when they died.
+
+    Kernels are compiled again when they are needed, and sources of data sets are fetched again. Data sets, runs and
+    models stay.
+    """
+    found = {path: size_of(path) for path in [*_caches(context.home), *leftovers(context.home.runs)]}
+    if not dry_run:
+        for path in found:
+            shutil.rmtree(path, ignore_errors=True)
+    rows = [(str(path), as_size(size)) for path, size in found.items()]
+    total = f"{as_size(sum(found.values()))} {'would be ' if dry_run else ''}freed"
+    text = f"{table(('folder', 'size'), rows, right=('size',))}\n{total}" if rows else "there is nothing to free"
+    show({"freed": not dry_run, "folders": {str(path): size for path, size in found.items()}}, text, as_json)
+
+
+def _caches(home: Home) -> list[Path]:
+    """Kernels that were compiled, and sources that were fetched. The locks beside them stay."""
+    if not home.cache.is_dir():
+        return []
+    return sorted(path for path in home.cache.iterdir() if path.is_dir() and any(path.iterdir()))

@@ -53,7 +53,7 @@ def test_a_deleted_run_is_gone_and_its_model_and_its_fork_are_not(home_with_runs
     assert (status, names(home)) == (0, {"swept-0003", "begun", "fork"})
     assert "run published is deleted: " in text
     assert not list(home.runs.glob(".*"))
-    assert Registry(home.models).get("mlp", "1").parameters().size
+    assert Registry(home.models).get(overfitting().published_name, "1").parameters().size
     assert fork.start() is not None
 
 

@@ -7,10 +7,10 @@ from prefect import flow
 from flows.logs import worker_logs
 from flows.settings import task
 from service.cluster.dask_executor import open_executor
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig
 from service.data import describe
 from service.home import Home
-from service.rounds.job import releases_gil
 from service.runs import RunFolder
 from service.training.evaluate import evaluate_run
 from service.training.metrics import Evaluation
@@ -28,6 +28,6 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
     """
     home = Home.from_environment()
     config = RunFolder.open(home.runs, run).config()
-    threads = partial(releases_gil, config, describe(home.store(config.dataset)))
-    with worker_logs(), open_executor(cluster, prefers_threads=threads) as executor:
+    suited = partial(suited_to, (config, describe(home.store(config.dataset))))
+    with worker_logs(), open_executor(cluster, suited=suited) as executor:
         return task(evaluate_run)(home, executor, run)

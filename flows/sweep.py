@@ -1,5 +1,6 @@
 """Compare many trainings: every trial is a run of its own, several at a time share the cluster."""
 
+from functools import partial
 from threading import Event
 
 from prefect import flow
@@ -12,10 +13,10 @@ from flows.ingest import ingest_flow
 from flows.logs import worker_logs
 from flows.settings import task
 from service.cluster.local_cluster import open_cluster
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig
 from service.errors import SweepError
 from service.home import Home
-from service.rounds.job import releases_gil
 from service.search.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
 
 LOCAL = ClusterConfig()
@@ -39,11 +40,9 @@ def sweep_flow(
     folder = SweepFolder.begin(home.sweeps / run_name(name), sweep)
     data = {dataset: ingest_flow(dataset) for dataset in sorted({trial.config.dataset for trial in trials})}
 
-    def threads() -> bool:
-        return all(releases_gil(trial.config, data[trial.config.dataset]) for trial in trials)
-
+    suited = partial(suited_to, *((trial.config, data[trial.config.dataset]) for trial in trials))
     done, stop, one = folder.results(), Event(), task(run_trial)
-    with worker_logs(), open_cluster(cluster, prefers_threads=threads) as opened, _runner(parallel) as runner:
+    with worker_logs(), open_cluster(cluster, suited=suited) as opened, _runner(parallel) as runner:
         shared = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
         submitted: list[PrefectFuture[Result]] = [
             runner.submit(one, {**shared, "trial": trial}) for trial in trials if trial.number not in done

@@ -9,11 +9,11 @@ from flows.flow_runs import continues, mark_cancelled, run_name
 from flows.logs import worker_logs
 from flows.settings import gallery_url, task
 from service.cluster.dask_executor import open_executor
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig
 from service.data import ingest
 from service.home import Home
 from service.registry import Registry
-from service.rounds.job import releases_gil
 from service.rounds.plan import plan_for
 from service.runs import RunFolder
 from service.training.evaluate import evaluate_trained
@@ -61,7 +61,7 @@ def train_flow(
     folder = RunFolder(home.runs / run)
     before, scores = (epochs_of(folder), scores_of(folder)) if begun else ([], {})
     view = TrainingView(run, plan_for(chosen, data.train), before, scores)
-    with worker_logs(), open_executor(cluster, prefers_threads=partial(releases_gil, chosen, data)) as executor:
+    with worker_logs(), open_executor(cluster, suited=partial(suited_to, (chosen, data))) as executor:
         if begun:
             trained = task(resume_run)(home, executor, run, view)
         else:

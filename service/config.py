@@ -262,7 +262,11 @@ class ClusterConfig(_Frozen):
         "", 0, "Address of a running Dask scheduler; empty starts a local cluster.", pattern=r"^$|^(tcp|tls)://\S+:\d+$"
     )
     workers: int = option(
-        0, 1, "Workers of a local cluster; 0 is one for each processor that may be used.", ge=0, le=256
+        0,
+        1,
+        "Workers of a local cluster; 0 is one for each GPU that may be used, or else for each processor.",
+        ge=0,
+        le=256,
     )
     worker_type: Literal["auto", "threads", "processes"] = option(
         "auto",

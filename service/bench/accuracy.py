@@ -8,11 +8,11 @@ from statistics import fmean, median
 from service.bench.peer import peer
 from service.bench.training import timed_run
 from service.cluster.dask_executor import DaskExecutor, open_executor
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import describe
 from service.home import Home
 from service.processors import usable_processors
-from service.rounds.job import releases_gil
 from service.training.evaluate import evaluate_run
 
 WAYS = ("atelier", "torch_eager", "torch_compiled")
@@ -62,8 +62,8 @@ def measure_accuracy(home: Home, *, network: str, target: float, epochs: int, se
     taken: dict[str, list[Progress]] = {way: [] for way in WAYS}
     words = (str(data.path), network, str(epochs))
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
-    local, threads = ClusterConfig(workers=usable_processors()), partial(releases_gil, config, data)
-    with peer("service.bench.torch_race", *words) as ask, open_executor(local, prefers_threads=threads) as executor:
+    local, suited = ClusterConfig(workers=usable_processors()), partial(suited_to, (config, data))
+    with peer("service.bench.torch_race", *words) as ask, open_executor(local, suited=suited) as executor:
         timed_run(home, executor, config.model_copy(update={"epochs": 1}))
         for seed in range(seeds):
             taken["atelier"].append(_progress(home, executor, config.model_copy(update={"seed": seed})))

@@ -17,11 +17,12 @@ from ops.training import epoch_steps
 from service.bench.peer import peer
 from service.bench.training import timed_run
 from service.cluster.dask_executor import open_executor
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
 from service.errors import AtelierError
 from service.home import Home
-from service.rounds.job import network_for, releases_gil, step_config_for
+from service.rounds.job import network_for, step_config_for
 
 PEERS = {
     "PyTorch eager": ("service.bench.gpu_torch", "eager"),
@@ -99,10 +100,10 @@ def measure_gpu_training(
     seconds: dict[str, list[float]] = {}
     skipped: dict[str, str] = {}
     words = str(data.path), config.model_dump_json()
-    local, threads = ClusterConfig(workers=1), partial(releases_gil, config, data)
+    local, suited = ClusterConfig(workers=1), partial(suited_to, (config, data))
     with ExitStack() as stack:
         asks = {name: stack.enter_context(peer(program, *words)) for name, (program, _) in PEERS.items()}
-        executor = stack.enter_context(open_executor(local, prefers_threads=threads))
+        executor = stack.enter_context(open_executor(local, suited=suited))
         ways: dict[str, Callable[[], float]] = {
             SERVICE: lambda: timed_run(home, executor, config)[0],
             ENGINE: alone,

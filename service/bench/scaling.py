@@ -7,10 +7,10 @@ from statistics import median
 from service.bench.rounds import round_costs
 from service.bench.training import timed_run
 from service.cluster.dask_executor import open_executor
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.home import Home
-from service.rounds.job import releases_gil
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ def measure_scaling(home: Home, config: TrainConfig, workers: list[int], repetit
     There are as many shards as the most workers, for every number of them, so that all do the same work.
     """
     data = describe(home.store(config.dataset))
-    examples, threads = data.train * config.epochs, partial(releases_gil, config, data)
+    examples, suited = data.train * config.epochs, partial(suited_to, (config, data))
     seconds: dict[int, list[float]] = {count: [] for count in workers}
     steps: dict[int, list[float]] = {count: [] for count in workers}
     overheads: dict[int, list[float]] = {count: [] for count in workers}
     for _ in range(repetitions):
         for count in workers:
-            with open_executor(ClusterConfig(workers=count), prefers_threads=threads) as executor:
+            with open_executor(ClusterConfig(workers=count), suited=suited) as executor:
                 timed_run(home, executor, config.model_copy(update={"epochs": 1}))
                 took, folder = timed_run(home, executor, config)
             seconds[count].append(took)

@@ -12,11 +12,12 @@ from ops.summary import rows
 from service.bench.blas import Ceiling
 from service.bench.peer import peer
 from service.cluster.dask_executor import DaskExecutor, open_executor
+from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe
 from service.home import Home
 from service.processors import usable_processors
-from service.rounds.job import network_for, releases_gil
+from service.rounds.job import network_for
 from service.runs import RunFolder, new_run_id
 from service.training.loop import advance
 from service.training.start import create_run
@@ -77,8 +78,8 @@ def measure_training(
     ceilings: list[float] = []
     # The peer first: a local cluster of processes leaves settings (one thread, eager trimming) in the environment.
     words = str(data.path), config.model_dump_json()
-    local, threads = ClusterConfig(workers=cores), partial(releases_gil, config, data)
-    with peer("service.bench.torch_peer", *words) as ask, open_executor(local, prefers_threads=threads) as executor:
+    local, suited = ClusterConfig(workers=cores), partial(suited_to, (config, data))
+    with peer("service.bench.torch_peer", *words) as ask, open_executor(local, suited=suited) as executor:
         timed_run(home, executor, config.model_copy(update={"epochs": 1}))
         ceiling = Ceiling()
         for _ in range(repetitions):

@@ -24,6 +24,7 @@ from service.cluster.engine_choice import WorkerReport, agreed_choice, ask_for_r
 from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, FailurePolicy, TasksLost
 from service.cluster.fingerprints import FingerprintGuard, common_fingerprint, why_excluded
 from service.cluster.local_cluster import connected, open_cluster
+from service.cluster.local_workers import LocalWorkers, Suited
 from service.cluster.quarantine import Quarantine
 from service.cluster.span_window import SpanWindow, num_threads
 from service.cluster.stragglers import StragglerDetector
@@ -207,11 +208,9 @@ class DaskExecutor:
 
 
 @contextmanager
-def open_executor(
-    config: ClusterConfig, *, prefers_threads: Callable[[], bool] = lambda: False
-) -> Iterator[DaskExecutor]:
+def open_executor(config: ClusterConfig, *, suited: Suited = LocalWorkers) -> Iterator[DaskExecutor]:
     """An executor on the configured cluster; see `open_cluster`."""
-    with open_cluster(config, prefers_threads=prefers_threads) as cluster:
+    with open_cluster(config, suited=suited) as cluster:
         yield DaskExecutor(cluster)
 
 

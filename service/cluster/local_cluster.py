@@ -1,14 +1,17 @@
 """The cluster that a command works on: one that runs already, or a local one that ends with the command."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import dask
 from distributed import LocalCluster
 from threadpoolctl import threadpool_limits
 
 from service.cluster.connection import CONNECT_SECONDS, LOST, Cluster
+from service.cluster.gpus import environment_of
+from service.cluster.local_workers import LocalWorkers, Suited
 from service.config import ClusterConfig
 from service.errors import ClusterError
 from service.processors import usable_processors
@@ -29,13 +32,40 @@ DASK_SETTINGS = {
 }
 
 
+START_SECONDS = 60
+"""How long all worker processes may take to start; a run begins with those that are there by then."""
+
+
+class GpuCluster(LocalCluster):
+    """A local cluster whose workers are processes with a GPU each, or with a share of one."""
+
+    def __init__(self, gpus: tuple[str, ...], workers: int, **settings: Any) -> None:
+        """Start the workers.
+
+        Args:
+            gpus: which GPUs there are; see `environment_of`.
+            workers: how many there are to be.
+            settings: as `LocalCluster` takes them.
+        """
+        self._gpus = gpus
+        super().__init__(n_workers=0, memory_limit=1 / workers, **settings)
+        self.scale(workers)
+        with suppress(TimeoutError):
+            self.wait_for_workers(workers, timeout=START_SECONDS)
+
+    def new_worker_spec(self) -> dict[int, dict[str, Any]]:
+        """A worker's name and how it is started, with the GPU that is its own. See `SpecCluster`."""
+        ((number, spec),) = super().new_worker_spec().items()
+        return {number: {**spec, "options": {**spec["options"], "env": environment_of(number, self._gpus)}}}
+
+
 @contextmanager
-def open_cluster(config: ClusterConfig, *, prefers_threads: Callable[[], bool] = lambda: False) -> Iterator[Cluster]:
+def open_cluster(config: ClusterConfig, *, suited: Suited = LocalWorkers) -> Iterator[Cluster]:
     """The configured cluster. A local one ends with the block.
 
     Args:
         config: the scheduler's address, or how many workers of which type a local cluster has.
-        prefers_threads: whether a local cluster's workers are better threads, where the configuration leaves it open.
+        suited: what a local cluster's workers are best, where the configuration leaves it open.
 
     Raises:
         ClusterError: the scheduler doesn't answer, or no worker takes tasks.
@@ -45,21 +75,28 @@ def open_cluster(config: ClusterConfig, *, prefers_threads: Callable[[], bool] =
             with connected(config.scheduler) as cluster:
                 yield cluster
             return
-        uses_threads = prefers_threads() if config.worker_type == "auto" else config.worker_type == "threads"
-        with (
-            # Worker processes are started with one thread for BLAS, and the bits depend on that number.
-            threadpool_limits(1 if uses_threads else None, user_api="blas"),
-            LocalCluster(
-                processes=not uses_threads,
-                n_workers=config.workers or usable_processors(),
-                threads_per_worker=1,
-                memory_limit=0 if uses_threads else "auto",  # a thread's share would be compared with what all hold
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL + 1,
-            ) as local,
-            connected(local.scheduler_address, direct=True) as cluster,
-        ):
+        with _local_cluster(config, suited) as local, connected(local.scheduler_address, direct=True) as cluster:
             yield cluster
+
+
+@contextmanager
+def _local_cluster(config: ClusterConfig, suited: Suited) -> Iterator[LocalCluster]:
+    best = LocalWorkers(are_threads=True) if config.worker_type == "threads" else suited()
+    settings = {
+        "threads_per_worker": 1,
+        "dashboard_address": "127.0.0.1:0",
+        "silence_logs": logging.CRITICAL + 1,
+    }
+    if best.gpus:
+        with GpuCluster(best.gpus, config.workers or len(best.gpus), **settings) as local:
+            yield local
+        return
+    uses_threads = best.are_threads and config.worker_type != "processes"
+    settings |= {"n_workers": config.workers or usable_processors(), "processes": not uses_threads}
+    settings["memory_limit"] = 0 if uses_threads else "auto"  # a thread's share would be compared with what all hold
+    # Worker processes are started with one thread for BLAS, and the bits depend on that number.
+    with threadpool_limits(1 if uses_threads else None, user_api="blas"), LocalCluster(**settings) as local:
+        yield local
 
 
 @contextmanager

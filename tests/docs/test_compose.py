@@ -51,6 +51,14 @@ def test_every_setting_in_the_operations_page_exists():
     assert told - {"PREFECT_LOGGING", "PREFECT_API", "ATELIER_HOME"} <= set(USED)
 
 
+def test_a_gpu_worker_claims_a_gpu_of_all_and_is_a_worker_like_others():
+    services = yaml.safe_load(COMPOSE)["services"]
+    assert services["worker-gpu"]["command"] == ["python", "-m", "service.cluster.gpus", *services["worker"]["command"]]
+    (devices,) = services["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert devices["count"] == "all"
+    assert "home:/var/lib/atelier" in services["worker-gpu"]["volumes"]
+
+
 def test_no_part_asks_a_proxy_for_itself_or_for_another_part():
     services = yaml.safe_load(COMPOSE)["services"]
     for name, service in services.items():

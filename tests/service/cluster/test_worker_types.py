@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info
 
 from service.cluster.dask_executor import open_executor
 from service.cluster.local_cluster import open_cluster
+from service.cluster.local_workers import LocalWorkers
 from service.config import ClusterConfig, from_preset
 from service.data import describe
 from service.errors import Cancelled
@@ -85,5 +86,7 @@ def test_threads_are_for_engines_that_leave_python_free(home: Home, tmp_path: Pa
     assert not releases_gil(job.config, data)
     assert releases_gil(job.config.model_copy(update={"engine": "auto"}), data)
     assert not releases_gil(job.config.model_copy(update={"engine": "cuda"}), data)
-    with open_cluster(ClusterConfig(workers=1, worker_type="processes"), prefers_threads=lambda: True) as cluster:
+    with open_cluster(
+        ClusterConfig(workers=1, worker_type="processes"), suited=lambda: LocalWorkers(are_threads=True)
+    ) as cluster:
         assert not cluster.has_thread_workers

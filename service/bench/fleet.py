@@ -1,11 +1,14 @@
 """Rounds on fleets of workers that nobody has at hand: a simulation, event by event, from measured costs.
 
-What is modelled, after what Dask does: one scheduler that handles one message after another; workers that run one
-task at a time, of those dealt out to them in turn, and first fetch what they need; a holder that serves ten fetches at
+Workers that each have a part of the shards take a task for each of them. What is modelled, after what Dask does: one
+scheduler that handles one message after another; workers that run one task at a time, of those dealt out to them in
+turn, and first fetch what they need; a holder that serves ten fetches at
 a time and turns others away for 0.15 s, while everyone who has fetched becomes a holder too; uplinks shared by the
 fetches that they serve; sums in the fixed tree of `service.rounds`; and steps whose time scatters. What is not:
 lost packets, a network that is narrower in the middle than at its edges, disturbances, and tasks that an idle worker
-takes from a busy one.
+takes from a busy one. The client submits rounds ahead, so that its own time matters only where it is the longest.
+
+One worker has all shards, and computes several rounds as one task, a span, which is reckoned without a simulation.
 """
 
 from collections import deque
@@ -18,6 +21,7 @@ from statistics import fmean
 import numpy as np
 
 from service.bench.costs import Costs
+from service.cluster.span_window import MAX_ROUNDS, SPAN_SECONDS
 from service.rounds.averaging import FAN_IN
 
 SERVED = 10
@@ -52,8 +56,8 @@ class Forecast:
     """A round of a fleet, means. Seconds but for `coordination_share` (of the round) and `sent_bytes`.
 
     steps_s: that a worker took steps. slowest_s: that the slowest did; no coordination can help waiting for it.
-    broadcast_s: until the last worker has the state. sums_s: from the last step to the new state. scheduler_s: that
-    the scheduler was busy.
+    broadcast_s: until the last worker has the state. sums_s: from the last step to the new state. scheduler_s,
+    client_s: that the scheduler and the client were busy. tasks: of a round; below 1 where a task has several rounds.
     """
 
     workers: int
@@ -64,6 +68,8 @@ class Forecast:
     broadcast_s: float
     sums_s: float
     scheduler_s: float
+    client_s: float
+    tasks: float
     sent_bytes: int
 
     @property
@@ -76,6 +82,7 @@ class Forecast:
         """What the round beyond its steps mostly goes to."""
         waits = {
             "scheduler": self.scheduler_s,
+            "client": self.client_s,
             "sending the state out": self.broadcast_s,
             "summing up": self.sums_s,
         }
@@ -83,27 +90,65 @@ class Forecast:
 
 
 def forecast(costs: Costs, fleet: Fleet, seed: int = 0) -> Forecast:
-    """Simulate some rounds of a fleet and average them."""
+    """Simulate some rounds of a fleet and average them. A fleet of one worker takes spans."""
+    if fleet.workers == 1:
+        return _in_spans(costs, fleet)
     rounds = [_Round(costs, fleet, np.random.default_rng([seed, number])).play() for number in range(ROUNDS)]
     return Forecast(
         workers=fleet.workers,
         average_every=fleet.average_every,
-        round_s=fmean(r.now for r in rounds),
+        round_s=fmean(max(r.now, r.tasks * costs.client_s) for r in rounds),
         steps_s=fmean(r.busy.mean() for r in rounds),
         slowest_s=fmean(r.busy.max() for r in rounds),
         broadcast_s=fmean(r.received for r in rounds),
         sums_s=fmean(r.now - r.stepped for r in rounds),
         scheduler_s=fmean(r.scheduler_busy for r in rounds),
+        client_s=fmean(r.tasks for r in rounds) * costs.client_s,
+        tasks=fmean(r.tasks for r in rounds),
         sent_bytes=round(fmean(r.sent for r in rounds)),
     )
 
 
 def sparsest_within(costs: Costs, fleet: Fleet, share: float = 0.05) -> Forecast:
-    """The forecast for the smallest H, of the powers of two, that keeps coordination within a share of the round."""
-    every = 1
-    while (told := forecast(costs, replace(fleet, average_every=every))).coordination_share > share:
-        every *= 2
-    return told
+    """The forecast for the smallest H, to a twentieth, that keeps coordination within a share of the round."""
+
+    def told(every: int) -> Forecast:
+        return forecast(costs, replace(fleet, average_every=every))
+
+    too_often, found = 0, told(1)
+    while found.coordination_share > share:
+        too_often = found.average_every
+        found = told(2 * too_often)
+    while found.average_every - too_often > max(1, found.average_every // 20):
+        middle = told((too_often + found.average_every) // 2)
+        if middle.coordination_share > share:
+            too_often = middle.average_every
+        else:
+            found = middle
+    return found
+
+
+def _in_spans(costs: Costs, fleet: Fleet) -> Forecast:
+    """A round of one worker, which has all shards, as a part of a span; see `service.cluster.span_window`.
+
+    The next span waits on the worker, so that of Dask's work only the worker's own keeps it from its steps.
+    """
+    steps = fleet.parts * fleet.average_every * fleet.examples_a_step * costs.step_s
+    sums = fleet.parts * costs.fold_s + costs.join_s if fleet.parts > 1 else 0.0
+    rounds = min(max(round(SPAN_SECONDS / max(steps + sums, 1e-9)), 1), MAX_ROUNDS)
+    return Forecast(
+        workers=1,
+        average_every=fleet.average_every,
+        round_s=max(steps + sums + costs.worker_s / rounds, costs.client_s / rounds),
+        steps_s=steps,
+        slowest_s=steps,
+        broadcast_s=0.0,
+        sums_s=sums,
+        scheduler_s=costs.scheduler_s / rounds,
+        client_s=costs.client_s / rounds,
+        tasks=1 / rounds,
+        sent_bytes=round(costs.state_bytes / rounds),
+    )
 
 
 class _Round:
@@ -111,7 +156,7 @@ class _Round:
 
     def __init__(self, costs: Costs, fleet: Fleet, rng: np.random.Generator) -> None:
         self.now = self.received = self.stepped = self.scheduler_busy = 0.0
-        self.sent = 0
+        self.sent = self.messages = 0
         self._costs, self._fleet, self._rng = costs, fleet, rng
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -125,6 +170,11 @@ class _Round:
         self._waiting: list[deque[int]] = [deque() for _ in range(fleet.workers)]
         self._idle: set[int] = set()
         self._missing: dict[tuple[int, int], int] = {}
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks it took: two messages each."""
+        return self.messages // 2
 
     def play(self) -> "_Round":
         """Let everything happen."""
@@ -140,7 +190,8 @@ class _Round:
 
     def _scheduled(self, event: Callable[[], None]) -> None:
         """Have the scheduler handle a message, after those before it; half of a task's cost, since there are two."""
-        cost = self._costs.control_s / 2
+        cost = self._costs.scheduler_s / 2
+        self.messages += 1
         self._scheduler_free = max(self._scheduler_free, self.now) + cost
         self.scheduler_busy += cost
         heappush(self._events, (self._scheduler_free + self._fleet.latency, next(self._order), event))
@@ -211,17 +262,19 @@ class _Round:
 def render(costs: Costs, forecasts: list[Forecast]) -> str:
     """The forecasts as a table, under what they were reckoned from."""
     lines = [
-        f"a task: {1e3 * costs.control_s:.2f} ms of scheduler and client, {1e3 * costs.worker_s:.2f} ms of a worker; "
-        f"an example: {1e6 * costs.step_s:.1f} us (tasks scatter by {costs.step_spread:.1%})",
+        f"a task: {1e3 * costs.scheduler_s:.2f} ms of the scheduler, {1e3 * costs.client_s:.2f} ms of the client, "
+        f"{1e3 * costs.worker_s:.2f} ms of a worker; an example: {1e6 * costs.step_s:.1f} us "
+        f"(tasks scatter by {costs.step_spread:.1%})",
         f"folding a shard: {1e3 * costs.fold_s:.2f} ms; a shard sends {costs.contribution_bytes / 1e3:.0f} kB, "
         f"a sum {costs.partial_bytes / 1e3:.0f} kB, the state {costs.state_bytes / 1e3:.0f} kB",
         "",
-        f"{'workers':>8}{'H':>8}{'round':>10}{'steps':>10}{'slowest':>10}{'beyond':>9}{'scheduler':>11}{'broadcast':>11}"
-        f"{'sums':>9}{'sent':>9}  mostly",
+        f"{'workers':>8}{'H':>8}{'round':>10}{'steps':>10}{'slowest':>10}{'beyond':>9}{'tasks':>9}{'scheduler':>11}"
+        f"{'client':>9}{'broadcast':>11}{'sums':>9}{'sent':>9}  mostly",
     ]
     lines += [
-        f"{f.workers:>8}{f.average_every:>8}{f.round_s:>9.2f}s{f.steps_s:>9.2f}s{f.slowest_s:>9.2f}s{f.coordination_share:>9.1%}"
-        f"{f.scheduler_s:>10.2f}s{f.broadcast_s:>10.2f}s{f.sums_s:>8.2f}s{f.sent_bytes / 1e9:>7.2f}GB  {f.bottleneck}"
+        f"{f.workers:>8}{f.average_every:>8}{f.round_s:>9.2f}s{f.steps_s:>9.2f}s{f.slowest_s:>9.2f}s"
+        f"{f.coordination_share:>9.1%}{f.tasks:>9,.4g}{f.scheduler_s:>10.2f}s{f.client_s:>8.2f}s"
+        f"{f.broadcast_s:>10.2f}s{f.sums_s:>8.2f}s{f.sent_bytes / 1e9:>7.2f}GB  {f.bottleneck}"
         for f in forecasts
     ]
     return "\n".join(lines)

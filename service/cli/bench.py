@@ -178,8 +178,8 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
 @click.option(
     "--workers",
     multiple=True,
-    type=click.IntRange(2, 100_000),
-    default=(64, 256, 1_000, 10_000),
+    type=click.IntRange(1, 100_000),
+    default=(1, 64, 256, 1_000, 10_000),
     show_default=True,
     help="May be repeated.",
 )
@@ -202,6 +202,7 @@ def fleet(
     """Forecast rounds on large fleets from costs that are measured here, and the H that keeps overhead within 5 %.
 
     With --shards, rounds of many shards on few workers, which `atelier bench rounds` can measure beside it.
+    One worker computes all shards of several rounds as one task.
     """
     from service.bench.costs import measure_costs
     from service.bench.fleet import Fleet, forecast, render, sparsest_within

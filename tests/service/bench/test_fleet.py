@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from service.bench.costs import Costs
+from service.bench.costs import Costs, _task_costs
 from service.bench.fleet import Fleet, forecast, sparsest_within
 
 FREE = Costs(
-    control_s=0,
+    scheduler_s=0,
+    client_s=0,
     worker_s=0,
     step_s=1e-5,
     step_spread=0,
@@ -35,7 +36,7 @@ def test_a_worker_takes_its_shards_one_after_another():
 
 def test_a_worker_that_has_to_wait_for_shards_takes_each_as_it_comes():
     # two messages a task, half a millisecond each: 64 to deal the shards out, and a worker needs no time for one
-    told = forecast(replace(FREE, control_s=1e-3, step_s=0), replace(IDEAL, workers=2, shards=64))
+    told = forecast(replace(FREE, scheduler_s=1e-3, step_s=0), replace(IDEAL, workers=2, shards=64))
     assert told.scheduler_s == pytest.approx((64 + 8 + 1) * 1e-3)
     assert told.round_s >= told.scheduler_s - 64 * 0.5e-3
 
@@ -47,7 +48,7 @@ def test_many_shards_even_out_what_scatters():
 
 def test_the_scheduler_handles_two_messages_a_task_one_after_another():
     # 64 shards, 8 sums of their results and one of these: two messages each
-    told = forecast(replace(FREE, control_s=1e-3, step_s=0), IDEAL)
+    told = forecast(replace(FREE, scheduler_s=1e-3, step_s=0), IDEAL)
     assert told.scheduler_s == pytest.approx((64 + 8 + 1) * 1e-3)
     assert told.round_s >= told.scheduler_s - 64 * 0.5e-3
 
@@ -69,7 +70,31 @@ def test_rounds_wait_for_the_slowest_worker():
 
 
 def test_averaging_is_made_seldom_enough():
-    costs = replace(FREE, control_s=1e-3)
+    costs = replace(FREE, scheduler_s=1e-3)
     told = sparsest_within(costs, IDEAL)
     assert told.coordination_share <= 0.05
-    assert forecast(costs, replace(IDEAL, average_every=told.average_every // 2)).coordination_share > 0.05
+    assert forecast(costs, replace(IDEAL, average_every=told.average_every * 9 // 10)).coordination_share > 0.05
+
+
+def test_a_client_that_needs_longer_than_the_rounds_decides_how_long_they_are():
+    quick, slow = (forecast(replace(FREE, client_s=cost), IDEAL) for cost in (1e-6, 1e-2))
+    assert quick.round_s == forecast(FREE, IDEAL).round_s
+    assert slow.round_s == pytest.approx((64 + 8 + 1) * 1e-2)
+    assert slow.bottleneck == "client"
+
+
+def test_one_worker_takes_as_many_rounds_in_a_task_as_take_half_a_second():
+    costs = replace(FREE, worker_s=1e-3, scheduler_s=2e-3, fold_s=1e-4, join_s=1e-4)
+    told = forecast(costs, replace(IDEAL, workers=1, shards=4))
+    alone = 4 * 100 * 10 * 1e-5 + 5 * 1e-4  # of steps, of four shards folded and a state worked out
+    rounds = round(0.5 / alone)
+    assert told.tasks == pytest.approx(1 / rounds)
+    assert told.round_s == pytest.approx(alone + 1e-3 / rounds)
+    assert told.scheduler_s == pytest.approx(2e-3 / rounds)
+    assert forecast(costs, replace(IDEAL, workers=1, average_every=10**6)).tasks == 1
+    assert forecast(costs, replace(IDEAL, workers=1, average_every=1)).tasks == pytest.approx(1 / 64)
+
+
+@pytest.mark.slow
+def test_costs_are_those_of_processes_of_their_own():
+    assert all(0 < cost < 0.1 for cost in _task_costs())

@@ -5,12 +5,16 @@ this package imports neither CuPy nor Numba.
 """
 
 from ops.activation import (
+    gelu,
+    gelu_grad,
     leaky_relu,
     leaky_relu_grad,
     relu,
     relu_grad,
     sigmoid,
     sigmoid_grad,
+    silu,
+    silu_grad,
     tanh,
     tanh_grad,
 )
@@ -19,6 +23,7 @@ from ops.dense import dense, dense_grad
 from ops.dropout import dropout_mask
 from ops.errors import DtypeError, GeometryError, LabelError, OpsError, RangeError, ShapeError, Unsupported
 from ops.layers import (
+    GELU,
     AvgPool2D,
     BatchNorm2D,
     Concat,
@@ -30,10 +35,12 @@ from ops.layers import (
     Layer,
     LeakyReLU,
     MaxPool2D,
+    Normalize,
     ReLU,
     Residual,
     Resize,
     Sigmoid,
+    SiLU,
     Tanh,
 )
 from ops.loss import softmax_cross_entropy, squared_error
@@ -52,6 +59,7 @@ from ops.step_config import StepConfig
 from ops.zoo import ZOO, network
 
 __all__ = [
+    "GELU",
     "ZOO",
     "AvgPool2D",
     "BatchNorm2D",
@@ -68,12 +76,14 @@ __all__ = [
     "LeakyReLU",
     "MaxPool2D",
     "Network",
+    "Normalize",
     "OpsError",
     "RangeError",
     "ReLU",
     "Residual",
     "Resize",
     "ShapeError",
+    "SiLU",
     "Sigmoid",
     "StepConfig",
     "Tanh",
@@ -89,6 +99,8 @@ __all__ = [
     "dense",
     "dense_grad",
     "dropout_mask",
+    "gelu",
+    "gelu_grad",
     "group_norm",
     "group_norm_grad",
     "leaky_relu",
@@ -102,6 +114,8 @@ __all__ = [
     "resize2d_grad",
     "sigmoid",
     "sigmoid_grad",
+    "silu",
+    "silu_grad",
     "softmax_cross_entropy",
     "squared_error",
     "tanh",

@@ -1,8 +1,11 @@
-"""Activations and their gradients, each taken from the activation's own result.
+"""Activations and their gradients.
 
 Every function takes float32 or float64 arrays of any shape and returns a new array of the same
-shape and dtype; the gradients take `dy`, the loss's gradient for y, and `y = f(x)`.
+shape and dtype; the gradients take `dy`, the loss's gradient for y, and `y = f(x)`. Those of GELU and SiLU, which
+fall and rise again, take x itself.
 """
+
+from math import pi, sqrt
 
 import numpy as np
 
@@ -12,6 +15,8 @@ from ops.errors import DtypeError, OpsError
 
 LARGEST_EXPONENT = {4: 88.0, 8: 709.0}
 """The largest whole x for which exp(x) is finite, by bytes a number."""
+
+GELU_SCALE, GELU_CUBE = sqrt(2 / pi), 0.044715
 
 
 def sigmoid(x: Array) -> Array:
@@ -70,6 +75,44 @@ def leaky_relu_grad(dy: Array, y: Array, negative_slope: float = 0.01) -> Array:
     _check_pair(dy, y)
     _check_slope(negative_slope)
     return array_module(y).where(y > 0, dy, dy * y.dtype.type(negative_slope))
+
+
+def gelu(x: Array) -> Array:
+    """x times the probability that a standard normal number is below x (Hendrycks and Gimpel, 2016), to about 1e-3.
+
+    It is the paper's approximation, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))), PyTorch's `approximate="tanh"`.
+    """
+    _check(x)
+    y = 1 + array_module(x).tanh(_gelu_argument(x))
+    y *= x
+    y *= x.dtype.type(0.5)
+    return y
+
+
+def gelu_grad(dy: Array, x: Array) -> Array:
+    """dy times the slope of `gelu` at x."""
+    _check_pair(dy, x)
+    t = array_module(x).tanh(_gelu_argument(x))
+    inner = x.dtype.type(GELU_SCALE) * (1 + x.dtype.type(3 * GELU_CUBE) * x * x)
+    return dy * (x.dtype.type(0.5) * (1 + t + x * (1 - t * t) * inner))
+
+
+def silu(x: Array) -> Array:
+    """x sigmoid(x), also called swish (Elfwing, Uchibe and Doya, 2018)."""
+    y = sigmoid(x)
+    y *= x
+    return y
+
+
+def silu_grad(dy: Array, x: Array) -> Array:
+    """dy s (1 + x (1 - s)), with s = sigmoid(x)."""
+    _check_pair(dy, x)
+    s = sigmoid(x)
+    return dy * (s * (1 + x * (1 - s)))
+
+
+def _gelu_argument(x: Array) -> Array:
+    return x.dtype.type(GELU_SCALE) * (x + x.dtype.type(GELU_CUBE) * x * x * x)
 
 
 def _check(x: Array, name: str = "x") -> None:

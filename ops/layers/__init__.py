@@ -8,7 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from ops.layers.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from ops.layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from ops.layers.base import Context, Layer, Shape, find, names, register
 from ops.layers.block import Block, names_of
 from ops.layers.concat import Concat
@@ -17,6 +17,7 @@ from ops.layers.dense import Dense
 from ops.layers.dropout import Dropout
 from ops.layers.flatten import Flatten
 from ops.layers.norm import BatchNorm2D, GroupNorm
+from ops.layers.normalize import Normalize
 from ops.layers.pool import AvgPool2D, MaxPool2D
 from ops.layers.residual import Residual
 from ops.layers.resize import Resize
@@ -25,6 +26,7 @@ for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
+    "GELU",
     "AvgPool2D",
     "BatchNorm2D",
     "Block",
@@ -38,10 +40,12 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "MaxPool2D",
+    "Normalize",
     "ReLU",
     "Residual",
     "Resize",
     "Shape",
+    "SiLU",
     "Sigmoid",
     "Tanh",
     "find",

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.activation import (
+    gelu,
+    gelu_grad,
     leaky_relu,
     leaky_relu_grad,
     relu,
     relu_grad,
     sigmoid,
     sigmoid_grad,
+    silu,
+    silu_grad,
     tanh,
     tanh_grad,
 )
@@ -94,3 +98,34 @@ class LeakyReLU(Activation):
 
     def slope(self, dy: Array, y: Array) -> Array:
         return leaky_relu_grad(dy, y, self.negative_slope)
+
+
+class CurvedActivation(Activation):
+    """A function that falls and rises again, so that its slope can't be had from its result: `slope` takes x for y."""
+
+    def forward(self, x: Array, parameters: Mapping[str, Array], context: Context) -> tuple[Array, Any]:
+        return self.value(x), x
+
+
+@register
+@dataclass(frozen=True)
+class GELU(CurvedActivation):
+    """0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³)))."""
+
+    def value(self, x: Array) -> Array:
+        return gelu(x)
+
+    def slope(self, dy: Array, y: Array) -> Array:
+        return gelu_grad(dy, y)
+
+
+@register
+@dataclass(frozen=True)
+class SiLU(CurvedActivation):
+    """x / (1 + exp(-x))."""
+
+    def value(self, x: Array) -> Array:
+        return silu(x)
+
+    def slope(self, dy: Array, y: Array) -> Array:
+        return silu_grad(dy, y)

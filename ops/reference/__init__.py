@@ -4,7 +4,7 @@ Nothing here is fast and nothing here will be made fast. `textbook` holds the ch
 single images; the others take the arguments of the operators of the same names and do what those promise.
 """
 
-from ops.reference.activation import leaky_relu, relu, sigmoid, tanh
+from ops.reference.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from ops.reference.conv import conv2d, conv2d_grad
 from ops.reference.dense import dense, dense_grad
 from ops.reference.loss import softmax_cross_entropy, squared_error
@@ -38,6 +38,7 @@ __all__ = [
     "corr2d_multi_in_out_1x1",
     "dense",
     "dense_grad",
+    "gelu",
     "group_norm",
     "group_norm_grad",
     "leaky_relu",
@@ -46,6 +47,7 @@ __all__ = [
     "pool2d",
     "relu",
     "sigmoid",
+    "silu",
     "softmax_cross_entropy",
     "squared_error",
     "tanh",

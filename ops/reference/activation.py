@@ -26,5 +26,15 @@ def leaky_relu(x: np.ndarray, negative_slope: float = 0.01) -> np.ndarray:
     return _each(x, lambda v: v if v > 0 else negative_slope * v)
 
 
+def gelu(x: np.ndarray) -> np.ndarray:
+    """0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³)))."""
+    return _each(x, lambda v: 0.5 * v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))))
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    """x sigmoid(x)."""
+    return x * sigmoid(x)
+
+
 def _each(x: np.ndarray, function: Callable[[float], float]) -> np.ndarray:
     return np.array([function(float(v)) for v in x.ravel()]).reshape(x.shape)

@@ -93,6 +93,13 @@ BLOCKS = {
             (ops.Flatten(), ops.Dense(9), ops.BatchNorm2D(momentum=0.3), ops.Tanh(), ops.Dense(4)),
         ),
         _network("batch norm first", (2, 5, 6), ops.BatchNorm2D(), ops.Conv2D(3, 3), ops.Sigmoid()),
+        _network(
+            "curved",
+            (2, 6, 6),
+            *(ops.Normalize((0.5, 0.2), (0.3, 0.1)), ops.Conv2D(6, 3, groups=2), ops.GELU()),
+            *(ops.Conv2D(6, 3, groups=6, padding=1, bias=False), ops.Conv2D(5, 1), ops.SiLU()),
+            ops.AvgPool2D(global_pool=True),
+        ),
         _network("group norm", (2, 7, 6), ops.Conv2D(6, 3), ops.GroupNorm(3), ops.ReLU(), ops.Conv2D(4, 2)),
         _network(
             "residual",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ops import reference
 from ops.engines.base import Replica, Steps
 from ops.layers import (
+    GELU,
     AvgPool2D,
     BatchNorm2D,
     Block,
@@ -21,6 +22,7 @@ from ops.layers import (
     MaxPool2D,
     ReLU,
     Sigmoid,
+    SiLU,
     Tanh,
     names_of,
 )
@@ -187,6 +189,10 @@ def _activation(layer: Layer) -> Callable[[Doubles], Doubles]:
             return reference.tanh
         case ReLU():
             return reference.relu
+        case GELU():
+            return reference.gelu
+        case SiLU():
+            return reference.silu
         case LeakyReLU(slope):
             return lambda x: reference.leaky_relu(x, slope)
     raise TypeError(f"no loops for {layer}")

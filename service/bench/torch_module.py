@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ops.layers import (
+    GELU,
     AvgPool2D,
     BatchNorm2D,
     Concat,
@@ -18,11 +19,13 @@ from ops.layers import (
     Layer,
     LeakyReLU,
     MaxPool2D,
+    Normalize,
     ReLU,
     Residual,
     Resize,
     Shape,
     Sigmoid,
+    SiLU,
     Tanh,
     names_of,
 )
@@ -58,6 +61,21 @@ class ConcatModule(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The channels of all branches."""
         return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+class NormalizeModule(nn.Module):
+    """The peer of `ops.Normalize`."""
+
+    def __init__(self, layer: Normalize) -> None:
+        super().__init__()
+        for name in ("means", "deviations"):
+            numbers = torch.tensor(getattr(layer, name)).reshape(-1, 1, 1)
+            self.register_buffer(name, numbers, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(x - means) / deviations."""
+        y: torch.Tensor = (x - self.means) / self.deviations
+        return y
 
 
 def _sequential(layers: Sequence[Layer], shape: Shape) -> nn.Sequential:
@@ -107,6 +125,12 @@ def _without_parameters(layer: Layer) -> nn.Module:
             return nn.Tanh()
         case ReLU():
             return nn.ReLU()
+        case GELU():
+            return nn.GELU(approximate="tanh")
+        case SiLU():
+            return nn.SiLU()
+        case Normalize():
+            return NormalizeModule(layer)
         case LeakyReLU():
             return nn.LeakyReLU(layer.negative_slope)
         case Flatten():

@@ -30,6 +30,17 @@ def test_activation_gradients_agree_with_finite_differences(xp, name, shape):
     check_gradient(lambda x: (dy * function(x)).sum(), x, gradient(dy, function(x)), 4)
 
 
+@pytest.mark.parametrize("name", ["gelu", "silu"])
+@given(shape=PLANES, dtype=DTYPES)
+@settings(max_examples=20)
+def test_activations_that_fall_and_rise_again_are_what_the_loops_say(xp, name, shape, dtype):
+    function, gradient = getattr(ops, name), getattr(ops, f"{name}_grad")
+    x = 5 * normal(xp, 1, shape, dtype)
+    check_near(function(x), getattr(reference, name)(host(x)), dtype)
+    x, dy = 2 * normal(xp, 2, shape), normal(xp, 3, shape)
+    check_gradient(lambda x: (dy * function(x)).sum(), x, gradient(dy, x), 4)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
 def test_leaky_relu_takes_its_slope(xp, slope):
     x = distinct(xp, 1, (3, 4))

@@ -8,9 +8,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ops.activation import GELU_CUBE, GELU_SCALE
 from ops.engines.base import Floats
 from ops.geometry import pair
 from ops.layers import (
+    GELU,
     AvgPool2D,
     BatchNorm2D,
     Block,
@@ -23,11 +25,13 @@ from ops.layers import (
     Layer,
     LeakyReLU,
     MaxPool2D,
+    Normalize,
     ReLU,
     Residual,
     Resize,
     Shape,
     Sigmoid,
+    SiLU,
     Tanh,
     names_of,
 )
@@ -61,6 +65,10 @@ class Graph:
         """Add a constant, and return its name."""
         self.constants.append(numpy_helper.from_array(value, name))
         return name
+
+    def number(self, name: str, value: float) -> str:
+        """Add a float32 number, and return its name."""
+        return self.constant(name, np.array(value, np.float32))
 
 
 @dataclass(frozen=True)
@@ -226,6 +234,36 @@ def relu(graph: Graph, layer: ReLU, at: At) -> None:
 @mapping(LeakyReLU)
 def leaky_relu(graph: Graph, layer: LeakyReLU, at: At) -> None:
     graph.add("LeakyRelu", at.name, alpha=layer.negative_slope)
+
+
+@mapping(GELU)
+def gelu(graph: Graph, layer: GELU, at: At) -> None:
+    """Number by number: a GELU of its own came to ONNX later."""
+    x = graph.last
+    graph.add("Mul", f"{at.name}.square", x)
+    graph.add("Mul", f"{at.name}.cube", x)
+    graph.add("Mul", f"{at.name}.small", graph.number(f"{at.name}.a", GELU_CUBE))
+    graph.add("Add", f"{at.name}.sum", x)
+    graph.add("Mul", f"{at.name}.scaled", graph.number(f"{at.name}.b", GELU_SCALE))
+    graph.add("Tanh", f"{at.name}.tanh")
+    graph.add("Add", f"{at.name}.above", graph.number(f"{at.name}.one", 1))
+    graph.add("Mul", f"{at.name}.whole", x)
+    graph.add("Mul", at.name, graph.number(f"{at.name}.half", 0.5))
+
+
+@mapping(SiLU)
+def silu(graph: Graph, layer: SiLU, at: At) -> None:
+    x = graph.last
+    graph.add("Sigmoid", f"{at.name}.sigmoid")
+    graph.add("Mul", at.name, x)
+
+
+@mapping(Normalize)
+def normalize(graph: Graph, layer: Normalize, at: At) -> None:
+    channels = (-1, *[1] * (len(at.x_shape) - 1))
+    means, deviations = (np.float32(each).reshape(channels) for each in (layer.means, layer.deviations))
+    graph.add("Sub", f"{at.name}.centred", graph.constant(f"{at.name}.means", means))
+    graph.add("Div", at.name, graph.constant(f"{at.name}.deviations", deviations))
 
 
 @mapping(Dropout)

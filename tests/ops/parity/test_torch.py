@@ -109,3 +109,17 @@ def test_cross_entropy_forward_and_backward(report: Callable[[str], None]) -> No
 
     check()
     largest.finish(50, report)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu"])
+def test_activations_that_fall_and_rise_again_forward_and_backward(name: str, report: Callable[[str], None]) -> None:
+    x, dy = 4 * normal(np, 1, (50, 60), np.float32), normal(np, 2, (50, 60), np.float32)
+    x[0, :4] = [-100, 100, 0, -20]
+    options = {"approximate": "tanh"} if name == "gelu" else {}
+    (tensor,) = tensors(x)
+    theirs = getattr(torch.nn.functional, name)(tensor, **options)
+    theirs.backward(torch.tensor(dy))
+    largest = Largest(f"{name}, PyTorch, forward and backward")
+    ours = (getattr(ops, name)(x), getattr(ops, f"{name}_grad")(dy, x))
+    largest.check(ours, (theirs.detach().numpy(), tensor.grad.numpy()))
+    largest.finish(1, report)

@@ -151,6 +151,11 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         },
         "mlp": {"optimizer": {"lr": 0.1}},
         "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},
+        "vgg": {"resize": 224, "batch_size": 128, "optimizer": {"lr": 0.01}},
+        "nin": {"resize": 224, "batch_size": 128, "optimizer": {"lr": 0.05}},
+        "googlenet": {"resize": 96, "batch_size": 128, "optimizer": {"lr": 0.01}},
+        "resnet18": {"resize": 96, "batch_size": 128, "optimizer": {"lr": 0.01}},
+        "densenet": {"resize": 96, "batch_size": 128, "optimizer": {"lr": 0.01}},
     }
 )
 """What a network is trained with where nothing else is said; the rest are the defaults of `TrainConfig`."""

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 import ops
 import service
-from ops import zoo
 from ops.engines import choose, table
+from ops.zoo import registry
 from service.cli.options import options_of
 from service.data import formats, ingest, read
 from service.errors import DataError
@@ -136,8 +136,8 @@ def test_its_mapping_to_onnx_takes_one_function(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_network_takes_one_function(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(zoo, "_NETWORKS", dict(zoo._NETWORKS))
-    monkeypatch.setattr(zoo, "ZOO", zoo._NETWORKS)
+    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._NETWORKS))
+    monkeypatch.setattr(registry, "ZOO", registry._NETWORKS)
     (source,) = examples("A network", "python")
     exec(source, {"__name__": "mine"})
     network = ops.network("small", (1, 28, 28), 10)
@@ -152,8 +152,8 @@ def test_an_engine_takes_one_file_and_an_entry(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "test_timed.py").write_text(contract.replace("my_package.", ""))
     table._entries.cache_clear()
     try:
-        assert choose(zoo.network("mlp", (1, 28, 28), 10), ops.StepConfig(), device="cpu").engine == "simd"
-        alexnet = zoo.network("alexnet", (1, 224, 224), 10)
+        assert choose(ops.network("mlp", (1, 28, 28), 10), ops.StepConfig(), device="cpu").engine == "simd"
+        alexnet = ops.network("alexnet", (1, 224, 224), 10)
         assert choose(alexnet, ops.StepConfig(), device="cpu").engine == "timed"
     finally:
         table._entries.cache_clear()

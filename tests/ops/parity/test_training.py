@@ -1,7 +1,5 @@
 """Several steps of training, running statistics and predictions beside PyTorch, for networks with norms and blocks."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ import ops
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica
 from ops.testing.cases import BLOCKS, pictures, steps
+from tests.ops.parity.models import as_torch, flat
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = pytest.mark.peers
@@ -33,20 +32,6 @@ TOY = ops.Network(
 NETWORKS = WITHOUT_DROPOUT | {"toy": TOY}
 
 
-def peer(network: ops.Network, theta: np.ndarray) -> Any:
-    """The network in PyTorch with these parameters and buffers, loaded by our names."""
-    from service.bench.torch_module import module
-
-    model = module(network)
-    model.load_state_dict({name: torch.tensor(view) for name, view in network.named_parameters(theta)})
-    return model
-
-
-def flat(network: ops.Network, model: Any) -> np.ndarray:
-    state = model.state_dict()
-    return np.concatenate([state[piece.name].numpy().ravel() for piece in network.table])
-
-
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_steps_lead_where_pytorchs_lead(name):
     network = NETWORKS[name]
@@ -57,7 +42,7 @@ def test_steps_lead_where_pytorchs_lead(name):
     data = engine.load(images, labels)
     result = engine.run(Replica(theta, np.zeros(network.num_parameters, np.float32)), data, plan)
 
-    model = peer(network, theta)
+    model = as_torch(network, theta)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-2)
     for start, stop, rate in zip(plan.offsets, plan.offsets[1:], plan.rates, strict=False):
         batch = plan.examples[start:stop]

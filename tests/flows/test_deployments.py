@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prefect.exceptions import ParameterTypeError
 
 from flows.deployments import TAG, deployments
 from flows.train import train_flow
@@ -56,6 +57,18 @@ def test_every_field_of_the_form_for_a_training_has_a_description_and_a_default(
         for name, field in group["properties"].items():
             assert "default" in field, name
             assert field.get("description") or "$ref" in field, name
+
+
+def test_the_form_takes_the_text_of_a_network_of_ones_own():
+    (fields,) = (
+        group["properties"] for group in _groups(train_flow.parameters.model_dump()) if "dataset" in group["properties"]
+    )
+    assert (fields["model"]["type"], fields["model"]["default"]) == ("string", "lenet")  # several lines in Prefect's UI
+    text = 'name = "mine"\nlayers = ["flatten", { dense = { units = "classes" } }]\n'
+    config = train_flow.validate_parameters({"config": {"model": text, "epochs": 2}})["config"]
+    assert (config.network_name, config.epochs) == ("mine", 2)
+    with pytest.raises(ParameterTypeError, match=r"layers\[0\] must be one of avgpool2d, .*got 'flat'"):
+        train_flow.validate_parameters({"config": {"model": text.replace("flatten", "flat")}})
 
 
 def test_numbers_in_the_form_have_bounds_that_a_browser_knows():

@@ -40,7 +40,7 @@ def test_a_network_from_a_file_survives_a_kill_and_the_loss_of_the_file(own_home
     whole = atelier("train", "--model", str(file), *TRAIN, "--json", home=own_home.root)
     assert whole.returncode == 0, whole.stderr
     trained = json.loads(whole.stdout)
-    assert (trained["model"], trained["version"]) == ("mine", 1)
+    assert (trained["model"], trained["version"]) == ("mine-blobs", 1)
 
     before = {path.name for path in own_home.runs.iterdir()}
     process = start("train", "--model", str(file), *TRAIN, home=own_home.root)
@@ -56,12 +56,12 @@ def test_a_network_from_a_file_survives_a_kill_and_the_loss_of_the_file(own_home
 
     forked = atelier("train", "--fork", run, *TRAIN, "--seed", "1", "--json", home=own_home.root)
     assert forked.returncode == 0, forked.stderr
-    assert json.loads(forked.stdout)["model"] == "mine"
+    assert json.loads(forked.stdout)["model"] == "mine-blobs"
 
-    layers = json.loads(atelier("models", "show", "mine:1", "--layers", "--json", home=own_home.root).stdout)
+    layers = json.loads(atelier("models", "show", "mine-blobs:1", "--layers", "--json", home=own_home.root).stdout)
     assert [row["name"] for row in layers["layers"]][:3] == ["conv2d1", "relu1", "maxpool2d1"]
     exported = atelier(
-        "models", "export", "mine:1", "--to", "onnx", "--output", f"{tmp_path}/m.onnx", home=own_home.root
+        "models", "export", "mine-blobs:1", "--to", "onnx", "--output", f"{tmp_path}/m.onnx", home=own_home.root
     )
     assert exported.returncode == 0, exported.stderr
     images, labels = blobs(200, shape=(12, 12), classes=5, seed=77)

@@ -36,7 +36,8 @@ def without_wrappers(tensors: Mapping[str, Tensor], wanted: Collection[str]) -> 
 def running_orders(names: Collection[str]) -> Iterator[list[str]]:
     """Orders in which the layers with these names may run, the likeliest first; a file keeps none.
 
-    Numbers in names tell it (`net.0`, `net.10`, `conv1`, `fc2`), or else words do: `bn1` runs behind `conv1`, `fc` last.
+    Numbers in names tell it (`net.0`, `net.10`, `conv1`, `fc2`), or else words do: `bn1` runs behind `conv1`, and `fc`
+    comes last.
     """
     yield sorted(names, key=lambda name: (_natural(_layer(name)), _key_turn(name)))
     yield sorted(names, key=lambda name: (_by_words(_layer(name)), _key_turn(name)))

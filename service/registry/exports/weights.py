@@ -1,7 +1,6 @@
 """Parameters and buffers by name, the way PyTorch's `load_state_dict` takes them, and back into one vector."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,10 @@ from safetensors.numpy import load_file
 from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, InvalidInput
+from service.registry.exports.names import layer_order, running_orders, without_wrappers
 
 READABLE = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
 """The types of tensors that NumPy can hold, by safetensors' names."""
-
-KEYS = ("weight", "bias", "running_mean", "running_var")
-"""The order of a layer's tensors."""
 
 
 def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
@@ -28,13 +25,13 @@ def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
 def from_tensors(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> Floats:
     """The vector (size,) that these tensors stand for: found by name, or else taken in their order.
 
-    A state dict written elsewhere has names of its own (`net.0.weight`); PyTorch's `state_dict` lists layers in the
-    order in which they run, and that order is used where the names aren't ours and every shape fits. How many batches
-    a batch norm of PyTorch has seen is left out.
+    What wrappers add to names (`module.`, `_orig_mod.`) is taken off, and how many batches a batch norm of PyTorch has
+    seen is left out. A state dict written elsewhere has names of its own (`net.0.weight`); the order in which layers
+    with such names run is used where the names aren't ours and every shape fits.
     Raises InvalidInput where a tensor is missing, too many, of another shape, or not finite.
     """
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
     wanted = [piece.name for piece in network.table]
+    tensors = without_wrappers(tensors, wanted)
     found = [tensors[name] for name in wanted] if set(tensors) == set(wanted) else _by_order(network, tensors)
     theta = np.empty(network.size, np.float32)
     for (name, view), tensor in zip(network.named_parameters(theta), found, strict=True):
@@ -72,18 +69,23 @@ def _check_types(path: Path) -> None:
 def _by_order(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
     pieces = network.table
     if len(tensors) != len(pieces):
+        own = {piece.name for piece in pieces}
         raise InvalidInput(
-            f"network {network.name!r} has {len(pieces)} parameters ({', '.join(piece.name for piece in pieces)}), "
-            f"got {len(tensors)} ({', '.join(sorted(tensors)[:20])})"
+            f"network {network.name!r} has {len(pieces)} tensors ({_some(own - set(tensors))}), "
+            f"got {len(tensors)} ({_some(set(tensors) - own)})"
         )
-    # A safetensors file keeps no order of its own. Numbers in the names (`net.0`, `net.10`, `conv1`, `fc2`) tell the
-    # layers' order; a layer's weight comes before its bias. Shapes that occur once decide where the names don't.
-    names = sorted(tensors, key=lambda name: (_natural(name.rpartition(".")[0]), _turn(name)))
-    ours = sorted(range(len(pieces)), key=lambda at: pieces[at].layer)  # a layer's buffers right behind its parameters
-    found = {at: tensors[name] for at, name in zip(ours, names, strict=True)}
-    if any(found[at].shape != piece.shape for at, piece in enumerate(pieces)):
-        return _by_shape(network, tensors)
-    return [found[at] for at in range(len(pieces))]
+    ours = layer_order([piece.name for piece in pieces])
+    for names in running_orders(tensors):
+        found = {at: tensors[name] for at, name in zip(ours, names, strict=True)}
+        if all(found[at].shape == piece.shape for at, piece in enumerate(pieces)):
+            return [found[at] for at in range(len(pieces))]
+    return _by_shape(network, tensors)  # shapes that occur once decide where the names don't
+
+
+def _some(names: Set[str]) -> str:
+    """Names that the other side lacks, if not too many."""
+    shown = ", ".join(sorted(names)[:10]) or "nothing that the other lacks"
+    return f"{shown}, …" if len(names) > 10 else shown
 
 
 def _by_shape(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -97,13 +99,3 @@ def _by_shape(network: Network, tensors: Mapping[str, NDArray[np.generic]]) -> l
             )
         found.append(tensors[fitting[0]])
     return found
-
-
-def _turn(name: str) -> int:
-    """Where a layer's tensor of that name stands among its others."""
-    key = name.rpartition(".")[2]
-    return KEYS.index(key) if key in KEYS else 0
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]

@@ -74,6 +74,28 @@ READ = {
         layers("{ conv2d = { channels = 4, kernel_size = 3, groups = 3 } }"),
         "layers[0]: conv2d: channels must be a multiple of groups 3, got 4",
     ),
+    "a block without a body": (layers('"residual"'), "layers[0]: residual needs body; got nothing"),
+    "an empty body": (
+        layers("{ residual = { body = [] } }"),
+        "layers[0]: residual: Residual's body must have at least one layer",
+    ),
+    "a body no list": (
+        layers('{ residual = { body = "relu" } }'),
+        "residual.body must be a list of layers, got 'relu'",
+    ),
+    "branches no lists": (layers('{ concat = { branches = ["relu"] } }'), "branches must be a list of lists of layers"),
+    "a bad layer in a body": (
+        layers('{ residual = { body = ["relu", { conv2d = { channels = 3 } }] } }'),
+        "layers[0].body[1]: conv2d needs kernel_size; got channels",
+    ),
+    "a bad layer in a branch": (
+        layers('"relu"', '{ concat = { branches = [["relu"], ["relu", "rely"]] } }'),
+        "layers[1].branches[1][1] must be one of ",
+    ),
+    "blocks too deep": (
+        layers("{ residual = { body = [" * 9 + '"relu"' + "] } }" * 9),
+        f"layers[0]{'.body[0]' * 8}.body: blocks must not lie deeper than 8 in one another",
+    ),
     "too many layers": (
         layers(*['"relu"'] * (MOST_LAYERS + 1)),
         f"a network must have at most {MOST_LAYERS:,} layers, got {MOST_LAYERS + 1:,}",
@@ -97,6 +119,18 @@ BUILT = {
         "layers must end in 10 numbers, one for each class, got 84: end with { dense = ",
     ),
     "planes at the end": (layers("{ conv2d = { channels = 10, kernel_size = 28 } }"), "got 10x1x1: end with"),
+    "a body of another shape": (
+        layers("{ residual = { body = [{ conv2d = { channels = 8, kernel_size = 3 } }] } }", '"flatten"', DENSE),
+        "layers[0]: Residual's body and shortcut must put out one shape, got (8, 26, 26) and (1, 28, 28)",
+    ),
+    "too small in a body": (
+        layers('{ concat = { branches = [["relu"], ["tanh", { maxpool2d = { size = 99 } }]] } }', '"flatten"', DENSE),
+        "layers[0].branches[1][1]: size (99, 99) must fit in the padded input (28, 28)",
+    ),
+    "a huge image in a body": (
+        layers("{ residual = { body = [{ resize = { size = 99999 } }, { resize = { size = 28 } }] } }", DENSE),
+        f"layers[0].body[0]: a layer must make at most {MOST_VALUES:,} numbers of an example, got 1x99999x99999",
+    ),
     "parameters without end": (
         layers('"flatten"', "{ dense = { units = 1000000000000 } }", DENSE),
         f"layers[1]: a network must have at most {MOST_PARAMETERS:,} parameters, got 785,000,000,000,000",

@@ -1,14 +1,18 @@
 """Networks from files of people's own: everything works with them once the file is gone, on another machine too."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from ops.engines import build, choose
+from ops.engines.base import Floats
+from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig, from_preset
 from service.data import describe, ingest, read
@@ -46,7 +50,33 @@ layers = [
 ]
 """
 
-NETWORKS = {"tanh-lenet": TANH_LENET}
+THREE_CONV = """
+name = "three-conv"
+initializer = "he"
+layers = [
+  { conv2d = { channels = 4, kernel_size = 3, padding = 1, bias = false } }, "batchnorm2d", "relu",
+  { maxpool2d = { size = 2 } },
+  { conv2d = { channels = 8, kernel_size = 3, padding = 1, bias = false } }, "batchnorm2d", "relu",
+  { maxpool2d = { size = 2 } },
+  { conv2d = { channels = 12, kernel_size = 3, padding = 1, bias = false } }, "batchnorm2d", "relu",
+  { avgpool2d = { global_pool = true } }, "flatten", { dense = { units = "classes" } },
+]
+"""
+RESIDUAL = """
+name = "my-resnet"
+initializer = "he"
+layers = [
+  { conv2d = { channels = 4, kernel_size = 3, padding = 1, stride = 2, bias = false } }, "batchnorm2d", "relu",
+  { residual = { body = [
+    { conv2d = { channels = 8, kernel_size = 3, padding = 1, stride = 2, bias = false } }, "batchnorm2d", "relu",
+    { conv2d = { channels = 8, kernel_size = 3, padding = 1, bias = false } }, "batchnorm2d",
+  ], shortcut = [ { conv2d = { channels = 8, kernel_size = 1, stride = 2, bias = false } }, "batchnorm2d" ] } }, "relu",
+  { residual = { body = [ { conv2d = { channels = 8, kernel_size = 3, padding = 1 } }, "batchnorm2d" ] } }, "relu",
+  { avgpool2d = { global_pool = true } }, "flatten", { dense = { units = "classes" } },
+]
+"""
+
+NETWORKS = {"tanh-lenet": TANH_LENET, "three-conv": THREE_CONV, "my-resnet": RESIDUAL}
 
 
 @pytest.fixture
@@ -87,8 +117,8 @@ def test_a_network_from_a_file_needs_nothing_but_what_the_run_and_the_model_keep
     assert all(check.same for check in verify_run(stopped, recorded_job(elsewhere, stopped)))
 
     published = publish_run(elsewhere, whole, evaluate_run(elsewhere, serial, "whole"))
-    assert (published.model, published.version) == (name, 1)
-    model = Registry(elsewhere.models).get(name)
+    assert (published.model, published.version) == (f"{name}-blobs", 1)
+    model = Registry(elsewhere.models).get(published.model)
     assert model.build_network() == job.network
     assert model.network["digest"] == stopped.facts()["network"]["digest"]
 
@@ -102,6 +132,24 @@ def test_a_network_from_a_file_needs_nothing_but_what_the_run_and_the_model_keep
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
     guesses = [found[0].label for found in predictor.guesses(images, 1)]
     assert guesses == [model.class_names[best] for best in ours.argmax(axis=1)]
+    _check_in_pytorch(export(model, "torch", tmp_path / "model.safetensors"), job.network, images, ours)
+
+
+def _check_in_pytorch(weights: Path, network: Network, images: NDArray[np.uint8], ours: Floats) -> None:
+    """PyTorch, where it is installed, loads the exported weights by name and predicts the same."""
+    with suppress(ImportError):
+        import torch
+        from safetensors.torch import load_file
+
+        from service.bench.torch_module import module
+
+        peer = module(network)
+        answer = peer.load_state_dict(load_file(weights), strict=False)
+        assert not answer.unexpected_keys
+        assert all(name.endswith("num_batches_tracked") for name in answer.missing_keys)
+        with torch.inference_mode():
+            theirs = peer.eval()(torch.from_numpy(images[:, None]).float() / 255).numpy()
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
 
 
 def test_a_run_is_forked_with_the_network_that_it_keeps(pictures: Home, tmp_path: Path):

@@ -102,7 +102,7 @@ def test_what_is_no_starting_point_is_told(home: Home, job: Job, tmp_path: Path)
         str(tmp_path / "cut.safetensors"): (DataError, "is not a safetensors file"),
         str(tmp_path / "F8_E4M3.safetensors"): (DataError, "w in .* is of type F8_E4M3, .* convert it to float32"),
         str(tmp_path / "F8_E5M2.safetensors"): (DataError, "w in .* is of type F8_E5M2, .* convert it to float32"),
-        str(tmp_path / "other.safetensors"): (InvalidInput, "network .mlp. has . parameters"),
+        str(tmp_path / "other.safetensors"): (InvalidInput, "network .mlp. has . tensors"),
     }
     for init, (kind, message) in wrong.items():
         with pytest.raises(kind, match=message):

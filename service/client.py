@@ -116,7 +116,8 @@ class Atelier:
 
         Args:
             label: `name`, `name:version` or `name:alias`.
-            image: A picture file (path or bytes: PNG, JPEG, GIF, WebP, BMP or TIFF), or pixels (h, w).
+            image: A picture file (path or bytes: PNG, JPEG, GIF, WebP, BMP or TIFF), or pixels (h, w), in colour
+                (h, w, 3).
             top: How many classes.
             scale: What stands for white in pixels, such as 1.0; 255 if it isn't given.
 
@@ -132,7 +133,7 @@ class Atelier:
     def predict_many(
         self, label: str, images: NDArray[Any], top: int = 3, scale: float | None = None
     ) -> list[list[Guess]]:
-        """The same for the pixels of several images (n, h, w)."""
+        """The same for the pixels of several images (n, h, w), or (n, h, w, 3) in colour."""
         body = {"pixels": images.tolist()} if scale is None else {"pixels": images.tolist(), "scale": scale}
         return self._predict(label, top, json=body)
 

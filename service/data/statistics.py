@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -38,8 +39,8 @@ class ImageStatistics:
 
     @classmethod
     def of_images(cls, images: NDArray[np.uint8]) -> Self:
-        """The ranges of images (n, h, w), at least one."""
-        figures = _figures(images, _weights(*images.shape[1:]))
+        """The ranges of images (n, h, w) or (n, 3, h, w), at least one."""
+        figures = _figures(images, _weights(images.shape[1:]))
         low, high = np.quantile(figures, (TAIL, 1 - TAIL), axis=0)
         return cls(*((round(float(a), 2), round(float(b), 2)) for a, b in zip(low, high, strict=True)))
 
@@ -59,10 +60,16 @@ class ImageStatistics:
 class ImageCheck:
     """Compares images with those that a model was trained on. Made once for a model: it runs with every prediction."""
 
-    def __init__(self, shape: tuple[int, int], statistics: ImageStatistics | None) -> None:
-        """shape: (h, w) of the images. statistics: of the training images; without them only blank images are found."""
-        self._weights = _weights(*shape)
-        self._pixels = shape[0] * shape[1]
+    def __init__(self, shape: tuple[int, ...], statistics: ImageStatistics | None) -> None:
+        """Take what images are compared with.
+
+        Args:
+            shape: (h, w) or (c, h, w) of the images.
+            statistics: of the training images; without them only blank images are found.
+        """
+        self._weights = _weights(shape)
+        self._numbers = prod(shape)
+        self._is_grey = self._numbers == prod(shape[-2:])
         ranges = [(-np.inf, np.inf)] * 3 if statistics is None else list(asdict(statistics).values())
         self._low, self._high = np.array(ranges, np.float32).T
         # A blank image is named so, and nothing else is said of it.
@@ -71,8 +78,11 @@ class ImageCheck:
         self._bounds = self._lowest.tolist(), self._highest.tolist()
 
     def warnings(self, images: NDArray[np.uint8]) -> list[list[str]]:
-        """For each image (n, h, w) what makes it unlike the training images; empty lists where nothing does."""
-        if len(images) == 1 and self._is_like(images):
+        """For each image (n, h, w) or (n, 3, h, w) what makes it unlike the training images; empty lists where nothing.
+
+        Of colours, their mean is compared, and how much each of them deviates.
+        """
+        if len(images) == 1 and self._is_grey and self._is_like(images):
             return [[]]
         figures = _figures(images, self._weights)
         outside = (figures < self._lowest) | (figures > self._highest)
@@ -81,10 +91,10 @@ class ImageCheck:
         return [self._describe(values, beyond) for values, beyond in zip(figures, outside, strict=True)]
 
     def _is_like(self, image: NDArray[np.uint8]) -> bool:
-        """The same comparison for one image and in few calls: most requests have one, and are answered in 0.2 ms."""
+        """The same comparison for one grey image in few calls: most requests have one, and are answered in 0.2 ms."""
         pixels = image.ravel().astype(np.float32)
         mean, edge = (pixels @ self._weights).tolist()
-        variance = float(pixels @ pixels) / self._pixels - mean * mean
+        variance = float(pixels @ pixels) / self._numbers - mean * mean
         (mean_low, edge_low, low), (mean_high, edge_high, high) = self._bounds
         return bool(
             mean_low <= mean <= mean_high and edge_low <= edge <= edge_high and low * low <= variance <= high * high
@@ -100,19 +110,25 @@ class ImageCheck:
         ]
 
 
-def _weights(height: int, width: int) -> NDArray[np.float32]:
-    """(h·w, 2): what pixels are multiplied by for the mean of all, and for the mean of the outermost, corners twice."""
-    edge = np.zeros((height, width), np.float32)
-    for line in (edge[0], edge[-1], edge[:, 0], edge[:, -1]):
+def _weights(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """What numbers are multiplied by for the mean of all, and for that of the outermost pixels, corners twice.
+
+    shape: (h, w) or (c, h, w). The result has a row for each number, and these two columns.
+    """
+    edge = np.zeros(shape, np.float32)
+    for line in (edge[..., 0, :], edge[..., -1, :], edge[..., 0], edge[..., -1]):
         line += 1
     return np.stack((np.full(edge.size, 1 / edge.size, np.float32), edge.ravel() / edge.sum()), axis=1)
 
 
 def _figures(images: NDArray[np.uint8], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean, mean of the border, and standard deviation of each image (n, 3)."""
+    """Mean, mean of the border, and standard deviation (in colour that within each channel) of each image (n, 3)."""
     pixels = images.reshape(len(images), -1).astype(np.float32)
     figures = np.empty((len(images), 3), np.float32)
     np.matmul(pixels, weights, out=figures[:, :2])
-    mean_square = np.einsum("np,np->n", pixels, pixels) / pixels.shape[1]
-    figures[:, 2] = np.sqrt(np.maximum(mean_square - figures[:, 0] ** 2, 0))
+    if images.ndim == 3:
+        mean_square = np.einsum("np,np->n", pixels, pixels) / pixels.shape[1]
+        figures[:, 2] = np.sqrt(np.maximum(mean_square - figures[:, 0] ** 2, 0))
+    else:
+        figures[:, 2] = np.sqrt(pixels.reshape(*images.shape[:2], -1).var(axis=2).mean(axis=1))
     return figures

@@ -31,10 +31,12 @@ class Batcher:
         self._waiting: dict[int, list[tuple[NDArray[np.uint8], asyncio.Future[Floats]]]] = {}
 
     async def logits(self, predictor: Predictor, images: NDArray[np.uint8]) -> Floats:
-        """Logits (n, classes) of images (n, h, w), at once if that is quick and else in a thread.
+        """Logits (n, classes) of images (n, h, w) or (n, c, h, w), at once if that is quick and else in a thread.
 
         Raises HttpError (503) where it takes longer than the limit.
         """
+        if images.ndim == 4 and images.shape[1] == 1:
+            images = images[:, 0]  # so that all that wait together have one shape
         if predictor.flops * max(len(images), BATCH) <= QUICK_FLOPS and len(images) < BATCH:
             return await self._enqueue(predictor, images)
         if predictor.flops * len(images) <= QUICK_FLOPS:

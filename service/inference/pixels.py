@@ -24,12 +24,13 @@ CLOSE = 1e-6
 of a float32."""
 
 
-def parse_pixels(body: Mapping[str, Any], shape: tuple[int, int], limit: int) -> NDArray[np.uint8]:
-    """The images (n, h, w) of a JSON body.
+def parse_pixels(body: Mapping[str, Any], shape: tuple[int, ...], limit: int) -> NDArray[np.uint8]:
+    """The images (n, h, w) of a JSON body, or (n, 3, h, w) in colour.
 
     Args:
-        body: `pixels`: one image `[[…], …]` or a list of them; `scale`: what stands for white, 255 if it isn't given.
-        shape: (h, w) of each image.
+        body: `pixels`: one image `[[…], …]` or a list of them, where a pixel in colour is `[red, green, blue]`;
+            `scale`: what stands for white, 255 if it isn't given.
+        shape: (h, w) of each image, or (h, w, 3) in colour.
         limit: The most images.
 
     Raises:
@@ -42,7 +43,7 @@ def parse_pixels(body: Mapping[str, Any], shape: tuple[int, int], limit: int) ->
     images = _to_bytes(rows, scale or BYTES).reshape(-1, *shape)
     if scale is None:
         _check_scale(images, rows)
-    return images
+    return images if len(shape) == 2 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
 
 
 def check_tensor(x_nchw: NDArray[Any]) -> None:
@@ -63,23 +64,26 @@ def to_whole_bytes(x_nchw: Floats) -> NDArray[np.uint8] | None:
 
 
 def to_images(x_nchw: NDArray[Any]) -> NDArray[np.uint8]:
-    """The nearest bytes (n, h, w) of the first channel of pixels, which are bytes already or in [0, 1]."""
-    plane = x_nchw[:, 0]
-    return plane if plane.dtype == np.uint8 else np.rint(plane * BYTES).astype(np.uint8)
+    """The nearest bytes of pixels that are bytes already or in [0, 1], as `Predictor.warnings` takes them."""
+    images = x_nchw[:, 0] if x_nchw.shape[1] == 1 else x_nchw
+    return images if images.dtype == np.uint8 else np.rint(images * BYTES).astype(np.uint8)
 
 
-def _rows(value: Any, shape: tuple[int, int], limit: int) -> list[Any]:
-    """The rows of all images, each of the right length."""
-    expected = f"every image must be {shape[0]} rows of {shape[1]} numbers"
-    images = [value] if _depth(value) == 2 else value
-    if _depth(images) != 3:
+def _rows(value: Any, shape: tuple[int, ...], limit: int) -> list[Any]:
+    """The rows of all images, each of the right length; in colour the pixels."""
+    numbers = "numbers" if len(shape) == 2 else f"pixels of {shape[2]} numbers"
+    expected = f"every image must be {shape[0]} rows of {shape[1]} {numbers}"
+    images = [value] if _depth(value) == len(shape) else value
+    if _depth(images) != len(shape) + 1:
         raise InvalidInput(f"pixels must be rows of numbers for one image, or a list of such images; {expected}")
     if not 1 <= len(images) <= limit:
         raise InvalidInput(f"pixels may hold 1 to {limit} images, got {len(images)}")
-    if not _are_lists_of(shape[0], images):
-        raise InvalidInput(expected)
-    rows = list(chain.from_iterable(images))
-    if not _are_lists_of(shape[1], rows):
+    rows = images
+    for length in shape[:-1]:
+        if not _are_lists_of(length, rows):
+            raise InvalidInput(expected)
+        rows = list(chain.from_iterable(rows))
+    if not _are_lists_of(shape[-1], rows):
         raise InvalidInput(expected)
     return rows
 
@@ -113,16 +117,16 @@ def _check_scale(images: NDArray[np.uint8], rows: list[Any]) -> None:
     if len(images) == 1 and images.max() > 1:  # the most frequent request, at the least cost
         return
     dim = np.flatnonzero(images.reshape(len(images), -1).max(axis=1) <= 1)
-    height = images.shape[1]
+    each = len(rows) // len(images)
     for index in dim:  # hardly ever one
-        numbers = list(chain.from_iterable(rows[index * height : (index + 1) * height]))
+        numbers = list(chain.from_iterable(rows[index * each : (index + 1) * each]))
         if 0 < max(numbers) <= 1:
             raise InvalidInput(WRONG_SCALE)
 
 
 def _depth(value: Any) -> int:
     depth = 0
-    while isinstance(value, list) and depth < 4:
+    while isinstance(value, list) and depth < 5:
         depth += 1
         value = value[0] if value else None
     return depth

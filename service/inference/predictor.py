@@ -34,7 +34,7 @@ class Predictor:
         self.model = model
         self._network = model.build_network()
         self._preparation = Preparation.from_manifest(model.preparation)
-        self._check = ImageCheck(self.image_shape, ImageStatistics.from_manifest(model.statistics))
+        self._check = ImageCheck(self.input_shape, ImageStatistics.from_manifest(model.statistics))
         self._theta: Floats = model.parameters().copy()
         self._theta.flags.writeable = False
         step_config = StepConfig()
@@ -55,16 +55,25 @@ class Predictor:
         """(h, w) of the images that the model was trained on."""
         return self._network.input_shape[1], self._network.input_shape[2]
 
+    @property
+    def pixel_shape(self) -> tuple[int, ...]:
+        """The shape of an image as people have it in lists and arrays: (h, w), or (h, w, 3) in colour."""
+        channels = self._network.input_shape[0]
+        return self.image_shape if channels == 1 else (*self.image_shape, channels)
+
     def read_pictures(self, contents: Sequence[bytes]) -> NDArray[np.uint8]:
-        """Picture files as images (n, h, w), prepared as the model's training images were. Raises InvalidInput."""
+        """Picture files as images (n, h, w) or (n, 3, h, w), prepared as the model's training images were.
+
+        Raises InvalidInput.
+        """
         return read_pictures(contents, self.image_shape, self._preparation)
 
     def warnings(self, images: NDArray[np.uint8]) -> list[list[str]]:
-        """For each image (n, h, w) what makes it unlike those that the model was trained on."""
+        """For each image (n, h, w) or (n, 3, h, w) what makes it unlike those that the model was trained on."""
         return self._check.warnings(images)
 
     def logits(self, images: NDArray[np.uint8]) -> Floats:
-        """Logits (n, classes) of images (n, h, w) uint8."""
+        """Logits (n, classes) of images (n, h, w) or (n, c, h, w) uint8."""
         return self._engine.predict(self._theta, images)
 
     def logits_of_floats(self, x_nchw: Floats) -> Floats:
@@ -74,7 +83,7 @@ class Predictor:
         return answer
 
     def guesses(self, images: NDArray[np.uint8], top: int = 3) -> list[list[Guess]]:
-        """For each image (n, h, w) its most probable classes, most probable first."""
+        """For each image (n, h, w) or (n, 3, h, w) its most probable classes, most probable first."""
         return self.ranked(self.logits(images), top)
 
     def ranked(self, logits: Floats, top: int) -> list[list[Guess]]:

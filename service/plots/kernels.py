@@ -15,7 +15,7 @@ MAX_KERNELS = 96
 
 
 def kernels_picture(kernels: Sequence[Floats], target: Path | BinaryIO) -> None:
-    """Draw kernels (h, w) side by side on one scale: blue is positive, red negative."""
+    """Draw kernels side by side on one scale: (h, w) in blue and red for positive and negative, (3, h, w) in colour."""
     shown = list(kernels)[:MAX_KERNELS]
     columns = min(len(shown), COLUMNS)
     rows = ceil(len(shown) / columns)
@@ -24,5 +24,12 @@ def kernels_picture(kernels: Sequence[Floats], target: Path | BinaryIO) -> None:
     for index, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.set_axis_off()
         if index < len(shown):
-            axes.imshow(shown[index], cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
+            kernel = shown[index]
+            picture = kernel if kernel.ndim == 2 else as_colours(kernel, limit)
+            axes.imshow(picture, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
     save(figure, target)
+
+
+def as_colours(kernel: Floats, limit: float) -> Floats:
+    """A kernel (3, h, w) as colours (h, w, 3) in [0, 1]: 0 is grey, `limit` and its negative the ends."""
+    return np.clip(kernel.transpose(1, 2, 0) / (2 * limit) + np.float32(0.5), 0, 1)

@@ -81,7 +81,7 @@ With PyTorch, into a module whose layers carry the names above (`{draft.network.
 ## Limits
 
 It answers with one of these classes whatever it is shown. The figures hold for images like those of the test set:
-one item, centred, {h} by {w} pixels.
+{h} by {w} pixels{" in colour" if c == 3 else ""}, prepared in the same way.
 
 ## Lineage
 

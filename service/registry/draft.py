@@ -68,10 +68,14 @@ class Draft:
 
 
 def first_kernels(network: Network, theta: Floats) -> list[Floats]:
-    """The kernels (h, w) of the first layer that has any, by output and input channel; empty without convolutions."""
-    for _, view in network.named_parameters(theta):
+    """The kernels of the first layer that has any; empty without convolutions.
+
+    They are (h, w), by output and input channel. Those that look at the three colours of pixels stay whole: (3, h, w).
+    """
+    for number, (_, view) in enumerate(network.named_parameters(theta)):
         if view.ndim == 4:
-            return list(view.reshape(-1, *view.shape[2:]))
+            in_colour = number == 0 and network.input_shape[0] == view.shape[1] == 3
+            return list(view if in_colour else view.reshape(-1, *view.shape[2:]))
     return []
 
 

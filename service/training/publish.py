@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from service.data import describe, read
 from service.data.preparation import Preparation
 from service.data.statistics import ImageStatistics
+from service.data.store import read_about
 from service.errors import NotFound
 from service.home import Home
 from service.registry import Draft, ModelVersion, Registry
@@ -130,7 +131,7 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
             "versions": facts["versions"],
         },
         tags=tuple(filter(None, config.tags.split(","))),
-        preparation=Preparation.of_images(images).to_manifest(),
+        preparation=dict(read_about(data.path).preparation or Preparation.of_images(images).to_manifest()),
         statistics=ImageStatistics.of_images(images).to_manifest(),
     )
 

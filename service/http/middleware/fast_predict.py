@@ -58,7 +58,7 @@ class FastPredictMiddleware:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            images = parse_pixels(json_object(message["body"]), predictor.image_shape, self._limits.images)
+            images = parse_pixels(json_object(message["body"]), predictor.pixel_shape, self._limits.images)
             logits = await self._batcher.logits(predictor, images)
             response = prediction_response(predictor, images, logits, top)
         except (AtelierError, OpsError) as error:

@@ -36,7 +36,7 @@ class Samples:
         self._mistakes: dict[str, tuple[Mistake, ...]] = {}
 
     def test_images(self, dataset: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Images (N, h, w) and labels (N,). Raises NotFound where the data set isn't here."""
+        """Images (N, h, w) or (N, 3, h, w) and labels (N,). Raises NotFound where the data set isn't here."""
         try:
             info = describe(self._home.store(dataset))
             return self._read(dataset, info.digest)
@@ -81,7 +81,8 @@ class Samples:
 
 
 def to_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A grey image (h, w) as a PNG."""
+    """An image (h, w), or (3, h, w) in colour, as a PNG."""
     stream = BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
+    interleaved = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    Image.fromarray(interleaved).save(stream, "PNG")
     return stream.getvalue()

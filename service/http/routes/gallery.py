@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from service.home import Home
 from service.http.batching import Batcher
 from service.http.pages.curves import accuracy_curve
-from service.http.pages.first_layer import feature_maps, kernel_grids
+from service.http.pages.first_layer import colour_kernels, feature_maps, kernel_grids
 from service.http.pages.rendering import Pages, flatten
 from service.http.pages.samples import Samples
 from service.http.predictor_cache import PredictorCache
@@ -67,11 +67,10 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
     @router.get("/try")
     def try_it(request: Request, model: Annotated[str, Query(max_length=130)] = "") -> HTMLResponse:
         known = registry.everything()
-        labels = [each.label for each in known]
         best = max(known, key=lambda each: each.metrics["test_accuracy"], default=None)
         chosen = registry.find(ModelRef.parse(model)) if model else best
         count = samples.count(chosen.dataset) if chosen else 0
-        return pages.response(request, "try.html", here="try", labels=labels, chosen=chosen, count=count)
+        return pages.response(request, "try.html", here="try", known=known, chosen=chosen, count=count)
 
     _add_run_pages(router, home, registry, pages)
     _add_images(router, samples)
@@ -112,6 +111,7 @@ def _model_context(
         "curve": accuracy_curve(model.read_json("history")),
         "config": model.read_json("config"),
         "kernels": kernel_grids(model),
+        "colour_kernels": colour_kernels(model),
         "feature_maps": feature_maps(model, samples.test_images(model.dataset)[0][0]) if predictor else [],
         "mistakes": samples.mistakes(predictor) if predictor else (),
     }

@@ -28,7 +28,10 @@ _JSON = {
         "type": "object",
         "required": ["pixels"],
         "properties": {
-            "pixels": {"type": "array", "description": "Rows of numbers (0 black), or a list of such images."},
+            "pixels": {
+                "type": "array",
+                "description": "Rows of numbers (0 black), in colour of [red, green, blue]; or a list of such images.",
+            },
             "scale": {"type": "number", "default": 255, "description": "The number that stands for white."},
         },
     },
@@ -77,7 +80,7 @@ def prediction_response(predictor: Predictor, images: NDArray[np.uint8], logits:
 async def _images(request: Request, predictor: Predictor, batcher: Batcher, limits: Limits) -> NDArray[np.uint8]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        return parse_pixels(json_object(await request.body()), predictor.image_shape, limits.images)
+        return parse_pixels(json_object(await request.body()), predictor.pixel_shape, limits.images)
     if kind in MEDIA_TYPES:
         files = [await request.body()]
     elif kind == "multipart/form-data":

@@ -202,10 +202,11 @@ def test_every_byte_is_told_from_its_float_and_nothing_else_is() -> None:
         assert to_whole_bytes(wrong) is None
 
 
-def test_the_first_channel_is_the_image_and_is_rounded_to_bytes() -> None:
+def test_one_channel_is_the_image_and_more_stay_and_both_are_rounded_to_bytes() -> None:
     x_nchw = np.array([[[[0.0, 0.5]], [[1.0, 1.0]]]], np.float32)
-    images = to_images(x_nchw)
+    np.testing.assert_array_equal(to_images(x_nchw), [[[[0, 128]], [[255, 255]]]])
+    images = to_images(x_nchw[:, :1])
     np.testing.assert_array_equal(images, [[[0, 128]]])
     assert images.dtype == np.uint8
     whole = np.array([[[[0, 7]], [[9, 9]]]], np.uint8)
-    np.testing.assert_array_equal(to_images(whole), [[[0, 7]]])
+    np.testing.assert_array_equal(to_images(whole), whole)

@@ -10,6 +10,8 @@ if (panel) {
   const guesses = document.getElementById("guesses");
   const source = document.getElementById("source");
   const height = Number(panel.dataset.height), width = Number(panel.dataset.width);
+  const channels = Number(panel.dataset.channels), colour = document.getElementById("colour");
+  const images = model.selectedOptions[0].dataset.images;
   const warnings = document.getElementById("warnings");
   let drawing = false, waiting = false, again = false, blank = true;
   let upload = null;  // the file on the board: the server prepares it as it prepares all pictures
@@ -28,11 +30,15 @@ if (panel) {
     for (let y = 0; y < height; y++) {
       const row = [];
       for (let x = 0; x < width; x++) {
-        let sum = 0, count = 0;
+        const sums = new Array(channels).fill(0);
+        let count = 0;
         for (let v = Math.floor(y * tall); v < Math.floor((y + 1) * tall); v++) {
-          for (let u = Math.floor(x * wide); u < Math.floor((x + 1) * wide); u++, count++) sum += all[4 * (v * board.width + u)];
+          for (let u = Math.floor(x * wide); u < Math.floor((x + 1) * wide); u++, count++) {
+            for (let c = 0; c < channels; c++) sums[c] += all[4 * (v * board.width + u) + c];
+          }
         }
-        row.push(Math.round(sum / count));
+        const means = sums.map((sum) => Math.round(sum / count));
+        row.push(channels === 1 ? means[0] : means);
       }
       rows.push(row);
     }
@@ -94,7 +100,7 @@ if (panel) {
     blank = false;
     upload = null;
     source.textContent = "Your drawing.";
-    pen.strokeStyle = "#fff";
+    pen.strokeStyle = colour ? colour.value : "#fff";
     pen.lineWidth = 34;
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
@@ -155,7 +161,11 @@ if (panel) {
     URL.revokeObjectURL(address);
     event.target.value = "";
   });
-  model.addEventListener("change", predict);
+  model.addEventListener("change", () => {
+    // A model for other images needs another board and other test images.
+    if (model.selectedOptions[0].dataset.images === images) predict();
+    else location.search = `?model=${encodeURIComponent(model.value)}`;
+  });
   clear();
   if (another) sample();
 }

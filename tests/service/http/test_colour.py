@@ -71,7 +71,11 @@ def colour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colour]:
     for split, count, seed in (("train", 600, 0), ("test", COUNT, 1)):
         write_folder(root / "scenes" / split, scenes(count, seed), ("red", "green", "blue"))
     data = ingest(home, dataset="scenes", source=root / "scenes")
-    config = from_preset(small(model="lenet-relu", dataset="scenes", optimizer={"lr": 0.05, "momentum": 0.9}, epochs=4))
+    config = from_preset(
+        small(
+            model="lenet-relu", name="lenet-relu", dataset="scenes", optimizer={"lr": 0.05, "momentum": 0.9}, epochs=4
+        )
+    )
     trained = start_run(home, SerialExecutor(), "scenes", config, lambda entry: None)
     published = publish_run(home, trained, evaluate_run(home, SerialExecutor(), "scenes"))
     assert published.test_accuracy > 0.8  # guessing gets a third

@@ -16,9 +16,10 @@ from flows.ingest import ingest_flow
 from flows.orphans import give_up_orphans
 from flows.sweep import sweep_flow
 from flows.train import train_flow
-from service.config import PRESETS, ClusterConfig, from_preset
+from service.config import ClusterConfig, from_preset
 from service.errors import InvalidInput
 from service.home import Home
+from service.networks.presets import PRESETS
 
 TAG = "atelier"
 """Every deployment's tag, and so every flow run's: automations go by it."""

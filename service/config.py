@@ -4,7 +4,6 @@ With the data and what it starts from, `TrainConfig` decides the final bits (all
 else does. Where the work runs (`ClusterConfig`) is kept apart, because it must not.
 """
 
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from service.errors import InvalidInput
 from service.model_ref import NAME
 from service.networks import Description
+from service.networks.presets import PRESETS
 
 Name = Annotated[str, Field(pattern=NAME)]
 
@@ -132,33 +132,6 @@ class AveragingConfig(_Frozen):
     lr_scaling: float = option(
         0.0, 9, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
     )
-
-
-PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
-    {
-        "lenet-relu": {
-            "epochs": 100,
-            "batch_size": 128,
-            "optimizer": {
-                "lr": 0.05,
-                "momentum": 0.9,
-                "nesterov": True,
-                "weight_decay": 5e-4,
-                "schedule": "one-cycle",
-            },
-            "averaging": {"shards": 2, "average_every": 469, "solo_share": 0.03, "outer_momentum": 0.5},
-            "augment": {"flip": True, "shift": 1},
-        },
-        "mlp": {"optimizer": {"lr": 0.1}},
-        "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},
-        "vgg": {"resize": 224, "batch_size": 128, "optimizer": {"lr": 0.01}},
-        "nin": {"resize": 224, "batch_size": 128, "optimizer": {"lr": 0.05}},
-        "googlenet": {"resize": 96, "batch_size": 128, "optimizer": {"lr": 0.01}},
-        "resnet18": {"resize": 96, "batch_size": 128, "optimizer": {"lr": 0.01}},
-        "densenet": {"resize": 96, "batch_size": 128, "optimizer": {"lr": 0.01}},
-    }
-)
-"""What a network is trained with where nothing else is said; the rest are the defaults of `TrainConfig`."""
 
 
 class TrainConfig(_Frozen):

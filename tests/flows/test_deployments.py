@@ -7,8 +7,9 @@ from prefect.exceptions import ParameterTypeError
 
 from flows.deployments import TAG, deployments
 from flows.train import train_flow
-from service.config import PRESETS, TrainConfig, from_preset
+from service.config import TrainConfig, from_preset
 from service.home import Home
+from service.networks.presets import PRESETS
 from tests.commands import atelier
 
 SCHEDULER = "tcp://scheduler:8786"

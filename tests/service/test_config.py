@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from service.config import PRESETS, TrainConfig, explain, from_preset
+from service.config import TrainConfig, explain, from_preset
 from service.errors import InvalidInput
+from service.networks.presets import PRESETS
 from service.search.sweep import Sweep
 
 

@@ -261,7 +261,7 @@ def silu(graph: Graph, layer: SiLU, at: At) -> None:
 @mapping(Normalize)
 def normalize(graph: Graph, layer: Normalize, at: At) -> None:
     channels = (-1, *[1] * (len(at.x_shape) - 1))
-    means, deviations = (np.float32(each).reshape(channels) for each in (layer.means, layer.deviations))
+    means, deviations = (np.array(each, np.float32).reshape(channels) for each in (layer.means, layer.deviations))
     graph.add("Sub", f"{at.name}.centred", graph.constant(f"{at.name}.means", means))
     graph.add("Div", at.name, graph.constant(f"{at.name}.deviations", deviations))
 

@@ -39,6 +39,7 @@ def train_flow(
     resume: bool = False,
     fork: str = "",
     init: str = "",
+    extend: str = "",
 ) -> Published:
     """Train a network. What is left out of `config` comes from the preset of its network.
 
@@ -51,6 +52,7 @@ def train_flow(
         resume: Continue the run of that name, as it was started; the configuration above is not looked at.
         fork: Start from another run's state, RUN or RUN:CHECKPOINT, instead of fresh parameters.
         init: Start from the weights of a model, NAME or NAME:VERSION, or of a safetensors file.
+        extend: Go on with a finished run; the configuration is its own, with more epochs and the first of the new ones.
     """
     home = Home.from_environment()
     home.prepare()
@@ -65,7 +67,7 @@ def train_flow(
         if begun:
             trained = task(resume_run)(home, executor, run, view)
         else:
-            trained = task(start_run)(home, executor, run, chosen, view, WarmStart(fork, init))
+            trained = task(start_run)(home, executor, run, chosen, view, WarmStart(fork, init, extend))
         evaluations = task(evaluate_trained)(home, executor, trained)
     published = task(publish_run)(home, trained, evaluations)
     model = Registry(home.models).get(published.model, str(published.version))

@@ -190,6 +190,9 @@ class TrainConfig(_Frozen):
         ge=0,
         le=10_000,
     )
+    first_epoch: int = option(
+        0, 20, "The epoch to begin with, from 0: how many the run took that this one extends.", ge=0, le=10_000
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -54,6 +54,9 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
                 bar.update(task, total=1.0, completed=done, description=doing)
             elif entry["kind"] == "epoch":
                 console.print(_epoch_line(entry), highlight=False, soft_wrap=True)
+            elif entry["kind"] == "begin" and not entry["rounds_done"]:
+                if beginning := RunFolder(home.runs / run).facts().get("what_starts"):
+                    console.print(beginning, highlight=False, soft_wrap=True)
             elif entry["kind"] == "evaluation":
                 console.print(_evaluation_line(entry), highlight=False, soft_wrap=True)
             elif entry["kind"] == "disturbed":

@@ -16,6 +16,7 @@ from service.errors import InvalidInput
 from service.home import check_text
 from service.rounds.strategies.registry import unread_options
 from service.runs import RunFolder, new_run_id
+from service.training.extension import extended_config
 from service.training.preflight import check_training
 from service.training.publish import Published
 from service.training.warm_start import FRESH, WarmStart
@@ -29,16 +30,25 @@ from service.training.warm_start import FRESH, WarmStart
     "--fork", metavar="RUN[:N]", help="Start from another run's newest checkpoint, or from the one after N rounds."
 )
 @click.option("--init", metavar="FILE|MODEL", help="Start from the weights of a safetensors file, or of a model.")
+@click.option(
+    "--extend", metavar="RUN", help="Go on with a finished run, as it was trained, until it has --epochs in all."
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
 def train(
-    context: Context, resume: str | None, fork: str | None, init: str | None, as_json: bool, **options: Any
+    context: Context,
+    resume: str | None,
+    fork: str | None,
+    init: str | None,
+    extend: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a network, measure it, and publish it as a model."""
     chosen = nested_options(TrainConfig, options)
-    warm_start = WarmStart(fork or "", init or "")
-    check_text("--fork", warm_start.fork)
-    check_text("--init", warm_start.init)
+    warm_start = WarmStart(fork or "", init or "", extend or "")
+    for name, value in asdict(warm_start).items():
+        check_text(f"--{name}", value)
     if resume and (chosen or warm_start != FRESH):
         excluded = [*_flags(chosen), *(f"--{name}" for name, value in asdict(warm_start).items() if value)]
         raise InvalidInput(f"--resume continues the run as it was started: leave out {', '.join(excluded)}")
@@ -46,9 +56,12 @@ def train(
     if resume:
         resume_and_report(context, resume, cluster, as_json)
         return
-    chosen = with_network(context, chosen, warm_start)
     try:
-        config = from_preset(chosen)
+        if extend:
+            config = extended_config(context.home, extend, chosen)
+        else:
+            chosen = with_network(context, chosen, warm_start)
+            config = from_preset(chosen)
     except InvalidInput as error:
         raise in_options(error) from None
     _check_strategy(config, chosen)

@@ -71,7 +71,7 @@ def serialize_run(folder: RunFolder) -> dict[str, Any]:
         "model": _published_name(config, network),
         "network": network,
         "dataset": config["dataset"],
-        "epochs_done": len(epochs),
+        "epochs_done": config.get("first_epoch", 0) + len(epochs),
         "epochs": config["epochs"],
         "rounds_done": len(rounds),
         "loss": newest.get("loss", newest.get("train_loss")),

@@ -55,11 +55,12 @@ class Plan:
 
     Attributes:
         examples: how many an epoch has.
-        epochs: how many there are.
+        epochs: how many there are, with those of another run that this one extends.
         batch_size: examples of a step, over all shards.
         seed: decides the order of the examples.
         shards: how many shards there are while they are apart.
         strategy: how long the rounds are.
+        first_epoch: the one that the run begins with; those before it are another run's.
     """
 
     examples: int
@@ -68,6 +69,7 @@ class Plan:
     seed: int
     shards: int
     strategy: Strategy
+    first_epoch: int = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -81,7 +83,7 @@ class Plan:
 
     def first_round(self) -> Round:
         """The round that a run begins with."""
-        return self._round(0, 0, 0)
+        return self._round(0, self.first_epoch, 0)
 
     def round_after(self, done: Round, dispersion: float | None = None) -> Round | None:
         """The round that follows, or None where the run ends.
@@ -112,11 +114,12 @@ class Plan:
 
     def share_after(self, epoch: int, step: int) -> float:
         """Which part of the run's steps is done after so many of an epoch, in [0, 1]."""
-        return (epoch + step / self.steps_per_epoch) / self.epochs
+        epochs = epoch - self.first_epoch + step / self.steps_per_epoch
+        return epochs / (self.epochs - self.first_epoch)
 
     def examples_after(self, done: Round) -> int:
         """How many examples the run has used when a round is done."""
-        return done.epoch * self.examples + min(done.last * self.batch_size, self.examples)
+        return (done.epoch - self.first_epoch) * self.examples + min(done.last * self.batch_size, self.examples)
 
     def batches(self, round_: Round, shard: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """`(examples, offsets)`: the numbers of the examples that a shard takes, and where each of its steps begins.
@@ -158,6 +161,8 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
             f"holdout must be at least 1, got 0: {'keep best' if config.keep == 'best' else 'patience'} compares "
             "epochs on training examples that are held out"
         )
+    if config.first_epoch >= config.epochs:
+        raise InvalidInput(f"first_epoch must be less than epochs, {config.epochs}, got {config.first_epoch}")
     examples -= config.holdout
     if averaging.shards > examples:
         raise InvalidInput(f"shards must be at most the number of examples, {examples}, got {averaging.shards}")
@@ -168,6 +173,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
         seed=config.seed,
         shards=averaging.shards,
         strategy=strategy_for(averaging),
+        first_epoch=config.first_epoch,
     )
 
 

@@ -15,40 +15,43 @@ from service.training.epoch_scores import EpochScores
 from service.training.metrics import Score
 
 
-def best_epoch(scores: Mapping[int, EpochScores]) -> int | None:
+def best_epoch(scores: Mapping[int, EpochScores], first: int = 0) -> int | None:
     """The epoch with the highest accuracy on held-out examples; of equal ones that of the lowest loss, then the first.
 
     Args:
         scores: the figures by epoch. Those behind a gap don't count.
+        first: the epoch that the run begins with.
 
     Returns:
         The epoch, or None where the first one isn't measured, or nothing was held out.
     """
-    measured = [_held_out(scores[epoch]) for epoch in range(num_in_order(scores))]
+    measured = {epoch: _held_out(scores[epoch]) for epoch in range(first, first_unmeasured(scores, first))}
     if not measured:
         return None
-    return max(range(len(measured)), key=lambda epoch: (measured[epoch].accuracy, -measured[epoch].loss, -epoch))
+    return max(measured, key=lambda epoch: (measured[epoch].accuracy, -measured[epoch].loss, -epoch))
 
 
-def num_in_order(scores: Mapping[int, EpochScores]) -> int:
-    """How many epochs are measured without a gap, from the first on."""
-    count = 0
-    while count in scores and scores[count].validation is not None:
-        count += 1
-    return count
+def first_unmeasured(scores: Mapping[int, EpochScores], first: int = 0) -> int:
+    """The first epoch without figures on held-out examples."""
+    epoch = first
+    while epoch in scores and scores[epoch].validation is not None:
+        epoch += 1
+    return epoch
 
 
-def last_epoch(scores: Mapping[int, EpochScores], epochs: int, patience: int) -> int:
+def last_epoch(scores: Mapping[int, EpochScores], epochs: int, patience: int, first: int = 0) -> int:
     """The epoch that the run ends with, unless one of those not measured yet turns out to be better.
 
     Args:
         scores: the figures by epoch.
-        epochs: how many are configured.
+        epochs: the configured end.
         patience: after how many epochs without a better one the run ends; 0 where it doesn't end early.
+        first: the epoch that the run begins with.
     """
     if not patience:
         return epochs - 1
-    return min((best_epoch(scores) or 0) + patience, epochs - 1)
+    best = best_epoch(scores, first)
+    return min((first if best is None else best) + patience, epochs - 1)
 
 
 def _held_out(scores: EpochScores) -> Score:

@@ -177,7 +177,7 @@ def published_checkpoint(folder: RunFolder) -> Checkpoint:
 
 
 def _published_epoch(config: TrainConfig, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> Entry:
-    epoch = best_epoch(scores) if config.keep == "best" else max(epochs, default=None)
+    epoch = best_epoch(scores, config.first_epoch) if config.keep == "best" else max(epochs, default=None)
     if epoch is None or epoch not in epochs:
         raise RunError("the run has no epoch yet that could be published")
     return epochs[epoch]

@@ -8,7 +8,7 @@ from service.errors import RunError
 from service.rounds.executor import BackgroundCalls, Executor
 from service.rounds.job import Job
 from service.runs import Entry, RunFolder, checkpoints
-from service.training.early_stopping import last_epoch, num_in_order
+from service.training.early_stopping import first_unmeasured, last_epoch
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import RunHistory
 from service.training.thinning import evaluates_epochs
@@ -42,13 +42,13 @@ class LiveEvaluation:
     def last_epoch(self) -> int:
         """See `service.training.early_stopping.last_epoch`."""
         config = self._job.config
-        return last_epoch(self._history.scores, config.epochs, config.patience)
+        return last_epoch(self._history.scores, config.epochs, config.patience, config.first_epoch)
 
     @property
     def ends_here(self) -> bool:
         """Whether it is certain that the run ends with `last_epoch`, before the configured end."""
-        last = self.last_epoch
-        return last < self._job.config.epochs - 1 and num_in_order(self._history.scores) > last
+        config, last = self._job.config, self.last_epoch
+        return last < config.epochs - 1 and first_unmeasured(self._history.scores, config.first_epoch) > last
 
     def add(self, epoch: int, theta: Floats) -> None:
         """Have the parameters after an epoch evaluated, unless they are or will be."""

@@ -29,7 +29,7 @@ class Published:
         champion_why: why it isn't this one.
         validation_accuracy: on the training examples that were held out; None where none were.
         best_epoch: the number of the published epoch, from 1, where that is the best one; else None.
-        epochs: how many epochs the training took, where it stopped before the configured end; else None.
+        epochs: how many epochs there were, where the training stopped before the configured end; else None.
     """
 
     run: str
@@ -63,7 +63,8 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
     """
     registry = Registry(home.models)
     folder = RunFolder.open(home.runs, trained.run)
-    config, found, epochs = folder.config(), evaluations[trained.epoch], len(epochs_of(folder))
+    config, found = folder.config(), evaluations[trained.epoch]
+    epochs = config.first_epoch + len(epochs_of(folder))
     name = config.published_name
     model = registry.of_run(name, trained.run)
     if model is None:
@@ -126,7 +127,7 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
             "run": trained.run,
             "data": facts["data"]["digest"],
             "parameters": trained.digest,
-            **{name: facts[name] for name in ("fork", "init", "start_digest") if facts.get(name)},
+            **{name: facts[name] for name in ("fork", "init", "extend", "start_digest") if facts.get(name)},
             "engine": facts["engine"],
             "versions": facts["versions"],
         },

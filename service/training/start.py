@@ -67,6 +67,7 @@ def create_run(
         start,
         **asdict(warm_start),
         start_digest=start.state.digest if start else "",
+        what_starts=warm_start.what_starts(start),
         data={**asdict(data), "path": str(data.path)},
         network=recorded_network(network),
         engine=asdict(job.choice),

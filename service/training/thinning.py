@@ -48,7 +48,7 @@ def thin_checkpoints(
     there = checkpoints.numbers(folder.checkpoints)
     needed = set(scores) if evaluates_epochs(job) else set(epochs)
     for number in expendable(there, {e: int(entry["rounds_done"]) for e, entry in epochs.items()}, every, needed):
-        if number != _best(epochs, scores):
+        if number != _best(epochs, scores, job.config.first_epoch):
             checkpoints.remove(folder.checkpoints / str(number))
 
 
@@ -66,6 +66,6 @@ def expendable(there: list[int], epochs: Mapping[int, int], every: int, measured
     return [number for number in there if number not in stay]
 
 
-def _best(epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> int | None:
-    best = best_epoch(scores)
+def _best(epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores], first: int) -> int | None:
+    best = best_epoch(scores, first)
     return int(epochs[best]["rounds_done"]) if best is not None and best in epochs else None

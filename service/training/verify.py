@@ -128,11 +128,11 @@ def _wrong_choices(
 ) -> Iterator[str]:
     """What a run chose otherwise than its figures say: the epoch to end with, or to publish."""
     config, scores = folder.config(), scores_of(folder)
-    last = last_epoch(scores, config.epochs, config.patience)
+    last = last_epoch(scores, config.epochs, config.patience, config.first_epoch)
     if epochs and max(epochs) != last:
         yield f"the run ends after epoch {max(epochs) + 1}, but by its figures it would after epoch {last + 1}"
     if config.keep == "best":
-        best = best_epoch(scores)
+        best = best_epoch(scores, config.first_epoch)
         digest = None if best is None or best not in epochs else digests.get(epochs[best]["rounds_done"] - 1)
         if (end.get("best_epoch"), end.get("best_digest")) != (best, digest):
             yield "the epoch that the log says is the best one is not the one with the best figures"

@@ -11,33 +11,55 @@ from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.runs import RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
+from service.training.history import epochs_of, final_checkpoint
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Where a run's first state comes from; fresh parameters where both are empty.
+    """Where a run's first state comes from; fresh parameters where all are empty.
 
     Attributes:
         fork: `RUN` or `RUN:CHECKPOINT`, the state that another run had there, velocities included.
         init: a safetensors file, by its path, or a model, `NAME` or `NAME:VERSION`: its parameters, without velocities.
+        extend: `RUN`, the state that a finished run ended with, to go on with its next epoch.
     """
 
     fork: str = ""
     init: str = ""
+    extend: str = ""
 
     def checkpoint(self, home: Home, job: Job) -> Checkpoint | None:
         """The state to start from, or None for fresh parameters.
 
         Raises:
             NotFound: there is no such run, checkpoint or model.
-            InvalidInput: its size isn't the network's, or both `fork` and `init` are set.
+            InvalidInput: its size isn't the network's, or several of `fork`, `init` and `extend` are set.
+            RunError: the run to extend isn't finished.
             DataError: the file can't be read.
         """
-        if self.fork and self.init:
-            raise InvalidInput("a run starts from another run or from weights: give --fork or --init, not both")
+        if sum(map(bool, (self.fork, self.init, self.extend))) > 1:
+            raise InvalidInput(
+                "a run starts from another run or from weights: give one of --fork, --init and --extend, not both"
+            )
+        if self.extend:
+            return _extended(home, job, self.extend)
+        if job.config.first_epoch:
+            raise InvalidInput(f"first-epoch must be 0 in a run that extends no other, got {job.config.first_epoch}")
         if self.fork:
             return _forked(home, job, self.fork)
         return _initialised(home, job, self.init) if self.init else None
+
+    def what_starts(self, start: Checkpoint | None) -> str:
+        """What the first state has of what it comes from, for people; empty for fresh parameters."""
+        if start is None:
+            return ""
+        replica, outer = start.state.replica, start.state.outer
+        vectors = {"parameters": True, "velocity": replica.velocity.any(), "outer velocity": outer.any()}
+        taken = ", ".join(name for name, is_there in vectors.items() if is_there)
+        if self.extend:
+            return f"extends run {self.extend}, with its {taken}; epochs, shuffles and schedules go on"
+        whence = f"forks run {self.fork}" if self.fork else f"begins with {self.init}"
+        return f"{whence}, with its {taken}; epochs, shuffles and schedules begin anew"
 
 
 FRESH = WarmStart()
@@ -55,7 +77,11 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     there = checkpoints.numbers(parent.checkpoints)
     if not there or (number and (not number.isdigit() or int(number) not in there)):
         raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
-    checkpoint = checkpoints.read(parent.checkpoints / (number or str(there[0])))
+    return _fitting(job, run, checkpoints.read(parent.checkpoints / (number or str(there[0]))))
+
+
+def _fitting(job: Job, run: str, checkpoint: Checkpoint) -> Checkpoint:
+    """A run's checkpoint as the state of a job. Raises InvalidInput where it isn't of the job's network."""
     if checkpoint.state.replica.theta.size != job.network.size:
         raise InvalidInput(
             f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
@@ -65,6 +91,17 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     if checkpoint.state.outer.size != outer.size:  # another strategy's; this one begins anew
         checkpoint = replace(checkpoint, state=replace(checkpoint.state, outer=outer))
     return checkpoint
+
+
+def _extended(home: Home, job: Job, run: str) -> Checkpoint:
+    parent = RunFolder.open(home.runs, run)
+    last = final_checkpoint(parent)
+    done = parent.config().first_epoch + len(epochs_of(parent))
+    if job.config.first_epoch != done:
+        raise InvalidInput(f"first-epoch must be {done} to extend run {run}, got {job.config.first_epoch}")
+    if parent.facts()["data"]["digest"] != job.data.digest:
+        raise InvalidInput(f"run {run} was trained on other data than {job.data.path} holds: fork it instead")
+    return _fitting(job, run, last)
 
 
 def _initialised(home: Home, job: Job, init: str) -> Checkpoint:

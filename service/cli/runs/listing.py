@@ -67,7 +67,7 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
         "started": folder.started(),
         "status": folder.status(),
         "model": config.network_name,
-        "epochs_done": len(epochs),
+        "epochs_done": config.first_epoch + len(epochs),
         "epochs": config.epochs,
         "train_loss": last.get("train_loss"),
         "train_accuracy": last.get("train_accuracy"),

@@ -6,21 +6,11 @@ else does. Where the work runs (`ClusterConfig`) is kept apart, because it must 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.errors import InvalidInput
 from service.model_ref import NAME
-from service.networks import Description
+from service.networks.field import DESCRIPTION_ERROR, NetworkField
 from service.networks.presets import PRESETS
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -28,37 +18,6 @@ Name = Annotated[str, Field(pattern=NAME)]
 DEFAULT_DATASET = "fashion-mnist"
 MOST_CHARACTERS = 64
 """Of a name that `NAME` allows."""
-
-
-def _network(given: Any) -> str | Description:
-    """A name of the zoo, or a description: as text in TOML or JSON, as plain data, or read already."""
-    if isinstance(given, Description) or (isinstance(given, str) and given in ("lenet", *PRESETS)):
-        return given
-    try:
-        if isinstance(given, str) and any(sign in given for sign in "={\n"):
-            return Description.parse(given)
-        if isinstance(given, dict) and given:
-            return Description.of(given)
-    except InvalidInput as error:
-        raise PydanticCustomError(DESCRIPTION_ERROR, "{why}", {"why": str(error)}) from None
-    from ops.zoo import ZOO  # here: it takes long to import, and most networks are found above
-
-    if given not in list(ZOO):
-        names = ", ".join(map(repr, ZOO))
-        raise PydanticCustomError("network", "It should be {names} or the description of a network", {"names": names})
-    return str(given)
-
-
-DESCRIPTION_ERROR = "description"
-"""Pydantic's type of the error for a description that can't be; its message says where in it."""
-
-NetworkSource = Annotated[
-    str | Description,
-    PlainValidator(_network),
-    PlainSerializer(lambda network: network.data if isinstance(network, Description) else network),
-    WithJsonSchema({"type": "string"}),
-]
-"""A network: a name of the zoo, or a description, which is an object where the configuration is written down."""
 
 
 class _Frozen(BaseModel):
@@ -140,7 +99,7 @@ class TrainConfig(_Frozen):
     Fields that are left out are those of the network's preset, so that a configuration always has all of its fields.
     """
 
-    model: NetworkSource = option("lenet", 0, "The network to train: a name of the zoo, or a description in TOML.")
+    model: NetworkField = option("lenet", 0, "The network to train: a name of the zoo, or a description in TOML.")
     dataset: Name = option(DEFAULT_DATASET, 1, "The ingested data set to train on.")
     epochs: int = option(10, 2, "How many times every example is seen.", ge=1, le=10_000)
     batch_size: int = option(256, 3, "Examples a step, over all shards together.", ge=1, le=65_536)

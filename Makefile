@@ -14,7 +14,7 @@ train: $(VENV)/runtime  ## train the textbook's LeNet on Fashion-MNIST and publi
 	$(BIN)/atelier train $(ARGS)
 
 test: $(VENV)/test  ## the test suite
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 study: $(VENV)/runtime  ## what averaging does, over many trainings; goes on where it stopped (ARGS="--seeds 2")
 	$(BIN)/atelier study $(ARGS)

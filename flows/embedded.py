@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from http.client import HTTPConnection, HTTPException
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +46,15 @@ SERVING = {
     "PREFECT_RUNNER_SERVER_HOST": "127.0.0.1",
 }
 """Settings of a process that serves deployments: it looks for work every second, and says that runs are alive."""
+
+IMPORTED_MEANWHILE = {
+    "flows.ingest": ("prefect.flow_engine", "fastapi.encoders"),
+    "flows.train": (
+        *("prefect.flow_engine", "fastapi.encoders"),
+        *("service.plots.confusion", "service.plots.curve", "service.plots.kernels", "service.registry.exports.onnx"),
+    ),
+}
+"""By module of flows: what these need later and take long to import. It is done while a server of our own starts."""
 
 PORTS = range(8000, 9000)
 """Where an embedded server may listen."""
@@ -182,8 +191,10 @@ class PrefectServer:
         try:
             flows = import_module(module)
             if self.embedded is not None:
+                for later in IMPORTED_MEANWHILE.get(module, ()):
+                    import_module(later)
                 self.embedded.wait_until_ready()
-            with explained(home, self.embedded):
+            with explained(home, self.embedded), _without_heartbeats(self.embedded):
                 yield flows
         except TerminationSignal:
             raise KeyboardInterrupt from None
@@ -194,6 +205,18 @@ class PrefectServer:
             self.embedded.end()
             self.embedded = None
             del os.environ["PREFECT_API_URL"]
+
+
+@contextmanager
+def _without_heartbeats(embedded: EmbeddedServer | None) -> Iterator[None]:
+    """On a server of our own, which ends with the flow's process, spare its end the second that heartbeats take.
+
+    The environment can't say this, and Prefect waits for a thread that sleeps a second at a time.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}) if embedded else nullcontext():
+        yield
 
 
 def _listening() -> socket.socket:

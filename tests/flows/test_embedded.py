@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows import database
-from flows.embedded import settle
+from flows.embedded import IMPORTED_MEANWHILE, settle
 from tests.commands import ROOT
 
 PROGRAM = """
@@ -107,3 +107,22 @@ def test_prefect_makes_its_own_where_the_template_is_a_later_one_s_or_missing(
     monkeypatch.setattr(database, "TEMPLATE", later)
     database.begin_database(tmp_path / "prefect.db")
     assert not (tmp_path / "prefect.db").exists()
+
+
+def test_a_flow_on_a_server_of_our_own_ends_without_waiting_for_heartbeats(tmp_path: Path):
+    program = """
+import sys
+from flows.command import Flows
+from service.home import Home
+
+flows = Flows()
+with flows.server.running(Home.from_environment(), "flows.train"):
+    from prefect.settings import get_current_settings
+
+    assert get_current_settings().flows.heartbeat_frequency is None
+    print(*sys.modules)
+flows.end()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATELIER_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert set(IMPORTED_MEANWHILE["flows.train"]) <= set(done.stdout.split())

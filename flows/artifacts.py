@@ -58,6 +58,8 @@ class TrainingView:
         elif kind == "evaluation":
             self._scores[entry["epoch"]] = EpochScores.from_entry(entry)
             self._show_epochs()
+        elif kind == "plateau":
+            self._log.warning("%s", entry["why"])
         elif kind == "disturbed":
             self._log.warning("%s: going on from round %d", entry["why"], entry["round"])
         elif kind == "end":

@@ -25,8 +25,9 @@ def evaluate(context: Context, run: str, as_json: bool, **options: Any) -> None:
     lines = [f"epoch {epoch + 1:>3}   {figures(evaluation)}" for epoch, evaluation in epochs.items()]
     lines += [
         "",
-        f"{'class':<16}{'precision':>10}{'recall':>10}{'f1':>10}",
-        *(f"{c.name:<16}{c.precision:>10.3f}{c.recall:>10.3f}{c.f1:>10.3f}" for c in last.classes),
+        f"{'class':<16}{'examples':>10}{'precision':>10}{'recall':>10}{'f1':>10}",
+        *(f"{c.name:<16}{c.support:>10,}{c.precision:>10.3f}{c.recall:>10.3f}{c.f1:>10.3f}" for c in last.classes),
+        f"balanced accuracy {last.balanced_accuracy:.4f}, "
         f"calibration error {last.calibration_error:.4f} over {last.examples:,} examples",
     ]
     show({"run": run, "epochs": {str(n + 1): asdict(e) for n, e in epochs.items()}}, "\n".join(lines), as_json)

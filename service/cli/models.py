@@ -57,6 +57,7 @@ def show_(context: Context, model: str, layers: bool, as_json: bool) -> None:
         *(f"  {key.replace('_', ' '):<16}{value:.4f}" for key, value in found.metrics.items()),
         f"  trained on {found.dataset} in run {found.lineage['run']}, {found.created}",
         f"  parameters {found.lineage['parameters']}",
+        *(f"  warning: {warning}" for warning in found.warnings),
         "",
         *(f"  {found.place}/{file}" for file in found.files),
     ]
@@ -164,5 +165,6 @@ def _value(model: ModelVersion, aliases: list[str]) -> dict[str, Any]:
         "metrics": model.metrics,
         "lineage": model.lineage,
         "tags": model.tags,
+        "warnings": model.warnings,
         "files": model.files,
     }

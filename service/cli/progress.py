@@ -59,6 +59,8 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
                     console.print(beginning, highlight=False, soft_wrap=True)
             elif entry["kind"] == "evaluation":
                 console.print(_evaluation_line(entry), highlight=False, soft_wrap=True)
+            elif entry["kind"] == "plateau":
+                console.print(f"warning: {entry['why']}", highlight=False, markup=False, soft_wrap=True)
             elif entry["kind"] == "disturbed":
                 console.print(f"round {entry['round']}: {entry['why']}", highlight=False, soft_wrap=True)
             elif entry["kind"] == "end":

@@ -115,6 +115,10 @@ def _champion(published: Published) -> str:
     return f"  champion is {which}: {published.champion_why}\n"
 
 
+def _warnings(published: Published) -> str:
+    return "".join(f"warning: {warning}\n" for warning in published.warnings or ())
+
+
 def _as_text(published: Published) -> str:
     label = published.model if published.champion is None else f"{published.model}:{published.version}"
     held = published.validation_accuracy
@@ -127,7 +131,8 @@ def _as_text(published: Published) -> str:
         f"{validation}   test accuracy {published.test_accuracy:.4f}\n"
         f"  {published.examples_per_s:,.0f} examples/s in {published.wall_s:.1f} s, "
         f"{published.shards} shards on {published.workers} workers, engine {published.engine}\n"
-        f"  run {published.run}, parameters {published.digest[:16]}\n{_champion(published)}\n"
+        f"  run {published.run}, parameters {published.digest[:16]}\n{_champion(published)}"
+        f"{_warnings(published)}\n"
         f"Look at it:  atelier models show {label}\n"
         f"Ask it:      atelier predict {label} IMAGE\n"
         f"Serve it:    atelier serve"

@@ -152,6 +152,15 @@ def read(path: Path, group: Group, digest: str) -> Arrays:
     return images, labels
 
 
+def label_counts(path: Path, group: Group) -> tuple[int, ...]:
+    """How many examples of each class a group has: for people, since only `read` checks what it reads.
+
+    Raises DataError where the labels can't be read.
+    """
+    info, labels = describe(path), _read(path / group / "labels")
+    return tuple(np.bincount(labels, minlength=info.classes).tolist())
+
+
 def read_about(path: Path) -> About:
     """What the store at `path` says of its data. Raises DataError where it can't be read."""
     describe(path)

@@ -47,6 +47,7 @@ def _serialize(model: ModelVersion, aliases: list[str], prefix: str) -> dict[str
         "class_names": model.class_names,
         "metrics": model.metrics,
         "tags": model.tags,
+        "warnings": model.warnings,
         "lineage": model.lineage,
         "files": {name: {**facts, "href": f"{base}/files/{name}"} for name, facts in model.files.items()},
     }

@@ -42,7 +42,7 @@ model-index:
 
 # {name}, version {version}
 
-A {draft.network.name} network of {draft.network.num_parameters:,} parameters that
+{_warnings(draft)}A {draft.network.name} network of {draft.network.num_parameters:,} parameters that
 classifies images into the {len(draft.class_names)} classes of {draft.dataset}.
 It was trained in shards whose replicas were averaged.
 
@@ -51,11 +51,14 @@ It was trained in shards whose replicas were averaged.
 | train | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} |
 {validation}| test ({test["examples"]:,} images) | {test["loss"]:.4f} | {test["accuracy"]:.4f} |
 
-Expected calibration error on the test images: {test["calibration_error"]:.4f}.
+Balanced accuracy on the test images, the mean recall of the classes: {test["balanced_accuracy"]:.4f}. Expected
+calibration error: {test["calibration_error"]:.4f}.
 
 ![training curve](curve.png)
 
 ![confusion matrix](confusion.png)
+
+![reliability diagram](reliability.png)
 
 | class | examples | precision | recall | f1 |
 |---|---|---|---|---|
@@ -89,6 +92,10 @@ It answers with one of these classes whatever it is shown. The figures hold for 
 |---|---|
 {lineage}
 """
+
+
+def _warnings(draft: Draft) -> str:
+    return "".join(f"> **Warning:** {warning}\n\n" for warning in draft.warnings)
 
 
 def _validation_row(score: dict[str, float] | None) -> str:

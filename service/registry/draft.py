@@ -32,6 +32,7 @@ class Draft:
         tags: Words to find it by.
         preparation: How pictures became its training images (`data.preparation.Preparation`).
         statistics: Ranges of figures of its training images (`data.statistics.ImageStatistics`).
+        warnings: What people should know before they use it, one line each.
     """
 
     network: Network
@@ -45,6 +46,7 @@ class Draft:
     tags: tuple[str, ...] = ()
     preparation: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def files(self) -> dict[str, bytes]:
         """Every file of the version but the manifest and the model card, by name."""
@@ -52,6 +54,7 @@ class Draft:
         from service.plots.confusion import confusion_picture
         from service.plots.curve import curve_picture
         from service.plots.kernels import kernels_picture
+        from service.plots.reliability import reliability_picture
         from service.registry.exports.onnx import onnx_model
 
         files = {"weights.safetensors": save(as_tensors(self.network, self.theta))}
@@ -62,6 +65,8 @@ class Draft:
             files[f"{name}.json"] = (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
         files["curve.png"] = _png(curve_picture, self.history)
         files["confusion.png"] = _png(confusion_picture, self.metrics["test"]["confusion"], self.class_names)
+        test = self.metrics["test"]
+        files["reliability.png"] = _png(reliability_picture, test["calibration"], test["calibration_error"])
         if kernels := first_kernels(self.network, self.theta):
             files["kernels.png"] = _png(kernels_picture, kernels)
         return files

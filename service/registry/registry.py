@@ -223,7 +223,7 @@ class Registry:
 
     def _read(self, folder: str) -> ModelVersion:
         manifest = json.loads(self._storage.read(f"{folder}/{MANIFEST}").content)
-        tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags")}
+        tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags", "warnings") if key in manifest}
         return ModelVersion(**{**manifest, **tuples}, storage=self._storage)
 
     def _refuse_if_aliased(self, model: ModelVersion) -> None:
@@ -262,6 +262,7 @@ def _manifest(name: str, version: int, draft: Draft, files: dict[str, bytes]) ->
         "statistics": draft.statistics,
         "lineage": draft.lineage,
         "tags": draft.tags,
+        **({"warnings": draft.warnings} if draft.warnings else {}),
         "files": {
             file: {"sha256": sha256(content).hexdigest(), "size": len(content)}
             for file, content in sorted(files.items())

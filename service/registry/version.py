@@ -37,6 +37,7 @@ class ModelVersion:
         storage: Where the files lie.
         preparation: How pictures became its training images; empty in versions of before.
         statistics: Ranges of figures of its training images; empty in versions of before.
+        warnings: What people should know before they use it, one line each.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelVersion:
     storage: Storage = field(repr=False, compare=False)
     preparation: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -1,8 +1,8 @@
 """The round log: one JSON object a line, appended and flushed, each line carrying the hash of the one before.
 
-`kind` says what a line is: `begin` (also after a resume), `round`, `epoch`, `evaluation`, `disturbed`, `end`. A last
-line that was cut off by a crash is dropped when the log is opened for writing; any other damage breaks the chain and
-is refused.
+`kind` says what a line is: `begin` (also after a resume), `round`, `epoch`, `evaluation`, `plateau`, `disturbed`,
+`end`. A last line that was cut off by a crash is dropped when the log is opened for writing; any other damage breaks
+the chain and is refused.
 """
 
 import json

@@ -22,6 +22,7 @@ class RunHistory:
         log: the log, open for appending.
         scores: the figures of the epochs that were evaluated while the run trained.
         is_finished: whether the log's last line says that the run came to its end.
+        plateau_is_noticed: whether it says that the loss was that of guessing.
     """
 
     def __init__(self, folder: RunFolder, log: RoundLog) -> None:
@@ -29,6 +30,7 @@ class RunHistory:
         self.log = log
         self.scores: dict[int, EpochScores] = {}
         self.is_finished = False
+        self.plateau_is_noticed = False
         self._folder = folder
         self._rounds: dict[int, Entry] = {}
         self._epochs: dict[int, Entry] = {}
@@ -39,6 +41,8 @@ class RunHistory:
                 self._epochs[entry["epoch"]] = entry
             elif entry["kind"] == "evaluation":
                 self.scores[entry["epoch"]] = EpochScores.from_entry(entry)
+            elif entry["kind"] == "plateau":
+                self.plateau_is_noticed = True
             self.is_finished = entry["kind"] == "end" and entry["outcome"] == "finished"
         self._began = time()
 
@@ -134,6 +138,11 @@ class RunHistory:
         """Log the figures of an epoch that is logged already."""
         self.scores[epoch] = scores
         return self.log.append("evaluation", epoch=epoch, **scores.to_values())
+
+    def add_plateau(self, why: str) -> Entry:
+        """Log that the loss is that of guessing, with what to change."""
+        self.plateau_is_noticed = True
+        return self.log.append("plateau", epoch=max(self._epochs), why=why)
 
     def _seconds_of(self, epoch: int) -> float:
         """From the last step before an epoch, or the start of this process's work on the run, to its last step."""

@@ -20,6 +20,7 @@ from service.runs.lease import Lease
 from service.training.decided_rounds import decided_rounds
 from service.training.history import RunHistory, epochs_of, published_checkpoint, published_epoch
 from service.training.live_evaluation import LiveEvaluation
+from service.training.plateau import guessing_loss, plateau_notice
 from service.training.thinning import thin_checkpoints
 
 CHECKPOINT_SECONDS = 30
@@ -126,7 +127,7 @@ def _advance(
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     schedule = RoundSchedule(job.plan, history.dispersions())
     first = schedule.after(checkpoint.round if checkpoint else None)
-    digest, saved_at = state.digest, monotonic()
+    digest, saved_at, guessing = state.digest, monotonic(), guessing_loss(job)
     if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
     with closing(LiveEvaluation(executor, job, history)) as evaluation:
@@ -150,6 +151,7 @@ def _advance(
                 saved_at = monotonic()
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
+                yield from _notice_plateau(job, history, guessing)
                 evaluation.add(result.round.epoch, _theta(result))
                 thin_checkpoints(folder, job, history.epochs, history.scores)
             if request and schedule.after(result.round):
@@ -158,6 +160,14 @@ def _advance(
     lease.check()
     thin_checkpoints(folder, job, history.epochs, history.scores)
     yield history.log.append("end", outcome="finished", digest=digest, **_end_values(job, history))
+
+
+def _notice_plateau(job: Job, history: RunHistory, guessing: float) -> Iterator[Entry]:
+    """Log once that the loss is that of guessing."""
+    if not history.plateau_is_noticed:
+        notice = plateau_notice(list(history.epochs.values()), guessing, job.config, job.plan.steps_per_epoch)
+        if notice:
+            yield history.add_plateau(notice)
 
 
 def _theta(result: RoundResult) -> Floats:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ops.engines.base import Floats
 from ops.softmax import log_softmax
 
-BINS = 10
-"""Into how many equal intervals of confidence the calibration is divided."""
+BINS = 15
+"""Into how many equal intervals of confidence the calibration is divided, as Guo et al. did."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ class Evaluation:
         accuracy: the share that is predicted right.
         classes: figures of each class.
         confusion: counts by [true class][predicted class].
-        calibration_error: the expected calibration error (Guo et al., 2017), over ten bins.
-        calibration: those bins.
+        calibration_error: the expected calibration error (Guo et al., On calibration of modern neural networks, 2017,
+            equation 3), over intervals of equal width that each hold their upper end.
+        calibration: those intervals.
+        balanced_accuracy: the mean recall of the classes that there are examples of.
         validation: figures on the training examples that are held out, where there are any.
     """
 
@@ -83,6 +85,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     calibration_error: float
     calibration: tuple[Bin, ...]
+    balanced_accuracy: float
     validation: Score | None = None
 
 
@@ -101,14 +104,16 @@ def measure(logits: Floats, labels: NDArray[np.uint8], class_names: tuple[str, .
     np.add.at(confusion, (labels, predicted), 1)
     right = predicted == labels
     bins = _bins(np.exp(log_probabilities.max(axis=1)), right)
+    figures = tuple(_figures(name, confusion, index) for index, name in enumerate(class_names))
     return Evaluation(
         examples=len(labels),
         loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         accuracy=float(right.mean()),
-        classes=tuple(_figures(name, confusion, index) for index, name in enumerate(class_names)),
+        classes=figures,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         calibration_error=sum(bin_.count * abs(bin_.confidence - bin_.accuracy) for bin_ in bins) / len(labels),
         calibration=bins,
+        balanced_accuracy=float(np.mean([each.recall for each in figures if each.support])),
     )
 
 
@@ -122,7 +127,7 @@ def _figures(name: str, confusion: NDArray[np.int64], index: int) -> ClassFigure
 
 
 def _bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)  # ((m - 1) / BINS, m / BINS]
     count = np.bincount(place, minlength=BINS)
     sure = np.bincount(place, weights=confidence, minlength=BINS)
     hits = np.bincount(place, weights=right, minlength=BINS)

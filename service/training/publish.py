@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from service.data import describe, read
+from service.config import TrainConfig
+from service.data import DatasetInfo, describe, label_counts, read
 from service.data.preparation import Preparation
 from service.data.statistics import ImageStatistics
 from service.data.store import read_about
@@ -10,8 +11,10 @@ from service.errors import NotFound
 from service.home import Home
 from service.registry import Draft, ModelVersion, Registry
 from service.rounds.job import network_for
+from service.rounds.plan import plan_for
 from service.runs import Entry, RunFolder
 from service.training.epoch_scores import EpochScores
+from service.training.findings import findings, is_at_chance
 from service.training.history import epochs_of, published_checkpoint, scores_of
 from service.training.loop import Trained
 from service.training.metrics import Evaluation
@@ -27,6 +30,8 @@ class Published:
         test_accuracy: on the test examples.
         champion: the version that the model's name alone stands for, 0 for none; None where it is this one.
         champion_why: why it isn't this one.
+        at_chance: True where it is no better than guessing; else None.
+        warnings: what people should know before they use it, one line each; None where there is nothing.
         validation_accuracy: on the training examples that were held out; None where none were.
         best_epoch: the number of the published epoch, from 1, where that is the best one; else None.
         epochs: how many epochs there were, where the training stopped before the configured end; else None.
@@ -46,6 +51,8 @@ class Published:
     engine: str
     champion: int | None = None
     champion_why: str | None = None
+    at_chance: bool | None = None
+    warnings: tuple[str, ...] | None = None
     validation_accuracy: float | None = None
     best_epoch: int | None = None
     epochs: int | None = None
@@ -83,6 +90,8 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
         epochs=epochs if epochs < config.epochs else None,
         champion=champion,
         champion_why=why,
+        at_chance=is_at_chance(found) or None,
+        warnings=model.warnings or None,
     )
 
 
@@ -134,7 +143,16 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
         tags=tuple(filter(None, config.tags.split(","))),
         preparation=dict(read_about(data.path).preparation or Preparation.of_images(images).to_manifest()),
         statistics=ImageStatistics.of_images(images).to_manifest(),
+        warnings=_warnings(config, data, folder, evaluations[trained.epoch], trained.epoch),
     )
+
+
+def _warnings(
+    config: TrainConfig, data: DatasetInfo, folder: RunFolder, evaluation: Evaluation, epoch: int
+) -> tuple[str, ...]:
+    losses = [entry["train_loss"] for entry in epochs_of(folder) if entry["epoch"] <= epoch]
+    steps = plan_for(config, data.train).steps_per_epoch
+    return findings(config, evaluation, label_counts(data.path, "train"), losses, steps)
 
 
 def _epoch_values(entry: Entry, scores: EpochScores | None) -> dict[str, float | None]:

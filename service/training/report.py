@@ -9,6 +9,8 @@ from service.runs import Entry
 from service.training.epoch_scores import EpochScores
 from service.training.metrics import Evaluation
 
+BLANK = "\n\n"
+
 
 def markdown_curve(epochs: Sequence[Entry], scores: Mapping[int, EpochScores]) -> str:
     """How a run goes, as a picture.
@@ -42,21 +44,29 @@ def markdown_report(model: ModelVersion, evaluation: Evaluation, gallery: str = 
     link = f"\n[See it, try it and compare it in the gallery]({gallery}/models/{model.name}/{model.version})\n"
     return f"""# {model.name} version {model.version}
 {link if gallery else ""}
-| train loss | train accuracy | test loss | test accuracy | calibration error |
-|---|---|---|---|---|
+{"".join(f"> **Warning:** {warning}{BLANK}" for warning in model.warnings)}\
+| train loss | train accuracy | test loss | test accuracy | balanced accuracy | calibration error |
+|---|---|---|---|---|---|
 | {metrics["train_loss"]:.4f} | {metrics["train_accuracy"]:.4f} | {evaluation.loss:.4f} | {evaluation.accuracy:.4f} \
-| {evaluation.calibration_error:.4f} |
+| {evaluation.balanced_accuracy:.4f} | {evaluation.calibration_error:.4f} |
 {validation}
 ![training curve]({_data_uri(model.read_file("curve.png"), "png")})
 
 ![confusion matrix]({_data_uri(model.read_file("confusion.png"), "png")})
 
+{_reliability(model)}
 | class | examples | precision | recall | f1 |
 |---|---|---|---|---|
 {classes}
 
 Run `{model.lineage["run"]}`, parameters `{model.lineage["parameters"]}`.
 """
+
+
+def _reliability(model: ModelVersion) -> str:
+    """The reliability diagram, which versions from before lack."""
+    name = "reliability.png"
+    return f"![reliability diagram]({_data_uri(model.read_file(name), 'png')})\n" if name in model.files else ""
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -11,6 +11,7 @@ from service.home import Home
 from service.http.batching import Batcher
 from service.http.pages.curves import accuracy_curve
 from service.http.pages.first_layer import colour_kernels, feature_maps, kernel_grids
+from service.http.pages.reliability import reliability_bars
 from service.http.pages.rendering import Pages, flatten
 from service.http.pages.samples import Samples
 from service.http.predictor_cache import PredictorCache
@@ -110,6 +111,7 @@ def _model_context(
         "test": model.read_json("metrics")["test"],
         "curve": accuracy_curve(model.read_json("history")),
         "config": model.read_json("config"),
+        "reliability": reliability_bars(model.read_json("metrics")["test"]["calibration"]),
         "kernels": kernel_grids(model),
         "colour_kernels": colour_kernels(model),
         "feature_maps": feature_maps(model, samples.test_images(model.dataset)[0][0]) if predictor else [],

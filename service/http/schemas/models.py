@@ -45,6 +45,7 @@ class Version(ResponseModel):
     class_names: list[str]
     metrics: dict[str, float]
     tags: list[str]
+    warnings: list[str]
     lineage: dict[str, Any]
     files: dict[str, File]
 
@@ -116,7 +117,12 @@ class Score(ResponseModel):
 
 
 class Evaluation(ResponseModel):
-    """The figures on the test examples. confusion: counts by true class, then by predicted class."""
+    """The figures on the test examples.
+
+    Attributes:
+        confusion: Counts by true class, then by predicted class.
+        balanced_accuracy: The mean recall of the classes; versions from before lack it.
+    """
 
     examples: int
     loss: float
@@ -125,6 +131,7 @@ class Evaluation(ResponseModel):
     confusion: list[list[int]]
     calibration_error: float
     calibration: list[CalibrationBin]
+    balanced_accuracy: float | None = None
     validation: Score | None = None
 
 
@@ -152,6 +159,7 @@ _VERSION: dict[str, Any] = {
     "class_names": ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"],
     "metrics": {"train_loss": 0.47, "train_accuracy": 0.82, "test_loss": 0.5, "test_accuracy": 0.8},
     "tags": ["small"],
+    "warnings": [],
     "lineage": {"run": "20261123-181500-4f2a"},
     "files": {"history.json": File(sha256=_DIGEST, size=1480, href="/api/models/lenet/versions/1/files/history.json")},
 }
@@ -168,6 +176,7 @@ _DETAILS: dict[str, Any] = {
         confusion=[[8000, 1000], [1000, 0]],
         calibration_error=0.02,
         calibration=[CalibrationBin(count=10000, confidence=0.82, accuracy=0.8)],
+        balanced_accuracy=0.79,
     ),
 }
 _ALIASES = Aliases({"champion": 1})

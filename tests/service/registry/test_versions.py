@@ -30,6 +30,8 @@ TEST = {
     "accuracy": 0.875,
     "examples": 1234,
     "calibration_error": 0.03125,
+    "calibration": [{"count": 1234, "confidence": 0.84375, "accuracy": 0.875}],
+    "balanced_accuracy": 0.625,
     "classes": CLASSES,
     "confusion": [[1, 2], [3, 4]],
 }
@@ -86,7 +88,8 @@ FIGURES = """| | loss | accuracy |
 | train | 0.5000 | 0.7500 |
 | test (1,234 images) | 0.2500 | 0.8750 |
 
-Expected calibration error on the test images: 0.0312.
+Balanced accuracy on the test images, the mean recall of the classes: 0.6250. Expected
+calibration error: 0.0312.
 """
 
 TABLE = """| class | examples | precision | recall | f1 |
@@ -131,7 +134,7 @@ def test_the_files_of_a_draft_are_what_it_holds() -> None:
     files = made.files()
     assert sorted(files) == [
         "config.json", "confusion.png", "curve.png", "history.json", "kernels.png", "metrics.json", "model.onnx",
-        "weights.safetensors",
+        "reliability.png", "weights.safetensors",
     ]  # fmt: skip
     for name, value in (("config", made.config), ("metrics", made.metrics), ("history", made.history)):
         content = files[f"{name}.json"].decode()
@@ -181,7 +184,7 @@ def test_the_manifest_says_what_lists_and_whoever_rebuilds_a_model_need(
     tmp_path: Path, made: Draft, validation: dict[str, float] | None
 ) -> None:
     metrics = {**made.metrics, **({"validation": validation} if validation else {})}
-    given = replace(made, metrics=metrics, preparation={"fit": "pad"}, statistics={"mean": [1, 2]})
+    given = replace(made, metrics=metrics, preparation={"fit": "pad"}, statistics={"mean": [1, 2]}, warnings=("look",))
     before = datetime.now(UTC).replace(microsecond=0)
     model = publish(tmp_path, "fast", given)
     manifest = json.loads((tmp_path / "fast" / "1" / "manifest.json").read_text())
@@ -210,6 +213,7 @@ def test_the_manifest_says_what_lists_and_whoever_rebuilds_a_model_need(
         "statistics": {"mean": [1, 2]},
         "lineage": made.lineage,
         "tags": ["small", "ünlike"],
+        "warnings": ["look"],
         "files": {
             name: {"sha256": sha256(content).hexdigest(), "size": len(content)} for name, content in contents.items()
         },
@@ -220,7 +224,9 @@ def test_the_manifest_says_what_lists_and_whoever_rebuilds_a_model_need(
         "created": model.created,
         "class_names": ("shirt", "shoe"),
         "tags": ("small", "ünlike"),
+        "warnings": ("look",),
     }
+    assert "> **Warning:** look\n" in card.decode()
     assert model.created == created.isoformat()
 
 

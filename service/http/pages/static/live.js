@@ -75,6 +75,10 @@ if (live) {
     }
     if (!drawn) { drawn = true; requestAnimationFrame(draw); }
   });
+  events.addEventListener("plateau", ({ data }) => {
+    field("notice").textContent = `Warning: ${JSON.parse(data).why}.`;
+    field("notice").hidden = false;
+  });
   events.addEventListener("end", ({ data }) => {
     const { outcome } = JSON.parse(data);
     field("status").textContent = outcome;

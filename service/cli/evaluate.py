@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.cli.options import options_of, validated
 from service.cli.output import show
 from service.config import ClusterConfig
@@ -13,7 +14,7 @@ from service.training.metrics import Evaluation
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @options_of(ClusterConfig)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj

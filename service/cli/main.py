@@ -32,6 +32,7 @@ COMMANDS = {
         "deploy": "Offer the flows to the Prefect server that PREFECT_API_URL names, and run them when asked, "
         "until stopped.",
         "bench": "Measure how fast things are on this machine.",
+        "completion": "Print the script that completes commands, options, runs and models in a shell.",
     }.items()
 }
 """Each is the click command of that name in the module of that name beside this one, with its help's first line."""

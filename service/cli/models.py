@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
+from service.cli.names import model_names
 from service.cli.output import show, table
 from service.errors import InvalidInput
 from service.registry import ModelRef, ModelVersion, Registry
@@ -36,7 +37,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @models.command("show")
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.option("--layers", is_flag=True, help="Show its network's layers: shapes, parameters, FLOPs, receptive fields.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
@@ -65,7 +66,7 @@ def show_(context: Context, model: str, layers: bool, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("alias")
 @click.argument("version", type=click.IntRange(min=1), required=False)
 @click.option("--remove", is_flag=True, help="Take the alias away instead.")
@@ -107,7 +108,7 @@ def compare(context: Context, chosen: tuple[str, ...], as_json: bool) -> None:
 
 
 @models.command("export")
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.option("--to", "form", type=click.Choice(tuple(FORMATS)), required=True, help="The form to write.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to, instead of here.")
 @click.pass_obj
@@ -117,7 +118,7 @@ def export_(context: Context, model: str, form: str, output: Path | None) -> Non
 
 
 @models.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.option("--by", default="test_accuracy", show_default=True, help="The metric that decides.")
 @click.option("--alias", default="champion", show_default=True, help="The alias that moves.")
 @click.option("--dataset", default="", help="Of the versions trained on this; left out, on what the alias is at.")
@@ -132,7 +133,7 @@ def promote(context: Context, model: str, by: str, alias: str, dataset: str) -> 
 
 
 @models.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("version", type=click.IntRange(min=1))
 @click.option("--restore", is_flag=True, help="Bring it back instead.")
 @click.pass_obj

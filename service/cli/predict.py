@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from service.cli.main import Context
+from service.cli.names import model_names
 from service.cli.output import show
 from service.errors import DataError
 from service.inference.predictor import Predictor
@@ -13,7 +14,7 @@ from service.registry import ModelRef, Registry
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--top", type=click.IntRange(1, 256), default=3, show_default=True, help="How many classes to print.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")

@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from service.data import describe
 from service.errors import AtelierError
@@ -34,18 +42,8 @@ def progress(home: Home, run: str) -> Iterator[None]:
 
 
 def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=32),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    ) as bar:
+    columns = _columns(console.width)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("preparing", total=None)
         for entry, plan in _follow(home, run, stop):
             if entry["kind"] == "round":
@@ -65,6 +63,15 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
                 console.print(f"round {entry['round']}: {entry['why']}", highlight=False, soft_wrap=True)
             elif entry["kind"] == "end":
                 bar.update(task, description="measuring")
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """As much as fits into the width of the terminal: the work and its share, then a bar, then times."""
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.percentage:>3.0f}%")]
+    if width >= 80:
+        columns[1:1] = [BarColumn(bar_width=min(32, width - 66))]
+        columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    return [SpinnerColumn(), *columns] if width >= 50 else columns
 
 
 def _epoch_line(entry: Entry) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.cli.networks import with_network
 from service.cli.options import in_options, nested_options, options_of, validated
 from service.cli.output import show
@@ -25,13 +26,19 @@ from service.training.warm_start import FRESH, WarmStart
 @click.command()
 @options_of(TrainConfig, presets=True)
 @options_of(ClusterConfig)
-@click.option("--resume", metavar="RUN", help="Continue this run instead of starting one.")
+@click.option("--resume", metavar="RUN", shell_complete=run_names, help="Continue this run instead of starting one.")
 @click.option(
-    "--fork", metavar="RUN[:N]", help="Start from another run's newest checkpoint, or from the one after N rounds."
+    "--fork",
+    metavar="RUN[:N]",
+    shell_complete=run_names,
+    help="Start from another run's newest checkpoint, or from the one after N rounds.",
 )
 @click.option("--init", metavar="FILE|MODEL", help="Start from the weights of a safetensors file, or of a model.")
 @click.option(
-    "--extend", metavar="RUN", help="Go on with a finished run, as it was trained, until it has --epochs in all."
+    "--extend",
+    metavar="RUN",
+    shell_complete=run_names,
+    help="Go on with a finished run, as it was trained, until it has --epochs in all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.cli.output import as_size, show
 from service.errors import Conflict, InvalidInput, RunError
 from service.files import size_of
@@ -19,7 +20,7 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.option("--force", is_flag=True, help="Also one that a sweep or a study counts on.")
 @click.pass_obj
 def delete(context: Context, run: str, force: bool) -> None:

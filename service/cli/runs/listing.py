@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.cli.output import as_size, show, table
 from service.errors import RunError
 from service.files import size_of
@@ -31,7 +32,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @click.command("show")
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj
 def show_(context: Context, run: str, as_json: bool) -> None:

@@ -5,12 +5,13 @@ from typing import Literal
 import click
 
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.errors import RunError
 from service.runs import RunFolder
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.pass_obj
 def cancel(context: Context, run: str) -> None:
     """Have a run stop after the round at hand."""
@@ -18,7 +19,7 @@ def cancel(context: Context, run: str) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.pass_obj
 def pause(context: Context, run: str) -> None:
     """Have a run stop after the round at hand, to be resumed later."""

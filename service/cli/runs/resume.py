@@ -5,13 +5,14 @@ from typing import Any
 import click
 
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.cli.options import options_of, validated
 from service.cli.train import resume_and_report
 from service.config import ClusterConfig
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @options_of(ClusterConfig)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj

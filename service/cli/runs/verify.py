@@ -6,6 +6,7 @@ import click
 
 from ops.engines.fingerprint import fingerprint_of
 from service.cli.main import Context
+from service.cli.names import run_names
 from service.cli.output import show
 from service.runs import RunFolder
 from service.training.resume import recorded_job
@@ -13,7 +14,7 @@ from service.training.verify import damages, examples_once, verify_run
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @click.option("--round", "number", type=click.IntRange(min=0), help="Only this round, from the checkpoint before it.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.pass_obj

@@ -2,6 +2,7 @@
 
 lowering                     from a network's layers to stages
 stage, stages, conv_stages   a layer on a GPU, or a few that share a pass over memory
+block_stage                  a block, whose layers are stages too
 program                      a network's passes, stage by stage
 steps, recording             steps one after another, each size of batch recorded as a CUDA graph
 rounds                       rounds of several shards whose replicas stay on the GPU

@@ -1,5 +1,6 @@
 """A network's passes on a GPU, stage by stage; as `ops.passes`, whose results they match."""
 
+from dataclasses import replace
 from typing import Any
 
 from ops.arrays import Array
@@ -26,7 +27,7 @@ class Program:
         saved = []
         x = channels_last(x)
         for stage in self.stages:
-            x, kept = stage.forward(x, parameters, context)
+            x, kept = stage.forward(x, parameters, replace(context, position=stage.position))
             saved.append(kept)
         return channels_first(x).reshape(len(x), self.network.classes), saved
 

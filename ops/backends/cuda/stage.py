@@ -16,7 +16,7 @@ Parameters = Sequence[Mapping[str, Array]]
 
 
 class Stage(ABC):
-    """One layer on a device, or some of them. position: the first of them in the network."""
+    """One layer on a device, or some of them. position: the first of them, in the network or in a block's branch."""
 
     def __init__(self, device: Device, position: int) -> None:
         self.device = device
@@ -24,7 +24,7 @@ class Stage(ABC):
 
     @abstractmethod
     def forward(self, x: Array, parameters: Parameters, context: Context) -> tuple[Array, Any]:
-        """`(y, saved)`: the output for a batch, and what `backward` needs."""
+        """`(y, saved)`: the output for a batch, and what `backward` needs. `context.position` is the layer's own."""
 
     @abstractmethod
     def backward(

@@ -1,6 +1,5 @@
 """Stages other than convolutions: dense layers, pooling, dropout, sizes, and any layer at all."""
 
-from dataclasses import replace
 from typing import Any
 
 from ops.arrays import Array
@@ -100,7 +99,7 @@ class DropoutStage(Stage):
 
     def _masked(self, x: Array, context: Context) -> Array:
         assert context.examples is not None
-        keys = {"seed": context.seed, "epoch": context.epoch, "position": self.position}
+        keys = {"seed": context.seed, "epoch": context.epoch, "position": context.position}
         return launches.dropout(self.device, x, self.layer.rate, context.examples.astype("i4", copy=False), **keys)
 
 
@@ -148,8 +147,7 @@ class ComposedStage(Stage):
         self.elementwise = elementwise
 
     def forward(self, x: Array, parameters: Parameters, context: Context) -> tuple[Array, Any]:
-        inside = replace(context, position=self.position)
-        y, saved = self.layer.forward(self._in(x), parameters[self.position], inside)
+        y, saved = self.layer.forward(self._in(x), parameters[self.position], context)
         return self._out(y), saved
 
     def backward(

@@ -7,11 +7,13 @@ import pytest
 
 import ops
 from ops import zoo
+from ops.backends.cuda.block_stage import BlockStage
 from ops.backends.cuda.program import Program
+from ops.backends.cuda.stages import ComposedStage
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica
 from ops.engines.stages import StagesEngine
-from ops.layers import Context
+from ops.layers import Block, Context, Conv2D, Dense
 from ops.passes import backward, forward
 from tests.arrays import normal
 from tests.ops.backends.cuda.host import HostDevice
@@ -68,6 +70,48 @@ NETWORKS = {
             ops.Dense(3),
         ),
     ),
+    "blocks": ops.Network(
+        "blocks",
+        (3, 8, 8),
+        (
+            ops.Conv2D(8, 3, padding=1, bias=False),
+            ops.BatchNorm2D(),
+            ops.ReLU(),
+            ops.Residual(
+                body=(
+                    ops.Conv2D(12, 3, stride=2, padding=1),
+                    ops.ReLU(),
+                    ops.Dropout(0.3),
+                    ops.Residual(body=(ops.Conv2D(12, 3, padding=1, bias=False), ops.BatchNorm2D())),
+                ),
+                shortcut=(ops.Conv2D(12, 1, stride=2), ops.BatchNorm2D()),
+            ),
+            ops.ReLU(),
+            ops.Concat(
+                (
+                    (),
+                    (ops.Conv2D(4, 1), ops.ReLU(), ops.Conv2D(6, 3, padding=1)),
+                    (ops.MaxPool2D(3, stride=1, padding=1), ops.Conv2D(3, 1)),
+                )
+            ),
+            ops.AvgPool2D(global_pool=True),
+            ops.Flatten(),
+            ops.Concat(((ops.Dense(4),), (ops.Dense(3), ops.Tanh()))),
+        ),
+    ),
+    "a block first": ops.Network(
+        "a block first",
+        (2, 6, 6),
+        (
+            ops.Residual(
+                body=(ops.Sigmoid(), ops.Conv2D(4, 3, stride=2, padding=1)),
+                shortcut=(ops.AvgPool2D(2), ops.Conv2D(4, 1)),
+            ),
+            ops.Concat(((ops.MaxPool2D(2),), (ops.MaxPool2D(2), ops.ReLU()))),
+            ops.Flatten(),
+            ops.Dense(3),
+        ),
+    ),
     "no learning": ops.Network("no learning", (1, 4, 4), (ops.AvgPool2D(2), ops.Flatten())),
 }
 
@@ -75,7 +119,7 @@ NETWORKS = {
 def passes(network, device, seed=0):
     """Output and gradient by stages, and as the operators compose them."""
     n = 5
-    theta = network.init_parameters(seed) + 0.1 * normal(np, seed + 1, (network.num_parameters,), np.float32)
+    theta = network.init_parameters(seed) + 0.1 * normal(np, seed + 1, (network.size,), np.float32)
     x = normal(np, seed + 2, (n, *network.input_shape), np.float32)
     dy = normal(np, seed + 3, (n, *network.shapes[-1]), np.float32)
     context = Context(training=True, seed=7, epoch=3, examples=np.array([4, 8, 3, 70_000, 0], np.int32))
@@ -98,7 +142,7 @@ def test_a_pass_by_stages_gives_what_the_operators_give(name):
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 * max(1, np.abs(other).max(initial=0)))
 
 
-@pytest.mark.parametrize("name", ["plain", "odd", "strided"])
+@pytest.mark.parametrize("name", ["plain", "odd", "strided", "blocks"])
 def test_the_order_in_which_threads_run_changes_no_bit(name):
     (y, gradient), _ = passes(NETWORKS[name], HostDevice())
     for order in (1, 2):
@@ -122,6 +166,21 @@ def test_a_relu_shares_the_pass_of_the_layer_before_it():
     assert [stage.relu for stage in stages if hasattr(stage, "relu")] == [True] * 7 + [False]
 
 
+def test_convolutions_within_blocks_are_the_devices_in_every_network_of_the_zoo():
+    device = HostDevice()
+    passes(NETWORKS["blocks"], device)
+    assert device.products.count("weights") == 7
+    for name in zoo.ZOO:
+        network = zoo.network(name, (3, 224, 224), 10)
+        pending = list(Program(network, device).stages)
+        while pending:
+            stage = pending.pop()
+            if isinstance(stage, BlockStage):
+                pending += [inner for branch in stage.branches for inner in branch.stages]
+            if isinstance(stage, ComposedStage):
+                assert not isinstance(stage.layer, Conv2D | Dense | Block), name
+
+
 def test_the_first_layer_that_learns_computes_no_gradient_for_its_input():
     device = HostDevice()
     passes(NETWORKS["odd"], device)
@@ -129,11 +188,27 @@ def test_the_first_layer_that_learns_computes_no_gradient_for_its_input():
     assert device.products == ["forward", "forward", "forward", "weights", "weights"]
 
 
-def test_steps_by_stages_end_where_composed_ones_end():
+BLOCKS = ops.Network(
+    "blocks for small images",
+    NETWORK.input_shape,
+    (
+        ops.Conv2D(4, 3, padding=1, bias=False),
+        ops.BatchNorm2D(),
+        ops.ReLU(),
+        ops.Residual(body=(ops.Conv2D(4, 3, padding=1), ops.ReLU(), ops.Dropout(0.2))),
+        ops.Flatten(),
+        ops.Dense(NETWORK.classes),
+    ),
+)
+
+
+@pytest.mark.parametrize("network", [NETWORK, BLOCKS], ids=lambda network: network.name)
+def test_steps_by_stages_end_where_composed_ones_end(network):
     results = []
-    for engine in (ArrayEngine(NETWORK, STEP_CONFIG), StagesEngine(NETWORK, STEP_CONFIG, HostDevice())):
-        theta = NETWORK.init_parameters(3)
-        result = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), steps(16, 0, 8, 16))
+    for engine in (ArrayEngine(network, STEP_CONFIG), StagesEngine(network, STEP_CONFIG, HostDevice())):
+        theta = network.init_parameters(3)
+        start = Replica(theta, np.zeros(network.num_parameters, np.float32))
+        result = engine.run(start, engine.load(IMAGES, LABELS), steps(16, 0, 8, 16))
         results.append((result, engine.predict(theta, IMAGES)))
     (composed, logits), (ours, ours_logits) = results
     # float32 sums in another order, over three steps of rate 0.2

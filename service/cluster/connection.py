@@ -1,10 +1,11 @@
 """A connection to a Dask scheduler: every question to it has a time limit, and a lost scheduler is found again."""
 
 import logging
+from asyncio import CancelledError as CancelledByLoop
 from asyncio import ensure_future, gather, wait
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -245,7 +246,7 @@ class Cluster:
         with suppress(*LOST, ValueError):
             if self.is_connected:
                 self.client.unsubscribe_topic("all")
-        with suppress(*LOST, ValueError):
+        with suppress(*LOST, ValueError), _silent_cancellation():
             self.client.close(timeout=2)
 
     def _connect(self, seconds: float) -> Client:
@@ -268,6 +269,21 @@ class Cluster:
             with suppress(*LOST):  # waits for every worker, and one may be frozen
                 client.sync(_forward_logs, client, callback_timeout=seconds)
         return client
+
+
+@contextmanager
+def _silent_cancellation() -> Iterator[None]:
+    """Nobody is to see how Dask reports its own attempt to reconnect, which closing cancels, as an error."""
+    logger = logging.getLogger("distributed.client")
+    logger.addFilter(_is_no_cancellation)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_cancellation)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], CancelledByLoop))
 
 
 async def _worker_info(client: Client) -> dict[str, WorkerInfo]:

@@ -19,8 +19,8 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.cluster.background_calls import BackgroundCalls
 from service.cluster.calls import PendingCalls
-from service.cluster.connection import LOST, Cluster
-from service.cluster.engine_choice import WorkerReport, agreed_choice, ask_for_reports
+from service.cluster.connection import LOST, RETURN_SECONDS, Cluster
+from service.cluster.engine_choice import NoAnswer, WorkerReport, agreed_choice, ask_for_reports
 from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, FailurePolicy, TasksLost
 from service.cluster.fingerprints import FingerprintGuard, common_fingerprint, why_excluded
 from service.cluster.local_cluster import connected, open_cluster
@@ -186,13 +186,20 @@ class DaskExecutor:
     def _reports(
         self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
     ) -> dict[str, WorkerReport]:
-        """What the workers say, also where the scheduler has to be found again first."""
-        for _ in range(ATTEMPTS):
+        """What the workers say, also where the scheduler or a worker has to come back first."""
+        losses, deadline = 0, monotonic() + RETURN_SECONDS
+        while losses < ATTEMPTS:
             try:
                 reports = ask_for_reports(self.cluster, config, network, step_config, store)
                 silent = set(self.cluster.workers) - reports.keys()
             except LOST:
+                losses += 1
                 self.cluster.recover(reconnect=True)
+                continue
+            except NoAnswer:
+                if monotonic() > deadline:
+                    raise
+                self.cluster.recover(reconnect=False)
                 continue
             for worker in sorted(silent - self._quarantine.workers):
                 self._quarantine.notify(f"worker {worker} gets no tasks for now: it does not answer")

@@ -14,6 +14,10 @@ from service.config import TrainConfig
 from service.errors import ClusterError, InvalidInput
 
 
+class NoAnswer(ClusterError):
+    """No worker is there that answers at the moment."""
+
+
 @dataclass(frozen=True)
 class WorkerReport:
     """What a worker says before a training.
@@ -37,14 +41,17 @@ def ask_for_reports(
     """What each worker that answers says, by address.
 
     Raises:
-        ClusterError: none answers.
+        NoAnswer: none answers.
+        ClusterError: no call of the function succeeds.
         OSError: the scheduler is lost.
     """
     answers = cluster.ask_workers(_report, config, network, step_config, store)
     reports = {worker: answer for worker, answer in answers.items() if isinstance(answer, WorkerReport)}
+    errors = [str(answer) for answer in answers.values() if isinstance(answer, Exception)]
+    if errors and not reports:
+        raise ClusterError(f"no worker can say what it can run: {min(errors)}")
     if not reports:
-        errors = [str(answer) for answer in answers.values() if isinstance(answer, Exception)]
-        raise ClusterError("no worker answered what it can run" + (f": {min(errors)}" if errors else ""))
+        raise NoAnswer("no worker answered what it can run")
     return reports
 
 

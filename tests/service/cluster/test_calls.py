@@ -2,18 +2,21 @@
 
 import os
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from ops.engines import Choice
 from service.cluster.connection import Cluster
 from service.cluster.dask_executor import DaskExecutor
 from service.cluster.local_cluster import connected, open_cluster
 from service.config import ClusterConfig
 from service.errors import ClusterError, DataError
+from service.home import Home
 from tests.clusters import free_port, scheduler_and_worker, until
+from tests.jobs import small_job
 
 TWO = ClusterConfig(workers=2, worker_type="processes")
 
@@ -71,6 +74,33 @@ def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path, monkeypatch
             (tmp_path / "go").touch()
             caller.join(120)
     assert results == [[49, 49, 49]]
+
+
+def test_the_choice_of_an_engine_outlives_the_scheduler_and_all_workers(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An evaluation begins with it, perhaps at the very moment that no worker is there."""
+    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 60)
+    monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 120)
+    job, port = small_job(home, tmp_path), free_port()
+    with ExitStack() as cleanup:
+        first = cleanup.enter_context(scheduler_and_worker(port))
+        cluster = cleanup.enter_context(connected(f"tcp://127.0.0.1:{port}"))
+        executor = DaskExecutor(cluster)
+        choices: list[Choice] = []
+        first[1].kill()
+        until(lambda: not cluster.workers)
+        chooser = Thread(
+            target=lambda: choices.append(
+                executor.choose_engine(job.config, job.network, job.step_config, job.data.path)
+            )
+        )
+        chooser.start()
+        first[0].kill()
+        first[0].wait()
+        cleanup.enter_context(scheduler_and_worker(port))
+        chooser.join(120)
+    assert [choice.engine for choice in choices] == [job.choice.engine]
 
 
 def test_a_call_that_kills_its_workers_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

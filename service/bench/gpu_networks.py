@@ -1,9 +1,10 @@
 """Steps of larger networks on a GPU, beside PyTorch with the same precision on the same GPU, in turns.
 
-python -m service.bench.gpu_networks
+python -m service.bench.gpu_networks [NETWORK...]
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -13,10 +14,14 @@ import numpy as np
 
 from ops import zoo
 from ops.engines import build, choose
-from ops.engines.base import Replica, Steps
+from ops.engines.base import DeviceName, Replica, Steps
 from ops.errors import Unsupported
 from ops.network import Network
 from ops.step_config import Precision, StepConfig
+from service.config import from_preset
+
+NETWORKS = ("alexnet", "resnet18", "googlenet")
+"""One that is large, one with batch norm and residual blocks, one with blocks side by side."""
 
 EXAMPLES = 4096
 SHORT, LONG = 4, 44
@@ -48,16 +53,34 @@ class NetworkSpeed:
     same_bits: bool | None
 
 
-def measure_networks(*, batch: int = 128, repetitions: int = 5) -> list[NetworkSpeed]:
-    """AlexNet on images of 224, in each precision.
+def measure_networks(
+    names: Sequence[str] = NETWORKS,
+    *,
+    batch: int = 128,
+    repetitions: int = 5,
+    device: DeviceName = "cuda",
+    precisions: Sequence[Precision] = ("float32", "tf32"),
+) -> list[NetworkSpeed]:
+    """Networks of the zoo, images enlarged as their presets say, in each precision.
 
-    Raises Unsupported without a GPU. PyTorch is left out where it isn't installed for it.
+    Args:
+        names: of the networks.
+        batch: examples a step.
+        repetitions: of each way.
+        device: where ours run.
+        precisions: of the factors of products.
+
+    Returns:
+        The speed of each way. PyTorch is left out where it isn't installed for a GPU.
+
+    Raises:
+        Unsupported: there is no such device.
     """
-    network = zoo.network("alexnet", (1, 28, 28), 10, resize=224)
     found: list[NetworkSpeed] = []
-    precisions: tuple[Precision, ...] = ("float32", "tf32")
-    for precision in precisions:
-        found += _measured(network, precision, batch, repetitions)
+    for name in names:
+        network = zoo.network(name, (1, 28, 28), 10, resize=from_preset({"model": name}).resize)
+        for precision in precisions:
+            found += _measured(network, precision, device, batch, repetitions)
     return found
 
 
@@ -74,8 +97,10 @@ def render(speeds: list[NetworkSpeed]) -> str:
     return "\n".join(lines)
 
 
-def _measured(network: Network, precision: Precision, batch: int, repetitions: int) -> list[NetworkSpeed]:
-    ways: dict[str, Callable[[int], Any]] = {"ours": _ours(network, precision, batch)}
+def _measured(
+    network: Network, precision: Precision, device: DeviceName, batch: int, repetitions: int
+) -> list[NetworkSpeed]:
+    ways: dict[str, Callable[[int], Any]] = {"ours": _ours(network, precision, device, batch)}
     theirs = _torch(network, precision, batch)
     if theirs is not None:
         ways["PyTorch eager"] = theirs
@@ -102,14 +127,14 @@ def _timed(take: Callable[[int], Any], steps: int) -> float:
     return perf_counter() - began
 
 
-def _ours(network: Network, precision: Precision, batch: int) -> Callable[[int], Any]:
+def _ours(network: Network, precision: Precision, device: DeviceName, batch: int) -> Callable[[int], Any]:
     step_config = StepConfig(momentum=MOMENTUM, precision=precision)
-    engine = build(choose(network, step_config, device="cuda"), network, step_config)
+    engine = build(choose(network, step_config, device=device), network, step_config)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (EXAMPLES, *network.input_shape), dtype=np.uint8)
     data = engine.load(images, rng.integers(0, network.classes, EXAMPLES).astype(np.uint8))
     theta = network.init_parameters(0)
-    start = Replica(theta, np.zeros_like(theta))
+    start = Replica(theta, np.zeros(network.num_parameters, np.float32))
     order = rng.permutation(EXAMPLES)
 
     def take(steps: int) -> Any:
@@ -149,7 +174,7 @@ def _torch(network: Network, precision: Precision, batch: int) -> Callable[[int]
 def main() -> None:
     """Print the table."""
     try:
-        print(render(measure_networks()))
+        print(render(measure_networks(sys.argv[1:] or NETWORKS)))
     except Unsupported as error:
         raise SystemExit(str(error)) from error
 

@@ -155,7 +155,7 @@ def _engine(config: TrainConfig, data: DatasetInfo) -> tuple[str, Callable[[], f
     engine = build(choice, network, step_config)
     loaded = engine.load(*read(data.path, "train", data.digest))
     theta = network.init_parameters(config.seed)
-    start = Replica(theta, np.zeros_like(theta))
+    start = Replica(theta, np.zeros(network.num_parameters, np.float32))
     rate = rates(Constant(config.optimizer.lr / 10), -(-data.train // config.batch_size))
     plans = [epoch_steps(data.train, config.batch_size, rate, seed=0, epoch=epoch) for epoch in range(config.epochs)]
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A whole session on a GPU in one call: `tests/gpu/session.sh [SECTION...]`, by default all of them in this order.
 #
-#   engine    steps of LeNet beside PyTorch           service   whole trainings, and the same digest for 1 and 2 workers
-#   passes    where such a step's time goes            networks  AlexNet beside PyTorch, by precision
-#   tests     tests/gpu
+#   engine    steps of LeNet beside PyTorch           service   whole trainings: the same digest for 1 and 2 workers on
+#   passes    where such a step's time goes                     a GPU, and for one that is killed and resumed
+#   tests     tests/gpu                               bench     the whole service beside its engine, PyTorch and JAX
+#                                                     networks  larger networks beside PyTorch, by precision
 #
 # PYTHON has CuPy, pytest, pytest-timeout, hypothesis and, to compare with, torch; what else a training takes comes from
 # `packed/` where this tree was unpacked from tests/gpu/pack's archive. Everything goes to $OUT/session.log, what matters
@@ -15,6 +16,7 @@ PYTHON=${PYTHON:-python3}
 export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD:$PWD/packed/site ATELIER_HOME=${ATELIER_HOME:-$(mktemp -d)}
 log=$OUT/session.log
 status=0
+DEVICE=${DEVICE:-cuda} EPOCHS=${EPOCHS:-100} # `DEVICE=cpu EPOCHS=4 tests/gpu/session.sh service` tries the script out
 
 # run LINES SECONDS COMMAND...: the last LINES of what a command says, at most SECONDS of it
 run() {
@@ -44,25 +46,58 @@ passes() {
 }
 
 networks() {
-    run 12 90 "$PYTHON" -m service.bench.gpu_networks
+    run 20 110 "$PYTHON" -m service.bench.gpu_networks
+}
+
+bench() {
+    atelier 12 60 bench train --device cuda --epochs 20 --repetitions 3
+}
+
+digest() { # of the last training, to FILE
+    grep -o '"digest": "[0-9a-f]*"' "$OUT/last.log" >"$1"
+}
+
+same() { # WHAT FILE FILE
+    if [ -s "$2" ] && cmp -s "$2" "$3"; then
+        echo "$1: the same digest" | tee -a "$log"
+    else
+        echo "$1: NOT the same digest" | tee -a "$log"
+        status=1
+    fi
+}
+
+# A training whose processes are all killed in the middle, then resumed.
+killed() {
+    local before after began=$SECONDS training
+    before=$(ls "$ATELIER_HOME/runs" 2>/dev/null)
+    setsid "$PYTHON" -m flows train --device "$DEVICE" --workers 2 --epochs "$EPOCHS" --json >>"$log" 2>&1 &
+    training=$!
+    while kill -0 "$training" 2>/dev/null && [ $((SECONDS - began)) -lt 60 ]; do
+        after=$(comm -13 <(echo "$before") <(ls "$ATELIER_HOME/runs") | head -1)
+        [ -n "$after" ] && [ "$(grep -c '"round"' "$ATELIER_HOME/runs/$after/rounds.jsonl" 2>/dev/null)" -ge 5 ] && break
+        sleep 0.02
+    done
+    kill -KILL -- "-$training"
+    wait "$training" 2>/dev/null
+    echo "-- killed after $(grep -c '"round"' "$ATELIER_HOME/runs/$after/rounds.jsonl") rounds" | tee -a "$log"
+    atelier 2 60 runs resume "$after" --workers 1 --json
 }
 
 service() {
+    local scratch
+    scratch=$(mktemp -d)
     [ -d packed/data ] && atelier 1 60 ingest --source packed/data
-    atelier 2 60 train --device cuda --workers 1 --epochs 100 --json
-    atelier 2 60 train --device cuda --workers 1 --model lenet-relu --json
-    local digests=()
-    for workers in 1 2; do
-        atelier 1 45 train --device cuda --epochs 10 --workers "$workers" --json
-        digests+=("$(grep -o '"digest": "[0-9a-f]*"' "$OUT/last.log")")
-    done
-    if [ -n "${digests[0]}" ] && [ "${digests[0]}" = "${digests[1]}" ]; then
-        echo "1 and 2 workers: the same digest" | tee -a "$log"
-    else
-        echo "1 and 2 workers: NOT the same digest" | tee -a "$log"
-        status=1
-    fi
-    atelier 2 90 train --device cuda --workers 1 --model alexnet --epochs 1 --json
+    atelier 2 60 train --device "$DEVICE" --workers 1 --epochs "$EPOCHS" --json
+    digest "$scratch/one"
+    atelier 2 60 train --device "$DEVICE" --workers 2 --epochs "$EPOCHS" --json # both on the first GPU
+    digest "$scratch/two"
+    same "1 and 2 workers" "$scratch/one" "$scratch/two"
+    killed
+    digest "$scratch/killed"
+    same "killed and resumed" "$scratch/one" "$scratch/killed"
+    atelier 2 60 train --device "$DEVICE" --workers 1 --model lenet-relu --epochs "$EPOCHS" --json
+    [ "$DEVICE" = cpu ] || atelier 2 90 train --device cuda --workers 1 --model alexnet --epochs 1 --json
+    [ "$DEVICE" = cpu ] || atelier 2 60 train --device cuda --workers 1 --model resnet18 --epochs 1 --precision tf32 --json
 }
 
 tests() {
@@ -72,7 +107,7 @@ tests() {
 }
 
 "$PYTHON" -c 'from ops.engines.cuda.device import missing; print(missing() or "a GPU is here")' | tee -a "$log"
-[ $# -gt 0 ] || set -- engine passes networks service tests
+[ $# -gt 0 ] || set -- engine passes service bench networks tests
 for section in "$@"; do
     "$section"
 done

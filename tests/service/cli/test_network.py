@@ -1,15 +1,24 @@
-"""`atelier network check` and `atelier models show --layers`: a network before and after it is trained."""
+"""Networks on the command line: checked before a training, handed to it, and shown after it."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.cli.main import command
+from service.config import from_preset
 from service.home import Home
+from service.networks import Description
 from service.networks.building import describe
+from service.rounds.serial_executor import SerialExecutor
+from service.search.sweep import Sweep, as_cell
+from service.training.start import start_run
+from tests.jobs import blobs_store, small
 from tests.service.cli.test_wrong_use import NOTHING_RUNS
-from tests.service.models import publish
+from tests.service.models import draft, publish
 
 SMALL = """
 name = "small"
@@ -88,3 +97,54 @@ def test_the_layers_of_a_model_are_shown(home: Home, capsys: pytest.CaptureFixtu
     assert (found["model"], found["version"], found["parameters"]) == ("lenet", 1, 61_706)
     assert found["digest"] == model.network["digest"] == describe(model.build_network()).digest
     assert "conv2d2     16x10x10" in said(capsys, "models", "show", "lenet", "--layers")
+
+
+class Handed(Exception):
+    """Ends a command once it hands over what it would train."""
+
+
+@pytest.fixture
+def handed(home: Home, tmp_path: Path) -> Callable[..., tuple[Any, ...]]:
+    """What a command hands to its pipeline, in a home with a data set `blobs` and a file small.toml."""
+    blobs_store(home, tmp_path / "idx")
+    (tmp_path / "small.toml").write_text(SMALL)
+
+    def catch(*arguments: Any) -> Any:
+        raise Handed(*arguments)
+
+    def run(*words: str) -> tuple[Any, ...]:
+        with pytest.raises(Handed) as caught:
+            command(replace(NOTHING_RUNS, train=catch, sweep=catch), [*words, "--dataset", "blobs"])
+        return caught.value.args
+
+    return run
+
+
+def test_a_training_is_handed_the_description_and_never_the_file(handed: Callable[..., Any], tmp_path: Path):
+    config = handed("train", "--model", str(tmp_path / "small.toml"), "--epochs", "3")[1]
+    assert config.model == Description.parse(SMALL)
+    assert (config.epochs, config.published_name) == (3, "small-blobs")
+
+
+def test_a_sweep_compares_networks_from_files_with_those_of_the_zoo(handed: Callable[..., Any], tmp_path: Path):
+    sweep = handed("sweep", "--over", f"model={tmp_path}/small.toml,mlp", "--over", "lr=0.1,0.2")[1]
+    again = Sweep.model_validate_json(sweep.model_dump_json())  # as it lies in the sweep's folder
+    assert [(trial.config.network_name, trial.config.optimizer.lr) for trial in again.plan()] == [
+        ("small", 0.1),
+        ("small", 0.2),
+        ("mlp", 0.1),
+        ("mlp", 0.2),
+    ]
+    assert as_cell(sweep.over["model"][0]) == "small"  # type: ignore[index]  # a list, as the command line has it
+
+
+def test_a_fork_takes_over_the_network_of_its_parent(handed: Callable[..., Any], home: Home):
+    config = from_preset(small(model=SMALL, epochs=1))
+    start_run(home, SerialExecutor(), "parent", config, lambda _: None)
+    assert handed("train", "--fork", "parent", "--lr", "0.01")[1].model == Description.parse(SMALL)
+    assert handed("train", "--fork", "parent", "--model", "mlp")[1].model == "mlp"
+
+
+def test_a_run_that_starts_from_a_model_takes_over_its_network(handed: Callable[..., Any], home: Home):
+    publish(home.models, "mine", replace(draft("mlp"), config={"model": Description.parse(SMALL).data, "resize": 0}))
+    assert handed("train", "--init", "mine")[1].model == Description.parse(SMALL)

@@ -26,6 +26,7 @@ COMMANDS = {
         "predict": "Ask MODEL (a name, or name:version, or name:alias) what IMAGE shows.",
         "runs": "Look at runs, and steer them.",
         "models": "Look at trained models.",
+        "data": "Look at data sets.",
         "network": "Look at networks before they are trained.",
         "clean": "Free what caches hold, and what processes left when they died.",
         "serve": "Answer questions about the models, in the browser and over HTTP.",

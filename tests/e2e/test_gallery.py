@@ -22,7 +22,17 @@ from tests.service.http.serving import serving
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
-PAGES = ("/", "/models/lenet", "/models/flat/1", "/compare", "/try", "/runs", f"/runs/{RUN}")
+PAGES = (
+    "/",
+    "/models/lenet",
+    "/models/flat/1",
+    "/compare",
+    "/try",
+    "/runs",
+    f"/runs/{RUN}",
+    "/data",
+    "/data/fashion-mnist",
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from service.home import Home
 from service.inference.predictor import Predictor
 
 MAX_MISTAKES = 12
+STRIP = 8
+"""Images of a class that are shown side by side."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class Samples:
         if index >= len(images):
             raise NotFound(f"{dataset} has {len(images)} test images")
         return to_png(images[index])
+
+    def strip(self, dataset: str, label: int) -> bytes:
+        """The first test images of a class side by side, as a PNG."""
+        images, labels = self.test_images(dataset)
+        chosen = np.flatnonzero(labels == label)[:STRIP]
+        if not len(chosen):
+            raise NotFound(f"{dataset} has no test images of class {label}")
+        return to_png(np.concatenate(list(images[chosen]), axis=-1))
 
     def _load(self, dataset: str, digest: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         return read(self._home.store(dataset), "test", digest)

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from starlette.responses import HTMLResponse, Response
 
+from service.data.inventory import all_stores, class_counts, find_store
+from service.data.store import read_about
 from service.home import Home
 from service.http.batching import Batcher
 from service.http.pages.curves import accuracy_curve
@@ -74,6 +76,7 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
         return pages.response(request, "try.html", here="try", known=known, chosen=chosen, count=count)
 
     _add_run_pages(router, home, registry, pages)
+    _add_data_pages(router, home, registry, pages)
     _add_images(router, samples)
     return router
 
@@ -93,11 +96,37 @@ def _add_run_pages(router: APIRouter, home: Home, registry: Registry, pages: Pag
         )
 
 
+def _add_data_pages(router: APIRouter, home: Home, registry: Registry, pages: Pages) -> None:
+    @router.get("/data")
+    def data_sets(request: Request) -> HTMLResponse:
+        return pages.response(request, "data.html", here="data", found=all_stores(home))
+
+    @router.get("/data/{name}")
+    def data_set(request: Request, name: ModelName) -> HTMLResponse:
+        info = find_store(home, name)
+        counts = class_counts(info)
+        return pages.response(
+            request,
+            "data_set.html",
+            here="data",
+            info=info,
+            about=read_about(info.path),
+            counts=counts,
+            most=max(train for train, _ in counts.values()),
+            models=[model for model in registry.everything() if model.dataset == name],
+        )
+
+
 def _add_images(router: APIRouter, samples: Samples) -> None:
     @router.get("/images/{dataset}/{index}.png")
     def image(dataset: ModelName, index: Annotated[int, InPath(ge=0, le=10**6)]) -> Response:
         headers = {"cache-control": "public, max-age=3600"}
         return Response(samples.png(dataset, index), media_type="image/png", headers=headers)
+
+    @router.get("/images/{dataset}/classes/{label}.png")
+    def strip(dataset: ModelName, label: Annotated[int, InPath(ge=0, le=255)]) -> Response:
+        headers = {"cache-control": "public, max-age=3600"}
+        return Response(samples.strip(dataset, label), media_type="image/png", headers=headers)
 
 
 def _model_context(

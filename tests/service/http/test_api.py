@@ -142,7 +142,13 @@ def test_health_and_metrics_answer(http: httpx.Client) -> None:
     assert 'atelier_requests_total{route="/health",status="200"}' in http.get("/metrics").text
 
 
-@pytest.mark.parametrize("path", ["/", "/models/lenet", "/models/flat/1", "/compare", "/try", "/runs", f"/runs/{RUN}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/models/lenet", "/models/flat/1", "/compare", "/try", "/runs", f"/runs/{RUN}"),
+        *("/data", "/data/fashion-mnist"),
+    ],
+)
 def test_every_page_is_whole_and_names_no_other_host(http: httpx.Client, path: str) -> None:
     page = http.get(path)
     assert page.status_code == 200
@@ -154,4 +160,5 @@ def test_every_page_is_whole_and_names_no_other_host(http: httpx.Client, path: s
 def test_pages_of_an_empty_home_say_what_to_do(tmp_path: Path) -> None:
     with serving(Home(tmp_path)) as http:
         assert "atelier train" in http.get("/").text
-        assert all(http.get(path).status_code == 200 for path in ("/try", "/compare", "/runs"))
+        assert all(http.get(path).status_code == 200 for path in ("/try", "/compare", "/runs", "/data"))
+        assert http.get("/data/none").status_code == 404

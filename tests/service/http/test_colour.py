@@ -271,6 +271,14 @@ def test_the_gallery_shows_pictures_kernels_and_a_board_in_colour(colour: Colour
     assert page.count('class="kernel"') == 6
     shown = Image.open(io.BytesIO(colour.http.get("/images/scenes/3.png").content))
     np.testing.assert_array_equal(np.asarray(shown).transpose(2, 0, 1), colour.images[3])
+    page = colour.http.get("/data/scenes").text
+    assert "a folder of pictures" in page
+    assert 'href="/models/lenet-relu/1"' in page
+    strip = Image.open(io.BytesIO(colour.http.get("/images/scenes/classes/1.png").content))
+    assert strip.size == (8 * SIDE, SIDE)
+    first = np.asarray(strip).transpose(2, 0, 1)[..., :SIDE]
+    assert any(np.array_equal(first, image) for image in colour.images)
+    assert colour.http.get("/images/scenes/classes/9.png").status_code == 404
     board = colour.http.get("/try").text
     assert 'data-channels="3"' in board
     assert 'id="colour"' in board

@@ -2,6 +2,7 @@
 
 registry                     the table, and how one is added
 lenet, mlp                   for images of 28x28
+convnet                      for pictures in colour of 32x32
 alexnet                      where the textbook's chapter on modern networks begins
 vgg, nin, googlenet, resnet, densenet        how it goes on; `resnet8` is for 28x28 and 32x32
 
@@ -12,7 +13,17 @@ from importlib import import_module
 
 from ops.zoo.registry import ZOO, NetworkFunction, network, register
 
-for _name in ("lenet", "mlp", "alexnet", "vgg", "nin", "googlenet", "resnet", "densenet"):  # in the table's order
+for _name in (
+    "lenet",
+    "mlp",
+    "convnet",
+    "alexnet",
+    "vgg",
+    "nin",
+    "googlenet",
+    "resnet",
+    "densenet",
+):  # in the table's order
     import_module(f"{__name__}.{_name}")
 
 __all__ = ["ZOO", "NetworkFunction", "network", "register"]

@@ -8,8 +8,9 @@ from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica, Steps
 from tests.ops.parity.models import as_torch, flat
 
-SMALL = ("lenet", "lenet-relu", "mlp", "resnet8")
-IMAGES = dict.fromkeys(SMALL, (1, 28, 28)) | {"alexnet": (1, 224, 224)}
+GREY = ("lenet", "lenet-relu", "mlp", "resnet8")
+SMALL = (*GREY, "convnet")
+IMAGES = dict.fromkeys(SMALL, (1, 28, 28)) | {"convnet": (3, 32, 32), "alexnet": (1, 224, 224)}
 
 
 def one_batch(size: int, shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +37,7 @@ def test_parameter_counts_are_those_of_the_arithmetic():
     convolutions = conv(96, 1, 11) + conv(256, 96, 5) + conv(384, 256, 3) + conv(384, 384, 3) + conv(256, 384, 3)
     alexnet = convolutions + dense(4096, 256 * 5 * 5) + dense(4096, 4096) + dense(10, 4096)
     expected = {"lenet": lenet, "lenet-relu": lenet, "mlp": dense(256, 784) + dense(10, 256), "alexnet": alexnet}
+    expected["convnet"] = conv(32, 3, 3) + conv(64, 32, 3) + conv(128, 64, 3) + dense(128, 128 * 4 * 4) + dense(10, 128)
     shortcuts = 16 * 32 + 32 * 64 + 2 * (32 + 64)
     squares = [(16, 1), *[(16, 16)] * 2, (32, 16), (32, 32), (64, 32), (64, 64)]
     expected["resnet8"] = sum(9 * o * c + 2 * o for o, c in squares) + shortcuts + dense(10, 64)
@@ -88,7 +90,7 @@ def test_alexnet_goes_forward_and_back_with_every_gradient_in_use():
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", GREY)
 def test_steps_end_where_pytorchs_end(name):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     network = ops.network(name, IMAGES[name], 10)

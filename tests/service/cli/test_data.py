@@ -38,7 +38,7 @@ def test_data_sets_are_listed_damaged_ones_too(say: Say, home: Home) -> None:
     home.store("torn").mkdir()
     status, text, _ = say("list")
     assert not status
-    assert text.splitlines()[1].split()[:7] == ["insects", "8x8", "in", "colour", "3", "45", "5"]
+    assert text.splitlines()[1].split()[:7] == ["insects", "8x8", "in", "colour", "3", "44", "6"]
     assert text.splitlines()[2].split() == ["torn", "damaged"]
     listed = json.loads(say("list", "--json")[1])
     assert [(each["name"], each.get("channels")) for each in listed] == [("insects", 3), ("torn", None)]

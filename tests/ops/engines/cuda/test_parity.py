@@ -5,7 +5,20 @@ from shutil import which
 import numpy as np
 import pytest
 
-from ops import AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh, zoo
+from ops import (
+    AvgPool2D,
+    BatchNorm2D,
+    Concat,
+    Conv2D,
+    Dense,
+    Flatten,
+    GroupNorm,
+    MaxPool2D,
+    ReLU,
+    Residual,
+    Tanh,
+    zoo,
+)
 from ops.engines.array import ArrayEngine
 from ops.engines.base import Replica
 from ops.engines.cuda import CudaEngine, check
@@ -121,6 +134,17 @@ def test_a_round_longer_than_a_graph_is_several_replays_and_the_graph_is_used_ag
     assert len(device.launched) == 7 + 2 * (40 + 2 + 33) + 5
 
 
-def test_what_has_no_kernels_is_refused_by_name():
-    with pytest.raises(Unsupported, match="no kernels for resize1"):
-        check(NETWORKS["resized"], STEP_CONFIGS[0])
+REFUSED = {
+    "resize1 (Resize)": NETWORKS["resized"],
+    "residual1 (Residual)": Network("r", (2, 3, 3), (Residual((ReLU(),)), Flatten(), Dense(2))),
+    "concat1 (Concat)": Network("c", (2, 3, 3), (Concat(((ReLU(),), ())), Flatten(), Dense(2))),
+    "batchnorm2d1 (BatchNorm2D)": Network("b", (2, 3, 3), (Conv2D(2, 2), BatchNorm2D(), Flatten(), Dense(2))),
+    "groupnorm1 (GroupNorm)": Network("g", (2, 3, 3), (Conv2D(2, 2), GroupNorm(2), Flatten(), Dense(2))),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_kernels_is_refused_by_name(name):
+    with pytest.raises(Unsupported) as refusal:
+        check(REFUSED[name], STEP_CONFIGS[0])
+    assert str(refusal.value) == f"engine 'cuda' has no kernels for {name}"

@@ -48,6 +48,14 @@ class OptimizerConfig(_Frozen):
     )
     label_smoothing: float = option(0.0, 5, "Share of each target spread over all classes.", ge=0, le=0.9)
     warmup: float = option(0.0, 6, "Share of the run's steps over which the learning rate rises from 0.", ge=0, le=1)
+    optimizer: Literal["sgd", "adamw", "lion"] = option(
+        "sgd", 7, "The rule: SGD; AdamW or Lion, whose decay is apart from the gradient and which take no momentum."
+    )
+    beta1: float = option(0.9, 8, "How much of the mean gradient AdamW and Lion keep a step.", ge=0, le=0.9999)
+    beta2: float = option(
+        0.0, 9, "How much AdamW keeps of the mean square, and Lion of the mean; 0: 0.999 and 0.99.", ge=0, le=0.99999
+    )
+    clip_norm: float = option(0.0, 10, "Longest gradient; longer ones are scaled down to it; 0: any.", ge=0, le=1e6)
 
 
 class AugmentConfig(_Frozen):

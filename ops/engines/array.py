@@ -56,6 +56,8 @@ class ArrayEngine(OneByOne):
         """See `Engine.supports`. Any network; on a GPU with tensor cores in other precisions too."""
         if step_config.precision == "float32":
             return ""
+        if step_config.optimizer != "sgd" or step_config.clip_norm:
+            return f"precision {step_config.precision!r} is for steps of SGD, unclipped"
         if device == "cpu":
             return f"precision {step_config.precision!r} needs a GPU"
         return f"precision {step_config.precision!r} needs cuDNN, and {cudnn.missing()}" if cudnn.missing() else ""
@@ -82,8 +84,9 @@ class ArrayEngine(OneByOne):
 
     @classmethod
     def build(cls, network: Network, step_config: StepConfig, device: DeviceName) -> "ArrayEngine":
-        """See `Engine.build`. On a GPU by stages, where cuDNN is installed."""
-        if device == "cuda" and not cudnn.missing():
+        """See `Engine.build`. On a GPU by stages, where cuDNN is installed; but only steps of SGD, unclipped."""
+        plain = step_config.optimizer == "sgd" and not step_config.clip_norm
+        if device == "cuda" and plain and not cudnn.missing():
             from ops.engines.stages import StagesEngine
 
             return StagesEngine(network, step_config)
@@ -111,7 +114,7 @@ class ArrayEngine(OneByOne):
 
         BLAS is held to one thread: how it splits a product among threads decides how the product is rounded.
         """
-        check_steps(self.network, replica, steps, len(data.labels))
+        check_steps(self.network, self.step_config, replica, steps, len(data.labels))
         with self._libraries.limit(limits=1, user_api="blas"):
             return self._run(replica, data, steps)
 

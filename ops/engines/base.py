@@ -46,7 +46,8 @@ class Replica:
 
     Attributes:
         theta: (size,) float32, the parameters of the network and after them its buffers, in one vector.
-        velocity: (parameters,) float32, the momentum of each parameter; zeros where momentum is 0.
+        velocity: (`StepConfig.state_size(parameters)`,) float32, what the optimizer keeps from step to step: for SGD
+            the momentum of each parameter, zeros where momentum is 0.
     """
 
     theta: Floats

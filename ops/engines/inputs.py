@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import Floats, Replica, Steps
-from ops.errors import DtypeError, LabelError, ShapeError
+from ops.errors import DtypeError, LabelError, ShapeError, Unsupported
 from ops.network import Network
+from ops.step_config import StepConfig
 
 Bytes = NDArray[np.uint8]
 
@@ -15,10 +16,20 @@ def check_parameters(network: Network, vector: Floats) -> None:
     _check_length("theta", vector, network.size, network)
 
 
-def check_steps(network: Network, replica: Replica, steps: Steps, count: int) -> None:
+def check_plain_steps(engine: str, step_config: StepConfig) -> None:
+    """Raises Unsupported for steps other than those of SGD in float32, which is all that an engine's kernels take."""
+    if step_config.precision != "float32":
+        raise Unsupported(f"engine {engine!r} computes in float32, not in {step_config.precision}")
+    if step_config.optimizer != "sgd":
+        raise Unsupported(f"engine {engine!r} takes steps of SGD, not of {step_config.optimizer}")
+    if step_config.clip_norm:
+        raise Unsupported(f"engine {engine!r} doesn't clip gradients")
+
+
+def check_steps(network: Network, step_config: StepConfig, replica: Replica, steps: Steps, count: int) -> None:
     """Raises ShapeError for vectors of other lengths, or an example that is not among the `count` of the data set."""
     check_parameters(network, replica.theta)
-    _check_length("velocity", replica.velocity, network.num_parameters, network)
+    _check_length("velocity", replica.velocity, step_config.state_size(network.num_parameters), network)
     used = steps.examples[steps.offsets[0] : steps.offsets[-1]] if len(steps) else steps.examples[:0]
     if len(used) and not (used.min() >= 0 and used.max() < count):
         raise ShapeError(f"examples must be in [0, {count}), got {used.min()} to {used.max()}")

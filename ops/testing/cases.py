@@ -153,10 +153,12 @@ def steps(*sizes: int, seed: int = 2**40 + 5, epoch: int = 3, rate: float = 0.1)
     return Steps(examples, offsets, np.linspace(rate, rate / 2, len(sizes), dtype=np.float32), seed, epoch)
 
 
-def replica(network: Network, seed: int = 3) -> Replica:
-    """Fresh parameters with biases that aren't zero, and a velocity that isn't either."""
+def replica(network: Network, seed: int = 3, step_config: StepConfig = STEP_CONFIGS[0]) -> Replica:
+    """Fresh parameters with biases that aren't zero, and a velocity that isn't either, if it is that of SGD."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(2, network.size)).astype(np.float32)
     theta: Floats = network.init_parameters(seed) + noise[0] / 20
+    if step_config.optimizer != "sgd":
+        return Replica(theta, np.zeros(step_config.state_size(network.num_parameters), np.float32))
     velocity: Floats = noise[1, : network.num_parameters] / np.float32(100)
     return Replica(theta, velocity)

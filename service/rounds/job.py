@@ -68,7 +68,8 @@ class Job:
     def state_from(self, theta: Floats) -> TrainState:
         """The first state of a run that starts from these parameters and buffers (size,)."""
         trained = theta[: self.network.num_parameters]
-        return TrainState(Replica(theta, np.zeros_like(trained)), self.strategy.init(trained))
+        velocity = np.zeros(self.step_config.state_size(trained.size), np.float32)
+        return TrainState(Replica(theta, velocity), self.strategy.init(trained))
 
 
 @lru_cache(maxsize=8)
@@ -94,6 +95,10 @@ def step_config_for(config: TrainConfig) -> StepConfig:
         flip=config.augment.flip,
         shift=config.augment.shift,
         precision=config.precision,
+        optimizer=config.optimizer.optimizer,
+        beta1=config.optimizer.beta1,
+        beta2=config.optimizer.beta2,
+        clip_norm=config.optimizer.clip_norm,
     )
 
 

@@ -77,20 +77,22 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     there = checkpoints.numbers(parent.checkpoints)
     if not there or (number and (not number.isdigit() or int(number) not in there)):
         raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
-    return _fitting(job, run, checkpoints.read(parent.checkpoints / (number or str(there[0]))))
+    return _fitting(job, parent, checkpoints.read(parent.checkpoints / (number or str(there[0]))))
 
 
-def _fitting(job: Job, run: str, checkpoint: Checkpoint) -> Checkpoint:
+def _fitting(job: Job, parent: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
     """A run's checkpoint as the state of a job. Raises InvalidInput where it isn't of the job's network."""
     if checkpoint.state.replica.theta.size != job.network.size:
         raise InvalidInput(
-            f"run {run} has {checkpoint.state.replica.theta.size} parameters, "
+            f"run {parent.path.name} has {checkpoint.state.replica.theta.size} parameters, "
             f"network {job.network.name} has {job.network.size}: fork with the same --model"
         )
-    outer = job.state_from(checkpoint.state.replica.theta).outer
-    if checkpoint.state.outer.size != outer.size:  # another strategy's; this one begins anew
-        checkpoint = replace(checkpoint, state=replace(checkpoint.state, outer=outer))
-    return checkpoint
+    fresh, state = job.state_from(checkpoint.state.replica.theta), checkpoint.state
+    if state.outer.size != fresh.outer.size:  # another strategy's; this one begins anew
+        state = replace(state, outer=fresh.outer)
+    if parent.config().optimizer.optimizer != job.config.optimizer.optimizer:  # likewise
+        state = replace(state, replica=fresh.replica)
+    return replace(checkpoint, state=state)
 
 
 def _extended(home: Home, job: Job, run: str) -> Checkpoint:
@@ -101,7 +103,7 @@ def _extended(home: Home, job: Job, run: str) -> Checkpoint:
         raise InvalidInput(f"first-epoch must be {done} to extend run {run}, got {job.config.first_epoch}")
     if parent.facts()["data"]["digest"] != job.data.digest:
         raise InvalidInput(f"run {run} was trained on other data than {job.data.path} holds: fork it instead")
-    return _fitting(job, run, last)
+    return _fitting(job, parent, last)
 
 
 def _initialised(home: Home, job: Job, init: str) -> Checkpoint:

@@ -162,7 +162,7 @@ def dropout(device: Launcher, x: Array, rate: float, examples: Array, *, seed: i
 
 
 def sgd(device: Launcher, theta: Array, velocity: Array, gradient: Array, rate: Array, step_config: StepConfig) -> None:
-    """`ops.update.sgd_update` in one pass; rate: (1,) float32. The gradient stays as it is."""
+    """`ops.optimizers.sgd.sgd_update` in one pass; rate: (1,) float32. The gradient stays as it is."""
     kernel = f"sgd<{_flag(step_config.momentum != 0)}, {_flag(step_config.nesterov)}>"
     numbers = (rate, float(step_config.momentum), float(step_config.weight_decay), theta.size)
     device.launch(kernel, _blocks(theta.size), theta, velocity, gradient, *numbers)

@@ -2,6 +2,7 @@
 
 from ops.engines.cuda.calls import KINDS
 from ops.engines.cuda.layout import MOST_SHARED, layout
+from ops.engines.inputs import check_plain_steps
 from ops.errors import Unsupported
 from ops.network import Network
 from ops.step_config import StepConfig
@@ -15,8 +16,7 @@ def check(network: Network, step_config: StepConfig, shared: int = MOST_SHARED) 
 
     shared: bytes of shared memory that a block may have on the GPU.
     """
-    if step_config.precision != "float32":
-        raise Unsupported(f"engine 'cuda' computes in float32, not in {step_config.precision}")
+    check_plain_steps("cuda", step_config)
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if type(layer) not in KINDS:
             raise Unsupported(f"engine 'cuda' has no kernels for {name} ({type(layer).__name__})")

@@ -87,7 +87,7 @@ class SimdEngine(OneByOne):
 
     def run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
         """See `Engine.run`. Raises ShapeError for what doesn't fit."""
-        check_steps(self.network, replica, steps, len(data.labels))
+        check_steps(self.network, self.step_config, replica, steps, len(data.labels))
         layout, examples, offsets = self._layout, _contiguous(steps.examples), _contiguous(steps.offsets)
         memory, at = self._acquire(), layout.step
         low, high = seed_key(steps.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ops.engines.inputs import check_plain_steps
 from ops.engines.simd.cpu import cpu
 from ops.engines.simd.kernels import find
 from ops.errors import Unsupported
@@ -21,8 +22,7 @@ def check(network: Network, step_config: StepConfig) -> None:
     """Whether the engine runs the network in such steps. Raises Unsupported with the reason; compiles nothing."""
     if not cpu().lanes:
         raise Unsupported("engine 'simd' needs a processor with AVX2 and FMA, AVX-512 or NEON")
-    if step_config.precision != "float32":
-        raise Unsupported(f"engine 'simd' computes in float32, not in {step_config.precision}")
+    check_plain_steps("simd", step_config)
     for layer, name in zip(network.layers, network.layer_names, strict=True):
         if find(layer) is None:
             raise Unsupported(f"engine 'simd' has no kernels for {name} ({type(layer).__name__})")

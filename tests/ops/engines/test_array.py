@@ -9,8 +9,8 @@ from ops import augment
 from ops.engines.array import ArrayEngine, scaled
 from ops.engines.base import Replica, Steps
 from ops.layers import Context
+from ops.optimizers.sgd import sgd_update
 from ops.passes import forward
-from ops.update import sgd_update
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 12, 12), dtype=np.uint8)

@@ -142,6 +142,17 @@ def test_a_fork_starts_from_the_state_of_its_parent(home: Home, run: RunFolder, 
     assert fork.facts()["fork"] == "run:3"
 
 
+def test_a_fork_with_another_optimizer_takes_the_parameters_alone(home: Home, run: RunFolder, executor_of):
+    given = {"optimizer": {"lr": 0.001, "optimizer": "adamw"}, "epochs": 1}
+    fork = trained(home, executor_of(2), "fork", "run", **given)
+    start, parent = fork.start(), final_checkpoint(run).state
+    assert start is not None
+    assert start.digest == parent.digest
+    assert start.replica.velocity.size == 2 * start.replica.theta.size + 1
+    assert not start.replica.velocity.any()
+    assert all(check.same for check in verify_run(fork, recorded_job(home, fork)))
+
+
 def test_a_fork_needs_a_checkpoint_that_is_there_and_the_same_network(home: Home, run: RunFolder, executor_of):
     with pytest.raises(NotFound, match="no checkpoint 4 "):
         trained(home, executor_of(2), "fork", "run:4")

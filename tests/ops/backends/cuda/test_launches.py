@@ -7,8 +7,8 @@ import ops
 from ops.backends.cuda import launches
 from ops.backends.cuda.lowering import lower
 from ops.dropout import dropout_mask
+from ops.optimizers.sgd import sgd_update
 from ops.step_config import StepConfig
-from ops.update import sgd_update
 from tests.arrays import normal
 from tests.ops.backends.cuda.host import HostDevice
 

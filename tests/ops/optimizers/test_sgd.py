@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ops.optimizers.sgd import sgd_update
 from ops.step_config import StepConfig
-from ops.update import sgd_update
 
 STEP_CONFIGS = [
     StepConfig(),

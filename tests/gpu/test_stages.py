@@ -25,8 +25,9 @@ def test_a_pass_by_stages_gives_what_the_operators_give(name, precision):
     (again, gradient_again), _ = passes(NETWORKS[name], CupyDevice(precision))
     np.testing.assert_array_equal(again, y)
     np.testing.assert_array_equal(gradient_again, gradient)
-    # sums of some 200 products near 1, in another order; factors rounded to 10 bits are off by 2**-11
-    tolerance = 1e-2 if precision == "tf32" else 2e-5
+    # sums of some 200 products near 1, in another order; factors rounded to 10 bits are off by 2**-11, which batch norm
+    # divides by small deviations, and by which another number of a window may be the largest: 0.01 on a CPU
+    tolerance = 3e-2 if precision == "tf32" else 2e-5
     for one, other in zip((y, gradient), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * max(1, np.abs(other).max(initial=0)))
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from threading import Event
+from typing import Any
 
 from prefect import flow
 from prefect.futures import PrefectFuture, as_completed
@@ -17,7 +18,17 @@ from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig
 from service.errors import SweepError
 from service.home import Home
-from service.search.sweep import Parallel, Result, Sweep, SweepFolder, SweepName, run_trial
+from service.search.sweep import (
+    Parallel,
+    Result,
+    Sweep,
+    SweepFolder,
+    SweepName,
+    Trial,
+    promoted,
+    run_rung,
+    run_trial,
+)
 
 LOCAL = ClusterConfig()
 
@@ -41,23 +52,51 @@ def sweep_flow(
     data = {dataset: ingest_flow(dataset) for dataset in sorted({trial.config.dataset for trial in trials})}
 
     suited = partial(suited_to, *((trial.config, data[trial.config.dataset]) for trial in trials))
-    done, stop, one = folder.results(), Event(), task(run_trial)
+    stop, failures = Event(), list[BaseException]()
     with worker_logs(), open_cluster(cluster, suited=suited) as opened, _runner(parallel) as runner:
         shared = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
-        submitted: list[PrefectFuture[Result]] = [
-            runner.submit(one, {**shared, "trial": trial}) for trial in trials if trial.number not in done
-        ]
         try:
-            outcomes = [_shown(folder, future) for future in as_completed(submitted)]
+            for epochs in sweep.rungs():
+                outcomes = _side_by_side(runner, shared, trials, epochs if sweep.halving else None)
+                failures += [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
+                if sweep.halving:
+                    merits = {n: r.rungs[str(epochs)] for n, r in outcomes.items() if isinstance(r, Result) and r.rungs}
+                    going_on = promoted(merits, sweep.halving)
+                    trials = [trial for trial in trials if trial.number in going_on]
         finally:
             stop.set()
-    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if failures:
         raise SweepError(
-            f"{len(failures)} of {len(trials)} trials failed, the first with: {failures[0]}; "
+            f"{len(failures)} of {len(sweep.plan())} trials failed, the first with: {failures[0]}; "
             f"sweep {folder.name} can be started again and goes on with those"
         )
     return list(folder.results().values())
+
+
+def _side_by_side(
+    runner: ThreadPoolTaskRunner[Result], shared: dict[str, Any], trials: list[Trial], epochs: int | None
+) -> dict[int, Result | BaseException]:
+    """What came of trials, by their numbers: of those that are done already too.
+
+    epochs: with halving, how many they get; None takes them to their end.
+    """
+    folder: SweepFolder = shared["folder"]
+    outcomes: dict[int, Result | BaseException] = {}
+    pending = trials
+    if epochs is None:
+        outcomes |= folder.results()
+        pending = [trial for trial in trials if trial.number not in outcomes]
+    numbers: dict[PrefectFuture[Result], int] = {}
+    for trial in pending:
+        future: PrefectFuture[Result]
+        if epochs is None:
+            future = runner.submit(task(run_trial), {**shared, "trial": trial})
+        else:
+            future = runner.submit(task(run_rung), {**shared, "trial": trial, "epochs": epochs})
+        numbers[future] = trial.number
+    for future in as_completed(list(numbers)):
+        outcomes[numbers[future]] = _shown(folder, future)
+    return outcomes
 
 
 def _shown(folder: SweepFolder, future: PrefectFuture[Result]) -> Result | BaseException:

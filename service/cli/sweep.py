@@ -37,6 +37,15 @@ POLL_SECONDS = 0.5
 )
 @click.option("--trials", default=0, help="So many random draws; 0 tries every combination. [default: 0]")
 @click.option("--draw-seed", default=0, help="Decides the random draws. [default: 0]")
+@click.option(
+    "--halving",
+    type=click.IntRange(0, 100),
+    default=0,
+    help="Train all trials for --min-epochs, one of so many for so many times as long, and so on. [default: 0]",
+)
+@click.option(
+    "--min-epochs", type=click.IntRange(1), default=1, help="What every trial gets with --halving. [default: 1]"
+)
 @click.option("--parallel", type=click.IntRange(1, 64), default=2, help="Trials at a time. [default: 2]")
 @click.option("--id", "sweep_id", default="", help="A name for the sweep; one that exists is continued.")
 @options_of(TrainConfig, presets=True)
@@ -48,6 +57,8 @@ def sweep(
     over: tuple[str, ...],
     trials: int,
     draw_seed: int,
+    halving: int,
+    min_epochs: int,
     parallel: int,
     sweep_id: str,
     as_json: bool,
@@ -55,7 +66,7 @@ def sweep(
 ) -> None:
     """Train with every combination of some settings, or with random draws, and compare what comes out."""
     chosen = with_network(context, nested_options(TrainConfig, options))
-    wanted = _sweep(context, over, chosen, trials, draw_seed)
+    wanted = _sweep(context, over, chosen, trials=trials, seed=draw_seed, halving=halving, min_epochs=min_epochs)
     cluster = validated(ClusterConfig, options)
     name = checked_id(SweepName, sweep_id) or new_run_id()
     plan = wanted.plan()
@@ -73,7 +84,7 @@ def sweep(
     )
 
 
-def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], trials: int, seed: int) -> Sweep:
+def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], **numbers: int) -> Sweep:
     """Raises InvalidInput, in one line."""
     values = dict(map(_parsed, over))
     if "model" in values:
@@ -82,7 +93,7 @@ def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], trials
             for source in values["model"]
         ]
     try:
-        return Sweep(base=base, over=values, trials=trials, seed=seed)
+        return Sweep(base=base, over=values, **numbers)
     except ValidationError as error:
         raise explain(error) from None
 
@@ -124,7 +135,7 @@ def _progress(home: Home, name: str, trials: int) -> Iterator[None]:
 
 
 def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
-    console, folder, shown = Console(stderr=True), SweepFolder(home.sweeps / name), set[int]()
+    console, folder, shown = Console(stderr=True), SweepFolder(home.sweeps / name), set[tuple[int, int | None]]()
     columns = (TextColumn("trials"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=console, disable=not sys.stderr.isatty(), transient=True
@@ -134,13 +145,14 @@ def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
         while not finishing:
             finishing = stop.wait(POLL_SECONDS)
             for number, result in folder.results().items():
-                if number not in shown:
-                    shown.add(number)
+                if (number, result.epochs) not in shown:
+                    shown.add((number, result.epochs))
+                    after = f"epoch {result.epochs:>3}   " if result.epochs else ""
                     changes = "  ".join(f"{field} {as_cell(value)}" for field, value in result.changes.items())
                     console.print(
-                        f"trial {number:>3}   loss {result.train_loss:.4f}   test accuracy {result.test_accuracy:.4f}"
-                        f"   {changes}",
+                        f"trial {number:>3}   {after}loss {result.train_loss:.4f}"
+                        f"   test accuracy {result.test_accuracy:.4f}   {changes}",
                         highlight=False,
                         soft_wrap=True,
                     )
-            bar.update(task, completed=len(shown))
+            bar.update(task, completed=len({number for number, _ in shown}))

@@ -1,7 +1,9 @@
 """Many trainings that differ in some fields of their configuration, side by side on one cluster."""
 
 from service.search.sweep.folder import SweepFolder
+from service.search.sweep.halving import promoted
 from service.search.sweep.result import Result
+from service.search.sweep.rung import run_rung
 from service.search.sweep.spec import Parallel, Range, Sweep, SweepName, Trial
 from service.search.sweep.table import as_cell, as_text, results_table
 from service.search.sweep.trial import run_trial
@@ -16,6 +18,8 @@ __all__ = [
     "Trial",
     "as_cell",
     "as_text",
+    "promoted",
     "results_table",
+    "run_rung",
     "run_trial",
 ]

@@ -23,7 +23,8 @@ class SweepFolder:
 
         Raises Conflict where that one tries something else.
         """
-        content = canonical_json(_with_holdout_by(sweep.model_dump(mode="json"), "stratified")) + "\n"
+        dumped = sweep.model_dump(mode="json", exclude=None if sweep.halving else {"halving", "min_epochs"})
+        content = canonical_json(_with_holdout_by(dumped, "stratified")) + "\n"
         try:
             with new_folder(path) as draft:
                 (draft / "sweep.json").write_text(content, encoding="utf-8")

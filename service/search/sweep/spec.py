@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.config import TrainConfig, from_preset, overlaid
 from service.errors import InvalidInput
+from service.search.sweep.halving import rungs
 
 MOST_TRIALS = 10_000
 """A sweep with more trials than this is taken for a slip of the hand."""
@@ -42,6 +43,8 @@ class Sweep(BaseModel):
     base: what all of them share, nested as `TrainConfig` is; what it leaves open is the preset of the network.
     over: for each field, written `optimizer.lr`, the values to try; a group of fields (`averaging`) takes objects.
     trials: 0 tries every combination; otherwise so many draws, each field on its own. seed: decides the draws.
+    halving: one of so many trials goes on from each rung to the next, which is so many times as long; 0 trains all of
+    them to the end. min_epochs: how many epochs every trial gets then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,13 +53,33 @@ class Sweep(BaseModel):
     over: dict[str, list[JsonValue] | Range] = Field(min_length=1)
     trials: int = Field(0, ge=0, le=MOST_TRIALS)
     seed: int = Field(0, ge=0, le=2**63 - 1)
+    halving: int = Field(0, ge=0, le=100)
+    min_epochs: int = Field(1, ge=1, le=10_000)
 
     def plan(self) -> list["Trial"]:
         """All trials, in order. Raises InvalidInput, in one line, for one that can't be."""
-        return [
+        trials = [
             Trial(number, changes, self._config(changes))
             for number, changes in enumerate(self._drawn() if self.trials else self._grid())
         ]
+        if self.halving:
+            self._check_halving([trial.config for trial in trials])
+        return trials
+
+    def rungs(self) -> list[int]:
+        """After how many epochs trials are compared, the last being the end. Raises InvalidInput as `plan` does."""
+        epochs = self.plan()[0].config.epochs
+        return rungs(epochs, self.min_epochs, self.halving) if self.halving else [epochs]
+
+    def _check_halving(self, configs: list[TrainConfig]) -> None:
+        if self.halving == 1:
+            raise InvalidInput("halving must be at least 2, or 0 to train all trials to the end, got 1")
+        if len({config.epochs for config in configs}) > 1:
+            raise InvalidInput("epochs must be the same in all trials with halving: the rungs are made of them")
+        if not all(config.holdout for config in configs):
+            raise InvalidInput(
+                "holdout must be at least 1, got 0: halving compares trials on examples that are held out"
+            )
 
     def _grid(self) -> Iterator[dict[str, Any]]:
         ranges = [name for name, values in self.over.items() if isinstance(values, Range)]

@@ -9,6 +9,8 @@ from service.search.sweep.result import Result
 def results_table(results: Iterable[Result]) -> list[dict[str, Any]]:
     """A row for each result: what sets the trial apart, then its figures; the best come first.
 
+    With halving, those come first that went on for longest.
+
     Where examples were kept out, the accuracy on these decides: what is chosen by test data can't be judged by them.
     """
     results = list(results)
@@ -19,12 +21,13 @@ def results_table(results: Iterable[Result]) -> list[dict[str, Any]]:
             **{name: as_cell(value) for name, value in result.changes.items()},
             "train loss": round(result.train_loss, 4),
             "train accuracy": round(result.train_accuracy, 4),
+            **({} if result.epochs is None else {"epochs": result.epochs}),
             **({"validation accuracy": _rounded(result.validation_accuracy)} if held_out else {}),
             "test accuracy": round(result.test_accuracy, 4),
             "seconds": round(result.wall_s, 1),
             "run": result.run,
         }
-        for result in sorted(results, key=lambda result: (-result.merit, result.trial))
+        for result in sorted(results, key=lambda result: (-(result.epochs or 0), -result.merit, result.trial))
     ]
 
 

@@ -5,11 +5,13 @@ from threading import Event
 from service.cluster.dask_executor import connected_executor
 from service.errors import SweepError
 from service.home import Home
+from service.rounds.executor import Executor
 from service.runs import Entry
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
 from service.training.evaluate import evaluate_trained
+from service.training.loop import Trained, Watch
 from service.training.resume import resume_run
 from service.training.start import start_run
 
@@ -20,19 +22,9 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
     A run that exists already is continued. stop: once it is set, the trial ends after the round at hand with a
     SweepError, and can be continued later.
     """
-    run = folder.run_of(trial.number)
-
-    def watch(_: Entry | None = None) -> None:
-        if stop.is_set():
-            raise SweepError(f"sweep {folder.name} was stopped; start it again to continue")
-
-    watch()
-    begun = (home.runs / run).is_dir()
+    run, watch = folder.run_of(trial.number), stopped_by(folder, stop)
     with connected_executor(address) as executor:
-        if begun:
-            trained = resume_run(home, executor, run, watch)
-        else:
-            trained = start_run(home, executor, run, trial.config, watch)
+        trained = begin_or_resume(home, executor, run, trial, watch)
         evaluations = evaluate_trained(home, executor, trained)
     last = evaluations[trained.epoch]
     held = last.validation
@@ -52,3 +44,21 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
     )
     folder.keep(result)
     return result
+
+
+def stopped_by(folder: SweepFolder, stop: Event) -> Watch:
+    """What a trial's rounds are watched with: it raises SweepError once the sweep is stopped."""
+
+    def watch(_: Entry | None = None) -> None:
+        if stop.is_set():
+            raise SweepError(f"sweep {folder.name} was stopped; start it again to continue")
+
+    watch()
+    return watch
+
+
+def begin_or_resume(home: Home, executor: Executor, run: str, trial: Trial, watch: Watch) -> Trained:
+    """Take a trial's run to its end, from wherever it is."""
+    if (home.runs / run).is_dir():
+        return resume_run(home, executor, run, watch)
+    return start_run(home, executor, run, trial.config, watch)

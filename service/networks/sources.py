@@ -19,7 +19,7 @@ FUNCTION = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
 def network_from(source: str, examples: Callable[[], tuple[Shape, int]]) -> str | Description:
-    """The network that a name of the zoo, `FILE.toml` or `package.module:function` stands for.
+    """The network that a name of the zoo, `FILE.toml`, `package.module:function` or a text in TOML stands for.
 
     A file is read and a function is called here, once, and never again. A name is taken as it is.
 
@@ -30,6 +30,8 @@ def network_from(source: str, examples: Callable[[], tuple[Shape, int]]) -> str 
     Raises:
         InvalidInput: the file or the function isn't there, or what it says can't be; in one line.
     """
+    if any(sign in source for sign in "={\n"):
+        return Description.parse(source)
     if source.endswith(".toml") or "/" in source:
         return _from_file(Path(source).expanduser())
     if re.fullmatch(FUNCTION, source):
@@ -39,8 +41,9 @@ def network_from(source: str, examples: Callable[[], tuple[Shape, int]]) -> str 
 
 def _from_file(path: Path) -> Description:
     try:
-        check_length(path.stat().st_size)
-        content = path.read_bytes()[: LONGEST + 1]
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+        check_length(max(len(content), path.stat().st_size))
         return Description.parse(content.decode())
     except OSError as error:
         raise InvalidInput(f"{path} can't be read: {error.strerror}") from None

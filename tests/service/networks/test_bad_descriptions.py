@@ -200,6 +200,11 @@ def test_a_file_that_is_too_long_is_not_read(tmp_path: Path):
         network_from(str(path), lambda: ((1, 28, 28), 10))
 
 
+def test_a_file_without_end_is_not_read_to_its_end():
+    with pytest.raises(InvalidInput, match=f"^/dev/zero: a description must have at most .* got {LONGEST + 1:,}$"):
+        network_from("/dev/zero", lambda: ((1, 28, 28), 10))
+
+
 def test_data_of_any_kind_are_refused_or_taken_but_never_a_traceback():
     odd = [None, True, 3, 2.5, "x", [], {}, [[]], {"a": {}}, {"relu": None}, {"conv2d": []}, "classes", float("nan")]
     for first in odd:

@@ -69,6 +69,10 @@ def test_every_network_of_the_zoo_can_be_written_down_and_built_again(name: str)
     assert build(describe(network), (3, 32, 32), 10) == network
 
 
+def test_a_text_may_stand_where_a_file_may():
+    assert network_from(f"# with a slash: /\n{TEXT}", lambda: ((1, 28, 28), 10)) == Description.parse(TEXT)
+
+
 @pytest.mark.parametrize("kind", names())
 def test_every_layer_is_found_by_its_name(kind: str):
     assert issubclass(find(kind), Layer)

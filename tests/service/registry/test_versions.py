@@ -231,6 +231,16 @@ def test_the_manifest_says_what_lists_and_whoever_rebuilds_a_model_need(
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_version_of_before_names_a_network_of_the_zoo_instead_of_describing_it(tmp_path: Path) -> None:
+    model = publish(tmp_path)
+    before = {key: value for key, value in model.network.items() if key not in ("digest", "description")}
+    assert before == {"name": "lenet", "input_shape": [1, 28, 28], "classes": 10, "resize": 0}
+    assert (
+        replace(model, network=before).build_network() == model.build_network() == zoo.network("lenet", (1, 28, 28), 10)
+    )
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_version_is_called_by_name_and_number_and_lies_where_that_says(tmp_path: Path, made: Draft) -> None:
     publish(tmp_path, "fast", made)
     model = publish(tmp_path, "fast", made)

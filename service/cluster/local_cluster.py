@@ -84,7 +84,9 @@ def _local_cluster(config: ClusterConfig, suited: Suited) -> Iterator[LocalClust
     best = LocalWorkers(are_threads=True) if config.worker_type == "threads" else suited()
     settings = {
         "threads_per_worker": 1,
-        "dashboard_address": None,  # nobody learns where it is, and Bokeh takes long to import
+        # No dashboard: nobody learns where it is, and Bokeh takes long to import. What else is served takes any port.
+        "dashboard_address": None,
+        "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         "silence_logs": logging.CRITICAL + 1,
     }
     if best.gpus:

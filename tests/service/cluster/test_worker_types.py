@@ -1,6 +1,8 @@
 """A local cluster's workers, as threads of this process or as processes of their own."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,16 @@ def test_threads_are_for_engines_that_leave_python_free(home: Home, tmp_path: Pa
         ClusterConfig(workers=1, worker_type="processes"), suited=lambda: LocalWorkers(are_threads=True)
     ) as cluster:
         assert not cluster.has_thread_workers
+
+
+def test_local_clusters_take_any_port_and_show_nothing_there():
+    program = (
+        "import sys; from service.cluster.local_cluster import open_cluster; "
+        "from service.config import ClusterConfig\n"
+        "config = ClusterConfig(workers=1, worker_type='threads')\n"
+        "with open_cluster(config) as first, open_cluster(config) as second:\n"
+        "    ports = [cluster.client.scheduler_info()['services']['dashboard'] for cluster in (first, second)]\n"
+        "assert 8787 not in ports, ports\n"
+        "assert 'bokeh' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", program], check=True)

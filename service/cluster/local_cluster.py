@@ -82,7 +82,7 @@ def open_cluster(config: ClusterConfig, *, suited: Suited = LocalWorkers) -> Ite
 @contextmanager
 def _local_cluster(config: ClusterConfig, suited: Suited) -> Iterator[LocalCluster]:
     best = LocalWorkers(are_threads=True) if config.worker_type == "threads" else suited()
-    settings = {
+    settings: dict[str, Any] = {
         "threads_per_worker": 1,
         # No dashboard: nobody learns where it is, and Bokeh takes long to import. What else is served takes any port.
         "dashboard_address": None,

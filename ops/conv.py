@@ -9,11 +9,17 @@ convolution is a matrix product ("im2col"): with J = c/groups * r * s and M = p 
 and dx gathers dcolumns back, tap by tap. The examples lie innermost, so that whole rows of windows
 are copied and added at once, however narrow the image. Axes: n example, c in-channel, h w input,
 o out-channel, r s filter, p q output.
+
+On a CPU, large convolutions of float32 numbers are computed by `ops.backends.cpu`, with no columns and no BLAS.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_like, check_shape
@@ -23,6 +29,12 @@ from ops.windows import taps
 
 CHUNK_BYTES = {"numpy": 3 * 2**18, "cupy": 2**28}
 """How large the matrix of columns may grow: on a CPU it should stay in the cache, with its gradient."""
+
+SMALLEST_FOR_KERNELS = 2**18
+"""Products an example from which on a convolution is worth kernels of its own, which take a second to compile."""
+
+FEWEST_FILTERS = 4
+"""Filters of a group from which on they fill enough of a vector."""
 
 
 def conv2d(
@@ -58,6 +70,10 @@ def conv2d(
     if b is not None:
         check_like("b", b, "x", x)
         check_shape("b", b, w.shape[:1])
+    kernels = window.kernels(x, w)
+    if kernels is not None:
+        y: Array = kernels.convolve(x, w, b, kernels.Window(**window.of_kernels(x)))
+        return y
     xp = array_module(x)
     y_nopq = xp.empty((x.shape[0], w.shape[0], *window.places), x.dtype)
     w_goj = w.reshape(groups, w.shape[0] // groups, -1)
@@ -92,6 +108,11 @@ def conv2d_grad(
     window = _window(x, w, stride, padding, dilation, groups)
     check_like("dy", dy, "x", x)
     check_shape("dy", dy, (x.shape[0], w.shape[0], *window.places))
+    kernels = window.kernels(x, w)
+    if kernels is not None:
+        of_kernels = kernels.Window(**window.of_kernels(x))
+        dx = kernels.input_gradient(dy, w, x.shape, of_kernels) if input_gradient else None
+        return dx, kernels.weight_gradient(dy, x, w.shape, of_kernels), dy.sum(axis=(2, 3)).sum(axis=0)
     xp = array_module(x)
     o = w.shape[0]
     w_goj = w.reshape(groups, o // groups, -1)
@@ -115,6 +136,31 @@ class _Window:
     dilation: Pair
     places: Pair
     groups: int
+
+    def kernels(self, x: Array, w: Array) -> ModuleType | None:
+        """The kernels that compute this convolution; None where it is left to BLAS."""
+        products = w.size * prod(self.places)
+        few = w.shape[0] // self.groups < FEWEST_FILTERS
+        strided_and_dilated = any(s > 1 and d > 1 for s, d in zip(self.stride, self.dilation, strict=True))
+        if not isinstance(x, np.ndarray) or x.dtype != np.float32 or not len(x):
+            return None
+        if products < SMALLEST_FOR_KERNELS or few or strided_and_dilated:
+            return None
+        from ops.backends.cpu import convolution  # it imports LLVM
+
+        return convolution if convolution.cpu().lanes else None
+
+    def of_kernels(self, x: Array) -> dict[str, Any]:
+        """The arguments of the kernels' window."""
+        padded = (x.shape[2] + 2 * self.padding[0], x.shape[3] + 2 * self.padding[1])
+        return {
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "dilation": self.dilation,
+            "before": self.padding,
+            "padded": padded,
+            "groups": self.groups,
+        }
 
     def columns(self, x_nchw: Array) -> Iterator[tuple[slice, Array]]:
         """A few examples at a time: their slice, and the matrix (groups, J, M) of their windows.

@@ -34,7 +34,7 @@ LAZY = {
     "cupy": ("arrays", "engines/array", "engines/cuda", "backends/cuda"),
     "cuda": ("backends/cuda",),
     "numba": ("engines/simd/program",),
-    "llvmlite": ("engines/simd",),
+    "llvmlite": ("engines/simd", "backends/cpu"),
     "matplotlib": ("plots",),
     "PIL": ("plots",),
     "IPython": ("plots",),
@@ -85,7 +85,7 @@ def imported(source: str) -> set[str]:
 
 
 def test_importing_the_library_asks_for_neither_a_gpu_nor_a_compiler_nor_a_plotting_library():
-    light = [name for name in modules() if not name.startswith("ops.engines.simd")]
+    light = [name for name in modules() if not name.startswith(("ops.engines.simd", "ops.backends.cpu"))]
     assert {"ops.engines.cuda.engine", "ops.engines.array", "ops.plots", "ops.backends.cuda.stages"} <= set(light)
     assert asked_for(*light) == set()
 

@@ -10,8 +10,10 @@ from math import pi, sqrt
 import numpy as np
 
 from ops.arrays import Array, array_module
+from ops.backends.cpu import memory
 from ops.checks import FLOATS, check_like, check_shape
 from ops.errors import DtypeError, OpsError
+from ops.vectors import on_vectors
 
 LARGEST_EXPONENT = {4: 88.0, 8: 709.0}
 """The largest whole x for which exp(x) is finite, by bytes a number."""
@@ -54,12 +56,17 @@ def tanh_grad(dy: Array, y: Array) -> Array:
 def relu(x: Array) -> Array:
     """max(x, 0)."""
     _check(x)
-    return array_module(x).maximum(x, x.dtype.type(0))
+    out = memory.empty(x.shape) if on_vectors(x) else None
+    return array_module(x).maximum(x, x.dtype.type(0), out=out)
 
 
 def relu_grad(dy: Array, y: Array) -> Array:
     """dy where y > 0, else 0."""
     _check_pair(dy, y)
+    if on_vectors(dy, y):
+        from ops.backends.cpu import elementwise  # it imports LLVM
+
+        return elementwise.relu_grad(dy, y)
     return dy * (y > 0)
 
 

@@ -1,8 +1,10 @@
 """The fully connected operator and its gradient."""
 
-from ops.arrays import Array
+from ops.arrays import Array, array_module
+from ops.backends.cpu import memory
 from ops.checks import check_filled, check_floats, check_like, check_shape
 from ops.errors import ShapeError
+from ops.vectors import on_vectors
 
 
 def dense(x: Array, w: Array, b: Array | None = None) -> Array:
@@ -43,7 +45,8 @@ def dense_grad(dy: Array, x: Array, w: Array, *, input_gradient: bool = True) ->
     _check(x, w)
     check_like("dy", dy, "x", x)
     check_shape("dy", dy, (x.shape[0], w.shape[0]))
-    return dy @ w if input_gradient else None, dy.T @ x, dy.sum(axis=0)
+    dw = array_module(x).matmul(dy.T, x, out=memory.empty(w.shape) if on_vectors(w) else None)
+    return dy @ w if input_gradient else None, dw, dy.sum(axis=0)
 
 
 def _check(x: Array, w: Array) -> None:

@@ -12,12 +12,18 @@ planes in float64.
 
 from math import prod
 
+import numpy as np
+
 from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_like, check_shape
 from ops.errors import GeometryError, ShapeError
 from ops.geometry import count
+from ops.vectors import on_vectors
 
 EPSILON = 1e-5
+
+SMALLEST_PLANE = 16
+"""Numbers of a plane from which on there are kernels for it: a vector must fit."""
 
 
 def batch_norm(x: Array, weight: Array, bias: Array, *, epsilon: float = EPSILON) -> tuple[Array, Array, Array]:
@@ -38,6 +44,8 @@ def batch_norm(x: Array, weight: Array, bias: Array, *, epsilon: float = EPSILON
     planes = _planes(x, weight, bias)
     if not len(planes):
         raise ShapeError("x must have at least one example to take the statistics of, got none")
+    if _has_kernels(planes):
+        return _batch_norm_by_kernels(x, planes, weight, bias, epsilon)
     mean = _mean(planes)
     centred = planes - mean[:, None]
     variance = _mean(centred * centred)
@@ -63,6 +71,8 @@ def batch_norm_grad(
     check_shape("dy", dy, x.shape)
     dplanes = dy.reshape(planes.shape)
     scale = 1 / array_module(x).sqrt(variance + x.dtype.type(epsilon))
+    if _has_kernels(dplanes, planes):
+        return _batch_norm_grad_by_kernels(x, dplanes, planes, weight, mean, scale)
     normal = (planes - mean[:, None]) * scale[:, None]
     dbias, dweight = _mean(dplanes), _mean(dplanes * normal)
     normal *= -dweight[:, None]
@@ -135,6 +145,35 @@ def group_norm_grad(
     return dx.reshape(x.shape), dweight, _sum(dplanes)
 
 
+def _has_kernels(*planes: Array) -> bool:
+    return planes[0].shape[2] >= SMALLEST_PLANE and on_vectors(*planes)
+
+
+def _batch_norm_by_kernels(
+    x: Array, planes: Array, weight: Array, bias: Array, epsilon: float
+) -> tuple[Array, Array, Array]:
+    """`batch_norm`, where the processor has kernels for it."""
+    from ops.backends.cpu import normalization as kernels  # it imports LLVM
+
+    numbers = planes.shape[0] * planes.shape[2]
+    mean = _total(kernels.sums(planes), numbers)
+    variance = _total(kernels.squares(planes, mean), numbers)
+    scale = weight / np.sqrt(variance + x.dtype.type(epsilon))
+    return kernels.normalised(planes, mean, scale, bias).reshape(x.shape), mean, variance
+
+
+def _batch_norm_grad_by_kernels(
+    x: Array, dplanes: Array, planes: Array, weight: Array, mean: Array, scale: Array
+) -> tuple[Array, Array, Array]:
+    """`batch_norm_grad`, where the processor has kernels for it."""
+    from ops.backends.cpu import normalization as kernels  # it imports LLVM
+
+    numbers = planes.shape[0] * planes.shape[2]
+    dbias, dweight = (_total(each, numbers) for each in kernels.gradient_sums(dplanes, planes, mean, scale))
+    dx = kernels.gradient(dplanes, planes, mean, scale, dweight, dbias, weight * scale)
+    return dx.reshape(x.shape), dweight * x.dtype.type(numbers), dbias * x.dtype.type(numbers)
+
+
 def _within_groups(planes: Array, groups: int, epsilon: float) -> tuple[Array, Array]:
     """`(x̂, 1 / sqrt(variance + epsilon))`, with shapes (n, groups, numbers) and (n, groups, 1)."""
     n, c, size = planes.shape
@@ -167,5 +206,9 @@ def _sum(planes: Array) -> Array:
 
 def _mean(planes: Array) -> Array:
     """The mean of each channel (c,) of planes (n, c, numbers)."""
-    total = planes.sum(axis=2).sum(axis=0, dtype="f8")
-    return (total / (planes.shape[0] * planes.shape[2])).astype(planes.dtype)
+    return _total(planes.sum(axis=2), planes.shape[0] * planes.shape[2])
+
+
+def _total(of_planes: Array, numbers: int) -> Array:
+    """The mean of so many numbers a channel (c,), of which each plane's sum is given (n, c)."""
+    return (of_planes.sum(axis=0, dtype="f8") / numbers).astype(of_planes.dtype)

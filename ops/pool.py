@@ -15,9 +15,13 @@ from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_shape
 from ops.errors import ShapeError
 from ops.geometry import IntOrPair, Pair, pair, pool_output_size
+from ops.vectors import on_vectors
 from ops.windows import pad_planes, taps
 
 ONES = (1, 1)
+
+MOST_TAPS = 25
+"""Numbers of a window up to which there are kernels for it: they are code one after another."""
 
 
 def max_pool2d(
@@ -44,6 +48,10 @@ def max_pool2d(
     window = _window(x, size, stride, padding, ceil_mode)
     xp = array_module(x)
     padded = pad_planes(x, window.padding, window.overhang, -np.inf)
+    if window.has_kernels(padded):
+        from ops.backends.cpu import max_pool  # it imports LLVM
+
+        return max_pool.max_pool(padded, window.size, window.stride, window.places)
     y = xp.full((*x.shape[:2], *window.places), -np.inf, x.dtype)
     for _, _, (rows, columns) in window.taps():
         xp.maximum(y, padded[:, :, rows, columns], out=y)
@@ -76,6 +84,12 @@ def max_pool2d_grad(
     """
     window = _grad_window(dy, x_shape, size, stride, padding, ceil_mode)
     check_shape("argmax", argmax, dy.shape)
+    if window.has_kernels(dy):
+        from ops.backends.cpu import max_pool  # it imports LLVM
+
+        plane = window.padded_plane(x_shape)
+        dx = max_pool.max_pool_grad(dy, np.ascontiguousarray(argmax), plane, window.size, window.stride)
+        return window.inside(dx, x_shape)
     dx = window.blank(dy, x_shape)
     for r, s, (rows, columns) in window.taps():
         dx[:, :, rows, columns] += dy * (argmax == r * window.size[1] + s)
@@ -153,9 +167,16 @@ class _Window:
 
     def blank(self, like: Array, x_shape: tuple[int, ...]) -> Array:
         """Zeros for the padded planes of an x of that shape."""
+        return array_module(like).zeros((*x_shape[:2], *self.padded_plane(x_shape)), like.dtype)
+
+    def padded_plane(self, x_shape: tuple[int, ...]) -> Pair:
+        """Rows and columns of the padded planes of an x of that shape."""
         (top, left), (below, right) = self.padding, self.overhang
-        shape = (*x_shape[:2], x_shape[2] + 2 * top + below, x_shape[3] + 2 * left + right)
-        return array_module(like).zeros(shape, like.dtype)
+        return x_shape[2] + 2 * top + below, x_shape[3] + 2 * left + right
+
+    def has_kernels(self, array: Array) -> bool:
+        """Whether the largest numbers of such an array, or gradients for them, are left to kernels."""
+        return prod(self.size) <= MOST_TAPS and on_vectors(array)
 
     def inside(self, padded: Array, x_shape: tuple[int, ...]) -> Array:
         """The planes without their padding."""

@@ -10,6 +10,7 @@ from threadpoolctl import ThreadpoolController, threadpool_info
 
 from ops import augment
 from ops.arrays import Array
+from ops.backends.cpu import memory
 from ops.backends.cuda import cudnn
 from ops.engines.base import DeviceName, Fingerprint, Floats, Replica, StepResult, Steps
 from ops.engines.fingerprint import PACKAGE, digest_of_sources
@@ -115,7 +116,7 @@ class ArrayEngine(OneByOne):
         BLAS is held to one thread: how it splits a product among threads decides how the product is rounded.
         """
         check_steps(self.network, self.step_config, replica, steps, len(data.labels))
-        with self._libraries.limit(limits=1, user_api="blas"):
+        with self._libraries.limit(limits=1, user_api="blas"), memory.reused():
             return self._run(replica, data, steps)
 
     def _run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
@@ -148,7 +149,7 @@ class ArrayEngine(OneByOne):
         y, saved = forward(network, parameters, scaled(images), context)
         logits = y.reshape(len(batch), network.classes)
         loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.step_config.label_smoothing)
-        gradient = self._xp.empty_like(theta)
+        gradient = memory.empty(theta.shape) if self._xp is np else self._xp.empty_like(theta)
         backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
         return loss, (logits.argmax(axis=1) == labels).sum(), gradient
 
@@ -163,7 +164,7 @@ class ArrayEngine(OneByOne):
     def predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:
         """See `Engine.predict`."""
         check_parameters(self.network, theta)
-        with self._libraries.limit(limits=1, user_api="blas"):
+        with self._libraries.limit(limits=1, user_api="blas"), memory.reused():
             return self._predict(theta, images)
 
     def _predict(self, theta: Floats, images: NDArray[np.uint8]) -> Floats:

@@ -95,15 +95,18 @@ def conv2d_grad(
     dilation: IntOrPair = 1,
     groups: int = 1,
     input_gradient: bool = True,
-) -> tuple[Array | None, Array, Array]:
+    bias_gradient: bool = True,
+) -> tuple[Array | None, Array, Array | None]:
     """The gradients of `conv2d`; all other arguments are those of `conv2d`.
 
     Args:
         dy: (n, o, p, q), the gradient of the loss for y.
         input_gradient: Whether dx is wanted: nobody needs the first layer's.
+        bias_gradient: Whether db is wanted.
 
     Returns:
-        `(dx, dw, db)` with the shapes of x, w and b (o,). dx is None without `input_gradient`.
+        `(dx, dw, db)` with the shapes of x, w and b (o,). dx is None without `input_gradient`, db without
+        `bias_gradient`.
     """
     window = _window(x, w, stride, padding, dilation, groups)
     check_like("dy", dy, "x", x)
@@ -112,7 +115,8 @@ def conv2d_grad(
     if kernels is not None:
         of_kernels = kernels.Window(**window.of_kernels(x))
         dx = kernels.input_gradient(dy, w, x.shape, of_kernels) if input_gradient else None
-        return dx, kernels.weight_gradient(dy, x, w.shape, of_kernels), dy.sum(axis=(2, 3)).sum(axis=0)
+        dw = kernels.weight_gradient(dy, x, w.shape, of_kernels)
+        return dx, dw, kernels.bias_gradient(dy) if bias_gradient else None
     xp = array_module(x)
     o = w.shape[0]
     w_goj = w.reshape(groups, o // groups, -1)
@@ -123,7 +127,7 @@ def conv2d_grad(
         dw_goj += xp.matmul(dy_gom, columns_gjm.swapaxes(1, 2))
         if dx is not None:
             dx[part] = window.gathered(xp.matmul(w_goj.swapaxes(1, 2), dy_gom), x[part])
-    return dx, dw_goj.reshape(w.shape), dy.sum(axis=(0, 2, 3))
+    return dx, dw_goj.reshape(w.shape), dy.sum(axis=(0, 2, 3)) if bias_gradient else None
 
 
 @dataclass(frozen=True)

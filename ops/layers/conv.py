@@ -91,8 +91,15 @@ class Conv2D(Layer):
     def backward(
         self, dy: Array, saved: Any, parameters: Mapping[str, Array], *, input_gradient: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
-        dx, dw, db = conv2d_grad(dy, saved, parameters["weight"], input_gradient=input_gradient, **self._geometry)
-        return dx, {"weight": dw, "bias": db} if self.bias else {"weight": dw}
+        dx, dw, db = conv2d_grad(
+            dy,
+            saved,
+            parameters["weight"],
+            input_gradient=input_gradient,
+            bias_gradient=self.bias,
+            **self._geometry,
+        )
+        return dx, {"weight": dw} if db is None else {"weight": dw, "bias": db}
 
     @property
     def _kernel(self) -> Pair:

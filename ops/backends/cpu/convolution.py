@@ -13,7 +13,8 @@ from ops.backends.cpu.forward import write_forward
 from ops.backends.cpu.function import function
 from ops.backends.cpu.geometry import Geometry
 from ops.backends.cpu.memory import empty
-from ops.backends.cpu.planes import write_filters_innermost, write_filters_outermost, write_padded
+from ops.backends.cpu.normalization import sums
+from ops.backends.cpu.planes import write_filters_innermost, write_filters_outermost, write_padded, write_spread
 from ops.backends.cpu.weight_gradient import write_weight_gradient
 from ops.engines.simd.cpu import cpu
 from ops.geometry import Pair
@@ -89,11 +90,11 @@ def convolve(x: Floats, w: Floats, b: Floats | None, window: Window) -> Floats:
 def weight_gradient(dy: Floats, x: Floats, w_shape: tuple[int, ...], window: Window) -> Floats:
     """dw (o, c / groups, r, s) of dy (n, o, p, q)."""
     geometry, groups = window.geometry(x.shape[1], w_shape[0]), window.groups
-    sums = empty((groups, geometry.tiles, geometry.taps, geometry.tile_filters))
-    sums[...] = 0
+    totals = empty((groups, geometry.tiles, geometry.taps, geometry.tile_filters))
+    totals[...] = 0
     add, dy = function(write_weight_gradient, 3, 2, geometry), np.ascontiguousarray(dy)
     x_group, w_tile = geometry.inputs * prod(geometry.plane), geometry.taps * geometry.tile_filters
-    to = sums.ctypes.data
+    to = totals.ctypes.data
     for part, padded in _padded_parts(x, window):
         from_x = padded.ctypes.data
         innermost = _FiltersInnermost(part.stop - part.start, geometry.outputs_of_plane, geometry.lane_tile)
@@ -106,8 +107,17 @@ def weight_gradient(dy: Floats, x: Floats, w_shape: tuple[int, ...], window: Win
     dw = empty((w_shape[0], geometry.taps))
     turn, square = function(write_filters_outermost, 3, 1, geometry.taps, geometry.lane_tile), _squares(1)
     for group, tile, first, count in _each_tile(geometry, groups):
-        turn(sums[group, tile].ctypes.data, dw[first:].ctypes.data, square.ctypes.data, count)
+        turn(totals[group, tile].ctypes.data, dw[first:].ctypes.data, square.ctypes.data, count)
     return dw.reshape(w_shape)
+
+
+def bias_gradient(dy: Floats) -> Floats:
+    """db (o,) of dy (n, o, p, q)."""
+    n, o, *places = dy.shape
+    planes = np.ascontiguousarray(dy).reshape(n, o, prod(places))
+    of_planes = sums(planes) if planes.shape[2] >= cpu().lanes else planes.sum(axis=2)
+    db: Floats = of_planes.sum(axis=0)
+    return db
 
 
 def input_gradient(dy: Floats, w: Floats, x_shape: tuple[int, ...], window: Window) -> Floats:
@@ -122,10 +132,15 @@ def input_gradient(dy: Floats, w: Floats, x_shape: tuple[int, ...], window: Wind
     if len(phases[0]) == len(phases[1]) == 1:
         return _one_phase(dy, turned, phases[0][0], phases[1][0], window)
     dx = empty(x_shape)
+    if not all(phase.taps for axis in phases for phase in axis):
+        dx[...] = 0  # numbers that no filter met
     for down in phases[0]:
         for across in phases[1]:
-            part = dx[:, :, down.first :: window.stride[0], across.first :: window.stride[1]]
-            part[...] = _one_phase(dy, turned, down, across, window) if down.taps and across.taps else 0
+            if not down.taps or not across.taps:
+                continue
+            part = _one_phase(dy, turned, down, across, window)
+            spread = function(write_spread, 2, 1, part.shape[2:], x_shape[2:], window.stride)
+            spread(part.ctypes.data, _address(dx, down.first * x_shape[3] + across.first), dx.shape[0] * dx.shape[1])
     return dx
 
 
@@ -239,7 +254,8 @@ def _padded_parts(x: Floats, window: Window) -> Iterator[tuple[slice, Floats]]:
         for part in parts:
             yield part, x[part]
         return
-    padded = np.zeros((min(each, n), c, *window.padded), np.float32)
+    padded = empty((min(each, n), c, *window.padded))
+    padded[...] = 0
     source = [max(0, -before) for before in window.before]
     target = [max(0, before) for before in window.before]
     size = [min(have - s, room - t) for have, s, room, t in zip(plane, source, window.padded, target, strict=True)]

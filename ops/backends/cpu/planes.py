@@ -35,6 +35,21 @@ def write_padded(code: PointerCode, size: Pair, from_plane: Pair, to_plane: Pair
             code.builder.store(value, code.builder.bitcast(code.at(b, start), kind), align=4)
 
 
+def write_spread(code: PointerCode, size: Pair, to_plane: Pair, step: Pair) -> None:
+    """Copies planes whole, from neighbours to numbers that lie `step` rows and columns apart.
+
+    Pointers: from; to, where the first number goes. Numbers: how many planes. size: rows and columns of the planes.
+    to_plane: those of the planes that they are copied to.
+    """
+    source, target = code.pointers
+    (rows, width), builder = size, code.builder
+    with code.loop(0, code.numbers[0]) as plane, code.loop(0, rows) as row:
+        a = code.at(source, (plane * rows + row) * width)
+        b = code.at(target, plane * (to_plane[0] * to_plane[1]) + row * (step[0] * to_plane[1]))
+        with code.loop(0, width) as column:
+            builder.store(builder.load(code.at(a, column)), code.at(b, column * step[1]))
+
+
 def write_filters_outermost(code: PointerCode, places: int, vectors: int) -> None:
     """From (places, filters of a tile) to (filters, places).
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import sample
 from types import ModuleType
 
+from flows import configured
 from service.errors import AtelierError
 from service.home import Home
 from service.proxies import http_client
@@ -176,12 +177,15 @@ class PrefectServer:
 
         Raises:
             InvalidInput: The environment names a proxy that Prefect's client can't be made with.
-            AtelierError: The server doesn't start, or doesn't answer any more.
+            AtelierError: The server doesn't start, or doesn't answer.
         """
         http_client().close()
         home.prepare()
         settle(os.environ, home.root)
-        if not os.environ.get("PREFECT_API_URL"):
+        if address := os.environ.get("PREFECT_API_URL"):
+            if self.embedded is None:
+                configured.wait_until_ready(address)
+        else:
             self.embedded = EmbeddedServer(home.root / "prefect")
             os.environ["PREFECT_API_URL"] = self.embedded.url
         from prefect.exceptions import TerminationSignal

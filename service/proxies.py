@@ -33,5 +33,5 @@ def http_client(**settings: Any) -> "httpx.Client":
 
     try:
         return httpx.Client(**settings)
-    except (ImportError, ValueError) as error:  # a kind that takes a package which isn't there, or none there is
+    except (ImportError, ValueError, httpx.InvalidURL) as error:  # a package is missing, there is no such kind, no URL
         raise InvalidInput(f"the proxy that the environment names can't be used: {error}") from None

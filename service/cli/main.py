@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -11,6 +12,7 @@ from service import __version__
 from service.cli.interruption import Interruption
 from service.cli.lazy_group import LazyCommand, LazyGroup
 from service.cli.pipelines import Pipelines
+from service.cli.system_errors import explain
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
 from service.proxies import bypass_loopback
@@ -82,11 +84,11 @@ def command(pipelines: Pipelines, arguments: list[str] | None = None) -> NoRetur
             sys.exit(interruption.exit_status)
         except AtelierError as error:
             _fail(str(error), error.exit_status)
-        except BrokenPipeError:
-            _leave_pipe()
-        except MemoryError as error:
-            _fail(f"there is not enough memory: {str(error) or 'an allocation failed'}", AtelierError.exit_status)
-        except ValueError as error:
+        except BrokenPipeError:  # whoever read the output has had enough of it, as `head` has
+            _leave(1)
+        except Exception as error:
+            if line := explain(error):
+                _fail(line, AtelierError.exit_status)
             from ops.errors import OpsError  # takes half as long to import as all that came before
 
             if not isinstance(error, OpsError):
@@ -97,11 +99,15 @@ def command(pipelines: Pipelines, arguments: list[str] | None = None) -> NoRetur
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    click.echo(f"atelier: {message}", err=True)
+    with suppress(OSError):
+        click.echo(f"atelier: {message}", err=True)
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Leave, also where the output can't be written any more: Python flushes it once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
-
-
-def _leave_pipe() -> NoReturn:
-    """Whoever read the output has had enough of it, as `head` has: nobody is there to be told."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
-    sys.exit(1)

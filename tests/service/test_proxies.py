@@ -50,8 +50,9 @@ def test_a_socks_proxy_holds_nothing_up_either(home: Home, tmp_path: Path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_kind_of_proxy_that_there_is_none_of_is_told_in_one_line(home: Home):
-    done = atelier("ingest", home=home.root, ALL_PROXY="gopher://127.0.0.1:9")
+@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:9", ":::9::"])
+def test_a_proxy_that_cannot_be_one_is_told_in_one_line(home: Home, proxy: str):
+    done = atelier("ingest", home=home.root, ALL_PROXY=proxy)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "the proxy that the environment names can't be used" in done.stderr
 

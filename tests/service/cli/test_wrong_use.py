@@ -1,6 +1,9 @@
 """Wrong use and failures: one line that says what is wrong, the right exit status, never a traceback."""
 
+import errno
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 
 from service.cli import Pipelines, command
 from service.home import Home
-from tests.commands import atelier, start
+from tests.commands import ROOT, atelier, start
 from tests.jobs import blobs_store
 
 
@@ -170,6 +173,58 @@ def test_too_little_memory_is_told_in_one_line(home: Home, capsys):
     assert (left.value.code, capsys.readouterr().err) == (
         1,
         "atelier: there is not enough memory: Unable to allocate 3.00 TiB\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((errno.EMFILE, "Too many open files", "/x/checkpoints"), "too many files are open: raise the limit"),
+        ((errno.ENOSPC, "No space left on device", "/x/y"), "/x/y can't be read or written: No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_one_line(home: Home, capsys, arguments: tuple[int, str, str], line: str):
+    def refuse(*_: object) -> None:
+        raise OSError(*arguments)
+
+    with pytest.raises(SystemExit) as left:
+        command(replace(NOTHING_RUNS, ingest=refuse), ["ingest"])
+    told = capsys.readouterr().err
+    assert (left.value.code, told.count("\n")) == (1, 1)
+    assert told.startswith(f"atelier: {line}")
+
+
+def test_too_little_memory_behind_another_error_is_told_as_such(home: Home, capsys):
+    def fail(*_: object) -> None:
+        try:
+            raise RuntimeError("can't start new thread")
+        except RuntimeError as error:
+            raise RuntimeError("Cluster failed to start") from error
+
+    with pytest.raises(SystemExit) as left:
+        command(replace(NOTHING_RUNS, ingest=fail), ["ingest"])
+    assert (left.value.code, capsys.readouterr().err) == (
+        1,
+        "atelier: there is not enough memory: can't start new thread\n",
+    )
+
+
+def test_an_error_of_our_own_is_no_matter_of_the_system(home: Home):
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        command(replace(NOTHING_RUNS, ingest=fail), ["ingest"])
+
+
+@pytest.mark.parametrize("words", ["models list", "--help"])
+def test_an_output_that_is_full_is_told_in_one_line(tmp_path: Path, words: str):
+    script = f"{sys.executable} -m flows {words} > /dev/full"
+    environment = {**os.environ, "ATELIER_HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "atelier: the output can't be read or written: No space left on device\n",
     )
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from errno import ENOSPC
+from errno import EACCES, ENOSPC, EROFS
 from pathlib import Path
 from shutil import disk_usage
 
@@ -84,7 +84,8 @@ class Home:
             for folder in (self.data, self.runs, *models, self.sweeps, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
-                    raise PermissionError(13, "Permission denied", str(folder))
+                    refusal = EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else EACCES
+                    raise OSError(refusal, os.strerror(refusal), str(folder))
             if disk_usage(self.root).free < LEAST_FREE_BYTES:
                 raise OSError(ENOSPC, os.strerror(ENOSPC), str(self.root))
         except OSError as error:

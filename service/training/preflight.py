@@ -25,12 +25,14 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
         cluster: where.
 
     Raises:
+        AtelierError: the home can't be written, or is full.
         InvalidInput: the configuration doesn't fit the data or the engine.
         OpsError: the network doesn't fit the data.
         ClusterError: no scheduler answers, or no worker takes tasks.
         DataError: there are no such data.
         StorageError: the model could not be published.
     """
+    home.prepare()
     strategy_for(config.averaging)
     if config.engine != "auto":
         find(config.engine)

@@ -7,7 +7,7 @@ from service.data import DatasetInfo, describe, label_counts, read
 from service.data.preparation import Preparation
 from service.data.statistics import ImageStatistics
 from service.data.store import read_about
-from service.errors import NotFound
+from service.errors import NotFound, StorageError
 from service.home import Home
 from service.registry import Draft, ModelVersion, Registry
 from service.rounds.job import network_for
@@ -67,7 +67,18 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
         home: where run and models are.
         trained: what the training ended with.
         evaluations: by epoch; that of the epoch which is published is the model's.
+
+    Raises:
+        StorageError: where the models lie can't be reached, read or written.
     """
+    try:
+        return _published(home, trained, evaluations)
+    except StorageError as error:
+        again = f"`atelier runs resume {trained.run}` publishes it"
+        raise StorageError(f"{error}; what was trained stands: {again}") from None
+
+
+def _published(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
     registry = Registry(home.models)
     folder = RunFolder.open(home.runs, trained.run)
     config, found = folder.config(), evaluations[trained.epoch]

@@ -9,7 +9,7 @@ from service.config import from_preset
 from service.data import describe, read
 from service.data.preparation import Preparation
 from service.data.statistics import ImageStatistics
-from service.errors import InvalidInput
+from service.errors import InvalidInput, StorageError
 from service.home import Home
 from service.registry import Registry
 from service.registry.search import Query, find
@@ -30,6 +30,20 @@ def test_a_model_is_found_by_the_tags_that_its_training_was_given(home: Home, tm
     assert [model.name for model in find(registry, Query(tag="on-cpu")).items] == ["first"]
     assert registry.get("first").tags == ("tried", "on-cpu")
     assert registry.get("second").tags == ()
+
+
+def test_a_model_that_cannot_be_written_is_told_with_the_command_that_publishes_it(
+    home: Home, tmp_path: Path, executor_of
+):
+    blobs_store(home, tmp_path / "idx")
+    trained = start_run(home, executor_of(1), "late", from_preset(small(name="late")), lambda _: None)
+    evaluations = evaluate_run(home, executor_of(1), "late")
+    home.models.mkdir(parents=True, exist_ok=True)
+    (home.models / "late").write_text("a file is in the way")
+    with pytest.raises(StorageError, match=r"; what was trained stands: `atelier runs resume late` publishes it$"):
+        publish_run(home, trained, evaluations)
+    (home.models / "late").unlink()
+    assert publish_run(home, trained, evaluations).version == 1
 
 
 def test_a_model_records_how_pictures_became_its_training_images(home: Home, tmp_path: Path, executor_of):

@@ -99,6 +99,13 @@ class AveragingConfig(_Frozen):
     lr_scaling: float = option(
         0.0, 9, "While K shards are apart, the learning rate is multiplied by K to this power.", ge=-1, le=1
     )
+    solo_steps: int = option(
+        1000,
+        10,
+        "Steps that the start taken alone lasts at least, on data sets of fewer than 30,000 examples.",
+        ge=0,
+        le=1_000_000,
+    )
 
 
 class TrainConfig(_Frozen):

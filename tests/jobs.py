@@ -23,7 +23,14 @@ SMALL: dict[str, Any] = {
     "engine": "array",
     "device": "cpu",
     "optimizer": {"lr": 0.2},
-    "averaging": {"shards": 3, "average_every": 4, "solo_share": 0, "outer_momentum": 0, "outer_lr": 1},
+    "averaging": {
+        "shards": 3,
+        "average_every": 4,
+        "solo_share": 0,
+        "solo_steps": 0,
+        "outer_momentum": 0,
+        "outer_lr": 1,
+    },
 }
 """A training of a second or less; every option that decides it is given."""
 

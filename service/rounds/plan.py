@@ -137,7 +137,7 @@ class Plan:
         return np.concatenate(pieces), offsets
 
     def _progress(self, epoch: int, step: int, dispersion: float | None = None) -> Progress:
-        return Progress(epoch * self.steps_per_epoch + step, self.steps, dispersion)
+        return Progress(epoch * self.steps_per_epoch + step, self.steps, dispersion, self.examples)
 
     def _round(self, number: int, epoch: int, first: int, dispersion: float | None = None) -> Round:
         steps, solo = self.strategy.interval(self._progress(epoch, first, dispersion))

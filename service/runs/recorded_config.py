@@ -12,6 +12,8 @@ def recorded_config(values: Any) -> TrainConfig:
     """
     if isinstance(values, dict) and "holdout_by" not in values:
         values = _before_holdout_by(values)
+    if isinstance(values, dict) and isinstance(averaging := values.get("averaging"), dict):
+        values = {**values, "averaging": {"solo_steps": 0, **averaging}}
     return TrainConfig.model_validate(values)
 
 

@@ -22,6 +22,7 @@ OTHER: dict[str, Any] = {
     "first_average_every": 3,
     "target_dispersion": 1e-6,
     "velocity": "reset",
+    "solo_steps": 7,
 }
 """A value of each option that isn't the default."""
 

@@ -17,11 +17,13 @@ class Progress(NamedTuple):
         steps: how many there are. Where one strategy follows on another, both count its own steps only.
         dispersion: how fast the replicas disperse (`service.rounds.averaging.Divergence`), as measured in the round
             that began `plan.ROUNDS_AHEAD` rounds before; None where there is none, or it was taken alone.
+        examples: how many an epoch has; 0 where that isn't known.
     """
 
     step: int
     steps: int
     dispersion: float | None = None
+    examples: int = 0
 
 
 class Interval(NamedTuple):

@@ -10,6 +10,9 @@ from service.rounds.strategies.base import Average, Interval, Progress, Strategy
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.train_state import TrainState
 
+SMALL = 30_000
+"""A data set of fewer examples is small: half of Fashion-MNIST, from which the share of the start comes."""
+
 
 @dataclass(frozen=True)
 class PostLocalSGD:
@@ -22,24 +25,31 @@ class PostLocalSGD:
     Averaging after every step equals one process that takes whole batches. So one task takes these steps alone, in
     rounds of `every`, and nothing is averaged. The other strategy sees the steps after the start as a run of their own.
 
+    A share of few steps is over before the network has left its first plateau, where the noise of the shards' small
+    batches would keep it. So on a small data set the start lasts a number of steps at least, if there is one at all.
+
     Attributes:
         share: the start's share of the run's steps, in [0, 1].
         every: steps of a round during the start. It decides how often progress is reported, and no result.
         inner: the strategy that follows.
+        least: how many steps the start has at least, on fewer than `SMALL` examples.
     """
 
     share: float
     every: int
     inner: Strategy
+    least: int = 0
 
     def init(self, theta: Floats) -> Floats:
         return self.inner.init(theta)
 
     def interval(self, progress: Progress) -> Interval:
         start = round(self.share * progress.steps)
+        if self.share and 0 < progress.examples < SMALL:
+            start = min(max(start, self.least), progress.steps)
         if progress.step < start:
             return Interval(min(self.every, start - progress.step), solo=True)
-        return self.inner.interval(Progress(progress.step - start, progress.steps - start, progress.dispersion))
+        return self.inner.interval(progress._replace(step=progress.step - start, steps=progress.steps - start))
 
     @property
     def averaging_rule(self) -> AveragingRule | None:
@@ -51,5 +61,5 @@ class PostLocalSGD:
 
 
 def from_config(config: AveragingConfig) -> Strategy:
-    """`--strategy post-local-sgd` reads --average-every and --solo-share."""
-    return PostLocalSGD(config.solo_share, config.average_every, FedAvg(config.average_every))
+    """`--strategy post-local-sgd` reads --average-every, --solo-share and --solo-steps."""
+    return PostLocalSGD(config.solo_share, config.average_every, FedAvg(config.average_every), config.solo_steps)

@@ -38,8 +38,8 @@ class Cell:
     @property
     def averaging(self) -> dict[str, Any]:
         """What it sets in `TrainConfig.averaging`; the strategy's fields that are not changed are the default's."""
-        # Without the name of the strategy, as studies on disk have it that were begun before there were several.
-        options = DEFAULT.model_dump(exclude={"strategy"}) | STRATEGIES[self.strategy]
+        # Without what came later, as studies on disk have it that were begun before. Their data set isn't small.
+        options = DEFAULT.model_dump(exclude={"strategy", "solo_steps"}) | STRATEGIES[self.strategy]
         return options | {"shards": self.shards, "average_every": self.every}
 
 

@@ -18,16 +18,16 @@ DEFAULT = DiLoCo(118, 1.0, 0.8)
 @pytest.mark.parametrize(
     ("options", "strategy"),
     [
-        ({}, PostLocalSGD(0.15, 118, DEFAULT)),
-        ({"solo_share": 0.0}, PostLocalSGD(0.0, 118, DEFAULT)),
-        ({"average_every": 9}, PostLocalSGD(0.15, 9, DiLoCo(9, 1.0, 0.8))),
-        ({"outer_lr": 0.5, "outer_momentum": 0.0}, PostLocalSGD(0.15, 118, DiLoCo(118, 0.5, 0.0))),
-        ({"velocity": "reset"}, PostLocalSGD(0.15, 118, VelocityReset(DEFAULT))),
-        ({"first_average_every": 4}, PostLocalSGD(0.15, 118, GrowingInterval(4, DEFAULT))),
-        ({"target_dispersion": 3e-6}, PostLocalSGD(0.15, 118, AdaComm(3e-6, DEFAULT))),
+        ({}, PostLocalSGD(0.15, 118, DEFAULT, 1000)),
+        ({"solo_share": 0.0}, PostLocalSGD(0.0, 118, DEFAULT, 1000)),
+        ({"average_every": 9}, PostLocalSGD(0.15, 9, DiLoCo(9, 1.0, 0.8), 1000)),
+        ({"outer_lr": 0.5, "outer_momentum": 0.0}, PostLocalSGD(0.15, 118, DiLoCo(118, 0.5, 0.0), 1000)),
+        ({"velocity": "reset"}, PostLocalSGD(0.15, 118, VelocityReset(DEFAULT), 1000)),
+        ({"first_average_every": 4}, PostLocalSGD(0.15, 118, GrowingInterval(4, DEFAULT), 1000)),
+        ({"target_dispersion": 3e-6}, PostLocalSGD(0.15, 118, AdaComm(3e-6, DEFAULT), 1000)),
         (
             {"target_dispersion": 3e-6, "first_average_every": 4, "velocity": "reset"},
-            PostLocalSGD(0.15, 118, AdaComm(3e-6, GrowingInterval(4, VelocityReset(DEFAULT)))),
+            PostLocalSGD(0.15, 118, AdaComm(3e-6, GrowingInterval(4, VelocityReset(DEFAULT))), 1000),
         ),
     ],
 )

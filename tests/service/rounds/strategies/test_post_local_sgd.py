@@ -33,7 +33,21 @@ def test_what_is_measured_comes_through_to_the_strategy_that_follows():
             return Interval(3)
 
     PostLocalSGD(0.5, 10, Seeing(3)).interval(Progress(60, 80, 2e-6))
-    assert seen == [(20, 40, 2e-6)]
+    assert seen == [(20, 40, 2e-6, 0)]
+
+
+def solo_steps(strategy: PostLocalSGD, examples: int, steps: int = 100) -> int:
+    """How many steps of a run one task takes alone."""
+    return sum(strategy.interval(Progress(step, steps, None, examples)).solo for step in range(steps))
+
+
+def test_on_a_small_data_set_the_start_has_a_number_of_steps_at_least():
+    strategy = PostLocalSGD(0.25, 10, FedAvg(4), least=60)
+    assert solo_steps(strategy, 29_999) == 60
+    assert solo_steps(strategy, 30_000) == 25
+    assert solo_steps(strategy, 29_999, steps=40) == 40, "all of a run that is shorter"
+    assert solo_steps(strategy, 29_999, steps=400) == 100, "a longer start is left as it is"
+    assert solo_steps(PostLocalSGD(0.0, 10, FedAvg(4), least=60), 29_999) == 0, "no start was wanted"
 
 
 def test_averages_are_the_other_strategys():
@@ -46,4 +60,4 @@ def test_averages_are_the_other_strategys():
 
 def test_the_options_decide_how_long_the_start_is():
     options = AveragingConfig(strategy="post-local-sgd", average_every=9, solo_share=0.25)
-    assert strategy_for(options) == PostLocalSGD(0.25, 9, FedAvg(9))
+    assert strategy_for(options) == PostLocalSGD(0.25, 9, FedAvg(9), 1000)

@@ -102,6 +102,7 @@ class ArrayEngine(OneByOne):
         if refusal:
             raise Unsupported(refusal)
         self._libraries = ThreadpoolController()
+        self._memory = memory.Memory()
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
@@ -116,7 +117,7 @@ class ArrayEngine(OneByOne):
         BLAS is held to one thread: how it splits a product among threads decides how the product is rounded.
         """
         check_steps(self.network, self.step_config, replica, steps, len(data.labels))
-        with self._libraries.limit(limits=1, user_api="blas"), memory.reused():
+        with self._libraries.limit(limits=1, user_api="blas"), memory.reused(self._memory):
             return self._run(replica, data, steps)
 
     def _run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:

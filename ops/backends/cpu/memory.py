@@ -27,8 +27,15 @@ UNUSED = 3
 """References to a block that no array uses: those of the list, of the loop and of the call that counts them."""
 
 
+class Memory(local):
+    """What is kept from one call to the next; each thread has blocks of its own."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Floats] = []
+
+
 class _Blocks(local):
-    """What this thread keeps, while it keeps anything."""
+    """What this thread takes memory from, while it does."""
 
     kept: list[Floats] | None = None
 
@@ -37,9 +44,13 @@ _BLOCKS = _Blocks()
 
 
 @contextmanager
-def reused() -> Iterator[None]:
-    """Within the block, memory of arrays that `empty` made and that are gone is given to others, in this thread."""
-    before, _BLOCKS.kept = _BLOCKS.kept, []
+def reused(kept: Memory | None = None) -> Iterator[None]:
+    """Within the block, memory of arrays that `empty` made and that are gone is given to others, in this thread.
+
+    Args:
+        kept: Where it lies, to be used again by the next such block; by default it is given back at the end.
+    """
+    before, _BLOCKS.kept = _BLOCKS.kept, [] if kept is None else kept.blocks
     try:
         yield
     finally:

@@ -21,6 +21,14 @@ def test_arrays_that_are_gone_make_room_for_others():
         assert address(memory.empty(LARGE)) == place
 
 
+def test_what_is_kept_is_there_the_next_time():
+    kept = memory.Memory()
+    with memory.reused(kept):
+        place = address(memory.empty(LARGE))
+    with memory.reused(kept):
+        assert address(memory.empty(LARGE)) == place
+
+
 def test_arrays_that_are_in_use_keep_their_memory():
     with memory.reused():
         first = memory.empty(LARGE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,6 +11,9 @@ from service.http.limits import Limits
 
 GZIP = 16 + zlib.MAX_WBITS
 """What zlib calls the gzip format."""
+
+MOST_MEMBERS = 64
+"""How many members a gzip body may have: each costs a copy of those behind it."""
 
 UNKNOWN_LENGTH = 2**62
 
@@ -76,19 +80,26 @@ def decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
         raise HttpError(415, "the body may be compressed as gzip or deflate, and as nothing else")
     formats = (GZIP,) if encoding != b"deflate" else (zlib.MAX_WBITS, -zlib.MAX_WBITS)
-    for number, window in enumerate(formats, start=1):
+    for window in formats:  # deflate is sent with zlib's header and, by some, without
+        with suppress(zlib.error):
+            return _inflate(body, window, limit)
+    raise HttpError(400, f"the body can't be decompressed as {encoding.decode()}")
+
+
+def _inflate(body: bytes, window: int, limit: int) -> bytes:
+    """Raises zlib.error where it is cut short or something else follows; a gzip body may have several members."""
+    content = b""
+    for _ in range(MOST_MEMBERS):
         stream = zlib.decompressobj(window)
-        try:
-            content = stream.decompress(body, limit + 1)
-        except zlib.error:
-            if number < len(formats):  # deflate is sent with zlib's header and, by some, without
-                continue
-            break
+        content += stream.decompress(body, limit + 1 - len(content))
         if len(content) > limit:
             raise _too_large(limit)
-        if stream.eof and not stream.unused_data:
+        if not stream.eof or (stream.unused_data and window != GZIP):
+            raise zlib.error("incomplete, or not alone")
+        body = stream.unused_data
+        if not body:
             return content
-    raise HttpError(400, f"the body can't be decompressed as {encoding.decode()}")
+    raise zlib.error("too many members")
 
 
 def _too_large(limit: int) -> HttpError:

@@ -59,6 +59,16 @@ def test_no_more_is_decompressed_than_the_limit() -> None:
     with pytest.raises(HttpError, match="may have 1000 bytes"):
         decompress(bomb, b"gzip", 1000)
     assert decompress(gzip.compress(bytes(1000)), b"gzip", 1000) == bytes(1000)
+    with pytest.raises(HttpError, match="may have 1000 bytes"):
+        decompress(gzip.compress(bytes(501)) * 2, b"gzip", 1000)
+
+
+def test_a_gzip_body_may_have_several_members() -> None:
+    assert decompress(gzip.compress(b"one ") + gzip.compress(b"two"), b"gzip", 1000) == b"one two"
+    with pytest.raises(HttpError, match="can't be decompressed"):
+        decompress(gzip.compress(b"one ") + b"two", b"gzip", 1000)
+    with pytest.raises(HttpError, match="can't be decompressed"):
+        decompress(gzip.compress(b"") * 65, b"gzip", 1000)
 
 
 @pytest.mark.parametrize(

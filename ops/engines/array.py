@@ -71,9 +71,14 @@ class ArrayEngine(OneByOne):
 
     @classmethod
     def fingerprint(cls, device: DeviceName) -> Fingerprint:
-        """See `Engine.fingerprint`. It computes with NumPy and its BLAS, or with CuPy, cuDNN and kernels for it."""
+        """See `Engine.fingerprint`. It computes with NumPy, its BLAS and kernels, or with CuPy, cuDNN and kernels."""
         if device == "cpu":
-            return Fingerprint(cls.name, platform.machine(), libraries=f"NumPy {np.__version__}, {_blas()}")
+            return Fingerprint(
+                cls.name,
+                platform.machine(),
+                kernels=digest_of_sources(PACKAGE / "backends" / "cpu", "llvmlite"),
+                libraries=f"NumPy {np.__version__}, {_blas()}",
+            )
         cupy = _module(device)
         with_cudnn = "" if cudnn.missing() else f", cuDNN {cudnn.Library().version}"
         return Fingerprint(

@@ -13,7 +13,8 @@ from ops.engines.fingerprint import Fingerprint, digest_of_sources, fingerprint_
 def test_it_has_what_decides_the_bits_of_each_engine():
     array, simd = fingerprint_of(Choice("array", "cpu")), fingerprint_of(Choice("simd", "cpu"))
     assert "NumPy" in array.libraries
-    assert (array.lanes, array.kernels) == (0, "")
+    assert len(array.kernels) == 64
+    assert array.kernels != simd.kernels
     assert len(simd.kernels) == 64
     assert simd.libraries == ""
     assert array != simd

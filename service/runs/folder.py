@@ -4,7 +4,7 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +68,7 @@ class RunFolder:
     def open(cls, runs: Path, run: str) -> "RunFolder":
         """The run of that name. Raises NotFound where there is none."""
         folder = cls(runs / run)
-        if "/" in run or run.startswith(".") or not (folder.path / "config.json").is_file():
+        if "/" in run or run.startswith(".") or not _is_run(folder.path):
             raise NotFound(f"there is no run {run!r} in {runs}")
         return folder
 
@@ -93,11 +93,16 @@ class RunFolder:
         return checkpoints.read(forked / str(numbers[0])).state if numbers else None
 
     def facts(self) -> dict[str, Any]:
-        """The content of config.json: the configuration, and data, engine and versions when the run began."""
+        """The content of config.json: the configuration, and data, engine and versions when the run began.
+
+        Raises RunError where it is damaged, or can't be read.
+        """
         try:
             facts: dict[str, Any] = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
             if not isinstance(facts, dict):
                 raise ValueError("it is no JSON object")
+        except OSError as error:
+            raise RunError(f"{self.path / 'config.json'} can't be read: {error.strerror}") from None
         except ValueError as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from None
         return facts
@@ -121,12 +126,12 @@ class RunFolder:
             return []
 
     def started(self) -> str:
-        """When the run began (ISO 8601, UTC): what its first entry says, or the time of its configuration."""
-        try:
+        """When the run began (ISO 8601, UTC): what its first entry says, or the time of its configuration or folder."""
+        with suppress(RunError, KeyError, OSError):
             return str(first_entry(self.log)["at"])
-        except (RunError, KeyError):
-            written = (self.path / "config.json").stat().st_mtime
-            return datetime.fromtimestamp(written, UTC).isoformat()
+        config = self.path / "config.json"
+        written = (config if config.exists() else self.path).stat().st_mtime
+        return datetime.fromtimestamp(written, UTC).isoformat()
 
     def status(self) -> Status:
         """How the run stands, as far as its files say."""
@@ -170,7 +175,10 @@ def all_runs(runs: Path) -> list[RunFolder]:
     """Every run there is, the one that started last first."""
     if not runs.is_dir():
         return []
-    folders = [
-        RunFolder(path) for path in runs.iterdir() if not path.name.startswith(".") and (path / "config.json").is_file()
-    ]
+    folders = [RunFolder(path) for path in runs.iterdir() if not path.name.startswith(".") and _is_run(path)]
     return sorted(folders, key=lambda folder: (folder.started(), folder.name), reverse=True)
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a folder is a run's, perhaps one that lost its configuration."""
+    return any((path / name).exists() for name in ("config.json", "rounds.jsonl", "checkpoints"))

@@ -53,7 +53,7 @@ def _listed(folder: RunFolder) -> dict[str, Any]:
     """The summary of a run, or that its files are damaged, which shall not hide the others."""
     try:
         return _summary(folder)
-    except RunError:
+    except (RunError, OSError):
         nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
         listed = {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
         return {**listed, "bytes": size_of(folder.path)}

@@ -143,6 +143,25 @@ def test_a_damaged_run_is_told_and_hides_no_other(home: Home, capsys, asked: str
     assert told.out.splitlines()[1].split()[:2] == ["spoiled", "damaged"]
 
 
+@pytest.mark.parametrize("config", ["missing", "a folder"])
+def test_a_run_whose_configuration_cannot_be_read_is_listed_and_can_be_deleted(home: Home, capsys, config: str):
+    folder = home.runs / "bare"
+    (folder / "checkpoints").mkdir(parents=True)
+    if config == "a folder":
+        (folder / "config.json").mkdir()
+    outcomes = []
+    for words in (["runs", "list"], ["runs", "show", "bare"], ["runs", "delete", "bare"]):
+        with pytest.raises(SystemExit) as left:
+            command(NOTHING_RUNS, words)
+        outcomes.append((left.value.code, capsys.readouterr()))
+    (_, listed), (status, shown), (_, deleted) = outcomes
+    assert listed.out.splitlines()[1].split()[:2] == ["bare", "damaged"]
+    assert (status, shown.err.count("\n")) == (1, 1)
+    assert "config.json can't be read: " in shown.err
+    assert deleted.out.startswith("run bare is deleted")
+    assert not folder.exists()
+
+
 NOT_UTF8 = "\udcff"
 """How Python holds the byte 0xFF of a file's name, which no UTF-8 has."""
 

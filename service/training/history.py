@@ -32,6 +32,7 @@ class RunHistory:
         self.is_finished = False
         self.plateau_is_noticed = False
         self._folder = folder
+        self._last: Entry = {}
         self._rounds: dict[int, Entry] = {}
         self._epochs: dict[int, Entry] = {}
         for entry in folder.entries():
@@ -44,6 +45,7 @@ class RunHistory:
             elif entry["kind"] == "plateau":
                 self.plateau_is_noticed = True
             self.is_finished = entry["kind"] == "end" and entry["outcome"] == "finished"
+            self._last = entry
         self._began = time()
 
     @property
@@ -55,6 +57,24 @@ class RunHistory:
     def epochs(self) -> Mapping[int, Entry]:
         """The epochs that the log has."""
         return self._epochs
+
+    def check_end(self, config: TrainConfig) -> None:
+        """Raise RunError where the line that ends a finished run has other digests than its rounds.
+
+        The chain covers every line but the last one.
+        """
+        if not (self.is_finished and self._rounds):
+            return
+        digests = {"digest": str(self._rounds[max(self._rounds)]["digest"])}
+        if "best_digest" in self._last:
+            digests["best_digest"] = self.digest_after(self.published_epoch(config))
+        for name, digest in digests.items():
+            if (found := str(self._last.get(name))) != digest:
+                raise RunError(
+                    f"the log of run {self._folder.name} ends with the {name.replace('_', ' ')} "
+                    f"{found[:12]}, but its rounds have {digest[:12]}: nothing is published; "
+                    f"`atelier runs verify {self._folder.name}` says what else differs"
+                )
 
     def unmeasured(self) -> list[tuple[int, int]]:
         """The epochs without figures, each with how many rounds were done by its end."""

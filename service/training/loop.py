@@ -93,12 +93,14 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
     Raises:
         Conflict: another process works on the run, or has taken it over while this one was paused.
         Cancelled: `runs cancel` or `runs pause` was called for it.
-        RunError: a round comes out different from the log, or its loss is not finite.
+        RunError: a round comes out different from the log, or its loss is not finite; or the run has finished, and the
+            line that says so has other digests than its rounds.
     """
     with folder.held() as lease, RoundLog(folder.log, before_write=lease.check) as log:
         folder.clear_requests()
         clear_drafts(folder.checkpoints)
         history = RunHistory(folder, log)
+        history.check_end(job.config)
         checkpoint = history.checkpoint_to_continue(job.config)
         rounds_done = checkpoint.round.number + 1 if checkpoint else 0
         if history.is_finished and rounds_done == history.num_rounds:

@@ -88,6 +88,19 @@ def test_an_end_that_says_something_else_is_told(home: Home, run: RunFolder):
     assert all(check.same for check in verify_run(run, recorded_job(home, run)))
 
 
+@pytest.mark.parametrize("newest_checkpoint", ["whole", "lost"])
+def test_an_end_that_says_something_else_is_not_resumed(
+    home: Home, run: RunFolder, executor_of, newest_checkpoint: str
+):
+    rewrite(run, lambda entry: entry | ({"digest": "f" * 64} if entry["kind"] == "end" else {}))
+    if newest_checkpoint == "lost":
+        shutil.rmtree(run.checkpoints / "6")
+    before = run.log.read_bytes()
+    with pytest.raises(RunError, match=r"with the digest f{12}, but its rounds have .* nothing is published"):
+        resume_run(home, executor_of(2), "run", lambda _: None)
+    assert run.log.read_bytes() == before
+
+
 def test_damaged_and_exchanged_checkpoints_are_told(run: RunFolder):
     (run.checkpoints / "3" / "replica.safetensors").write_bytes(b"damaged")
     assert [str(run.checkpoints / "3") in damage for damage in damages(run)] == [True]

@@ -82,7 +82,10 @@ def train(
 
 def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_json: bool) -> None:
     """Continue a run, show how it goes and report what came out."""
-    check_training(context.home, RunFolder.open(context.home.runs, run).config(), cluster)
+    folder = RunFolder.open(context.home.runs, run)
+    check_training(context.home, folder.config(), cluster)
+    with folder.held():
+        pass  # raises Conflict where another process works on it: before its log is shown, and anything is started
     context.interruption.resume = _resuming(context, run)
     with progress(context.home, run):
         published = context.pipelines.resume(context.home, run, cluster)

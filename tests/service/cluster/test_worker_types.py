@@ -40,7 +40,8 @@ def test_threads_end_in_the_bits_of_a_process_alone(home: Home, tmp_path: Path, 
         assert len(cluster.workers) == 2
         folder, job = create_run(home, executor, from_preset(small(**given)), "run")
         kinds = {entry["kind"] for entry in advance(executor, folder, job)}
-        assert kinds - {"disturbed"} == {"begin", "round", "epoch", "end"}  # on a busy machine one may lag behind
+        # On a busy machine a worker may lag behind; so few steps leave the loss where it was.
+        assert kinds - {"disturbed", "plateau"} == {"begin", "round", "epoch", "end"}
         assert evaluate_run(home, executor, "run")[1].examples == 60
     assert final_checkpoint(folder).state.digest == alone.digest
 

@@ -34,3 +34,8 @@ def as_size(num_bytes: float) -> str:
     while num_bytes >= 1000 and power < len(UNITS) - 1:
         num_bytes, power = num_bytes / 1000, power + 1
     return f"{num_bytes:.{1 if power and num_bytes < 100 else 0}f} {UNITS[power]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts: `1 worker`, `2 workers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -21,7 +21,7 @@ from service.config import ClusterConfig, TrainConfig, explain
 from service.errors import InvalidInput
 from service.home import Home
 from service.runs import new_run_id
-from service.search.sweep import Sweep, SweepFolder, SweepName, as_cell, as_text, results_table
+from service.search.sweep import Sweep, SweepFolder, SweepName, Trial, as_cell, as_text, results_table
 from service.training.preflight import check_training
 
 POLL_SECONDS = 0.5
@@ -69,7 +69,7 @@ def sweep(
     wanted = _sweep(context, over, chosen, trials=trials, seed=draw_seed, halving=halving, min_epochs=min_epochs)
     cluster = validated(ClusterConfig, options)
     name = checked_id(SweepName, sweep_id) or new_run_id()
-    plan = wanted.plan()
+    plan = _plan(wanted)
     for trial in plan:
         check_training(context.home, trial.config, cluster)
     context.interruption.resume = lambda: (
@@ -96,6 +96,16 @@ def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], **numb
         return Sweep(base=base, over=values, **numbers)
     except ValidationError as error:
         raise explain(error) from None
+
+
+def _plan(wanted: Sweep) -> list[Trial]:
+    """A sweep's trials. Raises InvalidInput, naming the option as it is written: `batch-size`, `lr`."""
+    try:
+        return wanted.plan()
+    except InvalidInput as error:
+        where, _, rest = str(error).partition(" ")
+        options = {path: name.replace("_", "-") for name, path in field_names(TrainConfig).items()}
+        raise InvalidInput(f"{options.get(where, where)} {rest}") from None
 
 
 def _parsed(text: str) -> tuple[str, Any]:

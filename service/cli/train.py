@@ -10,7 +10,7 @@ from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.networks import with_network
 from service.cli.options import in_options, nested_options, options_of, validated
-from service.cli.output import show
+from service.cli.output import counted, show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.errors import InvalidInput
@@ -140,7 +140,7 @@ def _as_text(published: Published) -> str:
         f"  train loss {published.train_loss:.4f}   train accuracy {published.train_accuracy:.4f}"
         f"{validation}   test accuracy {published.test_accuracy:.4f}\n"
         f"  {published.examples_per_s:,.0f} examples/s in {published.wall_s:.1f} s, "
-        f"{published.shards} shards on {published.workers} workers, engine {published.engine}\n"
+        f"{counted(published.shards, 'shard')} on {counted(published.workers, 'worker')}, engine {published.engine}\n"
         f"  run {published.run}, parameters {published.digest[:16]}\n{_champion(published)}"
         f"{_warnings(published)}\n"
         f"Look at it:  atelier models show {label}\n"

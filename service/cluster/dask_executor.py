@@ -61,8 +61,9 @@ class DaskExecutor:
 
     @property
     def num_workers(self) -> int:
-        """How many workers there are, or were when the scheduler last answered."""
-        return self.cluster.num_workers
+        """How many workers there are, or were when the scheduler last answered, without those that get no tasks."""
+        present = self._present()
+        return len(set(present) - self._quarantine.excluded) if present else self.cluster.num_workers
 
     def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
         """The engine that the workers take. A worker that doesn't answer is quarantined. See `Executor`."""

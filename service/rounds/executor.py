@@ -55,7 +55,7 @@ class Executor(Protocol):
 
     @property
     def num_workers(self) -> int:
-        """How many workers there are at the moment."""
+        """How many workers there are at the moment that may take tasks."""
 
     def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
         """The engine that all workers take for a training, once each of them is known to see its data.

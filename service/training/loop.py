@@ -42,7 +42,7 @@ class Trained:
         train_accuracy: of that epoch.
         examples_per_s: the examples of all epochs over `wall_s`.
         wall_s: the time that the epochs took.
-        workers: how many there were at the end.
+        workers: how many there were at the end that might take tasks.
         shards: how many the configuration says.
         engine: what executed the steps.
     """

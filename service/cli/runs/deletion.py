@@ -8,7 +8,7 @@ import click
 
 from service.cli.main import Context
 from service.cli.names import run_names
-from service.cli.output import as_size, show
+from service.cli.output import as_size, counted, show
 from service.errors import Conflict, InvalidInput, RunError
 from service.files import size_of
 from service.home import Home
@@ -55,7 +55,7 @@ def prune(context: Context, older_than: str, dry_run: bool, as_json: bool) -> No
             delete_run(folder)
     total = as_size(sum(runs.values()))
     lines = [f"{run}  {as_size(size)}" for run, size in runs.items()]
-    lines.append(f"{len(runs)} runs, {total} {'would be ' if dry_run else ''}freed")
+    lines.append(f"{counted(len(runs), 'run')}, {total} {'would be ' if dry_run else ''}freed")
     show({"runs": runs, "deleted": not dry_run}, "\n".join(lines), as_json)
 
 

@@ -7,7 +7,7 @@ import click
 from ops.engines.fingerprint import fingerprint_of
 from service.cli.main import Context
 from service.cli.names import run_names
-from service.cli.output import show
+from service.cli.output import counted, show
 from service.runs import RunFolder
 from service.training.resume import recorded_job
 from service.training.verify import damages, examples_once, verify_run
@@ -30,7 +30,7 @@ def verify(context: Context, run: str, number: int | None, as_json: bool) -> Non
     same, damaged = checks[-1].same, list(damages(folder))
     value = {"run": run, "rounds": len(checks), "same": same, "examples_once": once, "last": asdict(checks[-1])}
     lines = [
-        f"run {run}: {len(checks)} rounds computed again, "
+        f"run {run}: {counted(len(checks), 'round')} computed again, "
         + ("every bit agrees" if same else f"round {checks[-1].round} is the first that differs")
         + f"; every example used {'exactly once' if once else 'NOT exactly once'} in each of these epochs",
         *damaged,

@@ -58,6 +58,7 @@ def test_a_worker_that_differs_gets_no_tasks_and_is_named(home: Home, tmp_path: 
             entries = list(advance(executor, folder, job))
             (named,) = [entry["why"] for entry in entries if entry["kind"] == "disturbed"]
             (other,) = set(cluster.workers) - first
+            assert (cluster.num_workers, executor.num_workers) == (2, 1)
     assert named.startswith(f"worker {other} gets no tasks: it would compute other bits (array on x86_64, kernels ")
     assert final_checkpoint(folder).state.digest == alone.digest
     assert folder.facts()["fingerprint"]["engine"] == "array"

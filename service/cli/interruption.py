@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signal that ends a process: a command that works ends within seconds, with one line."""
+"""Ctrl-C, and other signals that end a process: a command that works ends within seconds, with one line."""
 
 import os
 import signal
@@ -17,14 +17,15 @@ GRACE_SECONDS = 1.5
 SAME_SECONDS = 0.3
 """A signal that comes again so soon is the same one: `timeout` sends it to the process and then to its group."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, the signal that ends a process, and what a terminal sends that is closed."""
 
 NO_LEAKS = "ignore:resource_tracker:UserWarning"
 """What Python's resource tracker, a process, would say after ours has ended at once; the system frees those itself."""
 
 
 class Interruption:
-    """What becomes of SIGINT and SIGTERM while a command works.
+    """What becomes of SIGINT, SIGTERM and SIGHUP while a command works. One that is ignored (`nohup`) stays so.
 
     The first one raises KeyboardInterrupt in the main thread. Where that doesn't lead to the end in time, or at a
     second one, the process ends at once: a kernel that computes, a cluster that closes, or an exception that Python
@@ -39,12 +40,13 @@ class Interruption:
         self._received = 0
         self._raised = False
         self._reader = self._writer = -1
+        self._handlers: dict[signal.Signals, Any] = {}
         self._saying = Lock()
         self._said = False
 
     @property
     def exit_status(self) -> int:
-        """What shells expect of a command that a signal ended: 130 or 143."""
+        """What shells expect of a command that a signal ended: 130, 143 or 129."""
         return 128 + (self._received or signal.SIGINT)
 
     @contextmanager
@@ -58,7 +60,8 @@ class Interruption:
         os.set_blocking(self._writer, False)
         # Python writes each signal's number there, whoever puts a handler of his own in the place of ours.
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+        self._handlers = {number: signal.signal(number, self._handle) for number in SIGNALS if number not in ignored}
         sys.unraisablehook = _unraisable
         watcher = Thread(target=self._watch, daemon=True)
         watcher.start()
@@ -70,7 +73,7 @@ class Interruption:
                 watcher.join()
                 os.close(self._reader)
                 sys.unraisablehook = sys.__unraisablehook__
-                for number, handler in handlers.items():
+                for number, handler in self._handlers.items():
                     signal.signal(number, handler)
 
     def leave(self) -> None:
@@ -79,8 +82,9 @@ class Interruption:
             signal.set_wakeup_fd(-1)
             os.close(self._writer)
             self._writer = -1
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number in self._handlers:
+                is_ctrl_c = number == signal.SIGINT
+                signal.signal(number, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
 
     def say(self) -> None:
         """Print one line for the user, once."""

@@ -68,7 +68,7 @@ def atelier() -> None:
 
 
 def command(pipelines: Pipelines, arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and leave the process: 0 done, 1 the work failed, 2 wrong use, 130 or 143 interrupted."""
+    """Run the command line and leave the process: 0 done, 1 the work failed, 2 wrong use, 128 and more interrupted."""
     bypass_loopback(os.environ)
     interruption = Interruption()
     with interruption.watched():

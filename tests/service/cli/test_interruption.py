@@ -31,7 +31,8 @@ WORK = {
     "inside a library that holds the interpreter for a while": "ctypes.CDLL(None).sleep(60)",
     "while an object is deleted": "late = Late(); del late; time.sleep(60)",
     "with a handler that somebody put in the place of ours": "signal.signal(signal.SIGTERM, lambda *_: None); "
-    "signal.signal(signal.SIGINT, lambda *_: None); [time.sleep(0.1) for _ in range(600)]",
+    "signal.signal(signal.SIGINT, lambda *_: None); "
+    "signal.signal(signal.SIGHUP, lambda *_: None); [time.sleep(0.1) for _ in range(600)]",
 }
 
 LATE = """
@@ -51,7 +52,7 @@ def started(work: str, before: str = "", unwinding: str = "pass") -> "subprocess
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("doing", WORK)
 def test_whatever_is_under_way_ends_with_one_line(doing: str, number: signal.Signals):
     process = started(WORK[doing], before=LATE)
@@ -86,6 +87,30 @@ def test_a_second_signal_ends_it_at_once():
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err.count("\n")) == (130, 1)
+
+
+def test_a_terminal_that_goes_does_not_end_what_nohup_started():
+    before = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    process = started("time.sleep(1)", before)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "went on\n", "")
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_server_gets_the_signals_as_they_were(is_ignored: bool):
+    program = f"""
+import signal
+from service.cli.interruption import SIGNALS, Interruption
+if {is_ignored}:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+handlers = [signal.getsignal(number) for number in SIGNALS]
+interruption = Interruption()
+with interruption.watched():
+    interruption.leave()
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
 
 
 def test_afterwards_signals_are_as_before():

@@ -73,7 +73,7 @@ def train(
         raise in_options(error) from None
     _check_strategy(config, chosen)
     run = new_run_id()
-    check_training(context.home, config, cluster)
+    check_training(context.home, config, cluster, warm_start)
     context.interruption.resume = _resuming(context, run)
     with progress(context.home, run):
         published = context.pipelines.train(context.home, config, cluster, run, warm_start)

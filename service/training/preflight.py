@@ -12,9 +12,10 @@ from service.registry import Registry
 from service.rounds.job import network_for, step_config_for
 from service.rounds.plan import plan_for
 from service.rounds.strategies import strategy_for
+from service.training.warm_start import FRESH, WarmStart
 
 
-def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> None:
+def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm_start: WarmStart = FRESH) -> None:
     """Raise the error that a training would end with later.
 
     Data that have not been ingested yet, and a store that will be built again, are not checked.
@@ -23,13 +24,15 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
         home: where data and models are.
         config: what is to be trained.
         cluster: where.
+        warm_start: what it starts from.
 
     Raises:
         AtelierError: the home can't be written, or is full.
-        InvalidInput: the configuration doesn't fit the data or the engine.
+        InvalidInput: the configuration doesn't fit the data or the engine, or the weights to start from the network.
+        NotFound: there is no such model to start from.
         OpsError: the network doesn't fit the data.
         ClusterError: no scheduler answers, or no worker takes tasks.
-        DataError: there are no such data.
+        DataError: there are no such data, or the weights can't be read.
         StorageError: the model could not be published.
     """
     home.prepare()
@@ -49,5 +52,6 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig) -> N
         raise cannot_be_fetched(config.dataset) from None
     plan_for(config, data.train)
     network = network_for(config, data)
+    warm_start.check(home, network)
     if not cluster.scheduler:
         choose(network, step_config_for(config), engine=config.engine, device=config.device)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ops.engines.base import Floats
+from ops.network import Network
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
 from service.registry import ModelRef, Registry
@@ -28,6 +30,12 @@ class WarmStart:
     init: str = ""
     extend: str = ""
 
+    def check(self, home: Home, network: Network) -> None:
+        """Raise the error that `checkpoint` would for weights that can't be taken, before anything is started."""
+        self._check_alone()
+        if self.init:
+            _initial_parameters(home, network, self.init)
+
     def checkpoint(self, home: Home, job: Job) -> Checkpoint | None:
         """The state to start from, or None for fresh parameters.
 
@@ -37,17 +45,16 @@ class WarmStart:
             RunError: the run to extend isn't finished.
             DataError: the file can't be read.
         """
-        if sum(map(bool, (self.fork, self.init, self.extend))) > 1:
-            raise InvalidInput(
-                "a run starts from another run or from weights: give one of --fork, --init and --extend, not both"
-            )
+        self._check_alone()
         if self.extend:
             return _extended(home, job, self.extend)
         if job.config.first_epoch:
             raise InvalidInput(f"first-epoch must be 0 in a run that extends no other, got {job.config.first_epoch}")
         if self.fork:
             return _forked(home, job, self.fork)
-        return _initialised(home, job, self.init) if self.init else None
+        if not self.init:
+            return None
+        return Checkpoint(Round(-1, 0, 0, 0, 1), 0, job.state_from(_initial_parameters(home, job.network, self.init)))
 
     def what_starts(self, start: Checkpoint | None) -> str:
         """What the first state has of what it comes from, for people; empty for fresh parameters."""
@@ -60,6 +67,12 @@ class WarmStart:
             return f"extends run {self.extend}, with its {taken}; epochs, shuffles and schedules go on"
         whence = f"forks run {self.fork}" if self.fork else f"begins with {self.init}"
         return f"{whence}, with its {taken}; epochs, shuffles and schedules begin anew"
+
+    def _check_alone(self) -> None:
+        if sum(map(bool, (self.fork, self.init, self.extend))) > 1:
+            raise InvalidInput(
+                "a run starts from another run or from weights: give one of --fork, --init and --extend, not both"
+            )
 
 
 FRESH = WarmStart()
@@ -106,7 +119,7 @@ def _extended(home: Home, job: Job, run: str) -> Checkpoint:
     return _fitting(job, parent, last)
 
 
-def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
+def _initial_parameters(home: Home, network: Network, init: str) -> Floats:
     path = Path(init).expanduser()
     if is_weights_file(init):
         if path.suffix in (".pt", ".pth", ".pkl", ".bin"):
@@ -114,13 +127,12 @@ def _initialised(home: Home, job: Job, init: str) -> Checkpoint:
                 f"{path} may hold a pickle, which is never opened: convert it where it comes from with "
                 "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
             )
-        theta = from_tensors(job.network, read_weights(path))
-    else:
-        model = Registry(home.models).find(ModelRef.parse(init))
-        theta = model.parameters()
-        if theta.size != job.network.size:
-            raise InvalidInput(
-                f"model {model.name}:{model.version} has {theta.size} parameters, "
-                f"network {job.network.name} has {job.network.size}: train with the same --model"
-            )
-    return Checkpoint(Round(-1, 0, 0, 0, 1), 0, job.state_from(theta))
+        return from_tensors(network, read_weights(path))
+    model = Registry(home.models).find(ModelRef.parse(init))
+    theta = model.parameters()
+    if theta.size != network.size:
+        raise InvalidInput(
+            f"model {model.name}:{model.version} has {theta.size} parameters, "
+            f"network {network.name} has {network.size}: train with the same --model"
+        )
+    return theta

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from service.config import from_preset
+from service.config import ClusterConfig, from_preset
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
 from service.registry.exports.weights import as_tensors, read_weights
@@ -17,6 +17,7 @@ from service.rounds.job import Job
 from service.rounds.train_state import TrainState
 from service.training.history import final_checkpoint
 from service.training.loop import advance
+from service.training.preflight import check_training
 from service.training.resume import recorded_job
 from service.training.start import create_run
 from service.training.verify import verify_run
@@ -107,5 +108,7 @@ def test_what_is_no_starting_point_is_told(home: Home, job: Job, tmp_path: Path)
     for init, (kind, message) in wrong.items():
         with pytest.raises(kind, match=message):
             WarmStart(init=init).checkpoint(home, job)
+        with pytest.raises(kind, match=message):  # and before anything is started
+            check_training(home, job.config, ClusterConfig(), WarmStart(init=init))
     with pytest.raises(InvalidInput, match="not both"):
         WarmStart(fork="run", init="lenet").checkpoint(home, job)

@@ -1,18 +1,23 @@
 """What can be found wrong with a training before anything is started for it."""
 
+import resource
+
 from ops.engines import choose, find
 from service.cluster.local_cluster import check_scheduler
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.data.catalog import KNOWN
 from service.data.sources import cannot_be_fetched
-from service.errors import DataError
+from service.errors import AtelierError, DataError
 from service.home import Home
 from service.registry import Registry
 from service.rounds.job import network_for, step_config_for
 from service.rounds.plan import plan_for
 from service.rounds.strategies import strategy_for
 from service.training.warm_start import FRESH, WarmStart
+
+LEAST_ADDRESS_SPACE = 1_200_000_000
+"""Bytes of address space without which no training begins: threads can't start, and Dask waits for them for minutes."""
 
 
 def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm_start: WarmStart = FRESH) -> None:
@@ -27,7 +32,7 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm
         warm_start: what it starts from.
 
     Raises:
-        AtelierError: the home can't be written, or is full.
+        AtelierError: the home can't be written, or is full; or a process may take too little address space.
         InvalidInput: the configuration doesn't fit the data or the engine, or the weights to start from the network.
         NotFound: there is no such model to start from.
         OpsError: the network doesn't fit the data.
@@ -35,6 +40,7 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm
         DataError: there are no such data, or the weights can't be read.
         StorageError: the model could not be published.
     """
+    _check_address_space()
     home.prepare()
     strategy_for(config.averaging)
     if config.engine != "auto":
@@ -55,3 +61,12 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm
     warm_start.check(home, network)
     if not cluster.scheduler:
         choose(network, step_config_for(config), engine=config.engine, device=config.device)
+
+
+def _check_address_space() -> None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
+        raise AtelierError(
+            f"there is not enough memory: a process may take {limit / 1e6:,.0f} MB of address space (`ulimit -v`), "
+            "and a training needs about 2,000 MB"
+        )

@@ -110,6 +110,15 @@ def test_what_only_shows_later_is_told_in_one_line_too(with_blobs: Path, case: s
     assert not (with_blobs / "prefect").exists(), "found before anything was started"
 
 
+def test_too_little_address_space_is_told_before_anything_is_started(with_blobs: Path):
+    words = f"ulimit -v 1000000; exec {sys.executable} -m flows train --dataset blobs"
+    own = {"ATELIER_HOME": str(with_blobs), "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(["bash", "-c", words], env={**os.environ, **own}, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "a process may take 1,024 MB of address space (`ulimit -v`), and a training needs" in done.stderr
+    assert not (with_blobs / "prefect").exists()
+
+
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path):
     (tmp_path / "home").write_text("a file is in the way")
     done = atelier("ingest", home=tmp_path / "home")

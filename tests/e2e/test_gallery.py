@@ -224,8 +224,8 @@ def test_the_page_of_a_training_moves_with_its_rounds_and_ends_with_its_model(br
             assert training.poll() is None, "all this was seen while it trained"
             api.expect(page.locator("#status")).to_have_text("finished", timeout=90_000)
             api.expect(page.locator("#epochs tr")).to_have_count(60)
-            page.get_by_role("link", name="mlp 1").click(timeout=60_000)
-            page.wait_for_url("**/models/mlp/1")
+            page.get_by_role("link", name="mlp-blobs 1").click(timeout=60_000)
+            page.wait_for_url("**/models/mlp-blobs/1")
         out, err = training.communicate(timeout=60)
         assert training.returncode == 0, out + err
     finally:

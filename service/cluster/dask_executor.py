@@ -7,7 +7,7 @@ take. For every other failure, a frozen worker or a scheduler that came back emp
 flight is cancelled and submitted again from that state. Nothing older is ever computed again.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -19,6 +19,7 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.cluster.background_calls import BackgroundCalls
 from service.cluster.calls import PendingCalls
+from service.cluster.code_version import code_version, is_load_error, why_cannot_load, why_other_code
 from service.cluster.connection import LOST, RETURN_SECONDS, Cluster
 from service.cluster.engine_choice import NoAnswer, WorkerReport, agreed_choice, ask_for_reports
 from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, FailurePolicy, TasksLost
@@ -191,7 +192,7 @@ class DaskExecutor:
         losses, deadline = 0, monotonic() + RETURN_SECONDS
         while losses < ATTEMPTS:
             try:
-                reports = ask_for_reports(self.cluster, config, network, step_config, store)
+                reports, errors = ask_for_reports(self.cluster, config, network, step_config, store)
                 silent = set(self.cluster.workers) - reports.keys()
             except LOST:
                 losses += 1
@@ -202,11 +203,21 @@ class DaskExecutor:
                     raise
                 self.cluster.recover(reconnect=False)
                 continue
+            self._note_versions(reports, errors)
             for worker in sorted(silent - self._quarantine.workers):
                 self._quarantine.notify(f"worker {worker} gets no tasks for now: it does not answer")
             self._quarantine.add(silent)
             return reports
         raise ClusterError(f"the Dask scheduler at {self.cluster.address} was lost {ATTEMPTS} times in a row")
+
+    def _note_versions(self, reports: Mapping[str, WorkerReport], errors: Mapping[str, Exception]) -> None:
+        """Leave a notice about each worker with another version of the code; one that can't load tasks gets none."""
+        for worker, error in errors.items():
+            if is_load_error(error):
+                self._quarantine.exclude(worker, why_cannot_load(worker, error))
+        for worker, report in sorted(reports.items()):
+            if report.code != code_version():
+                self._quarantine.notify(why_other_code(worker, report.code))
 
     def _present(self) -> list[str]:
         """The workers there are; none where the scheduler was lost just now, which the window will notice."""

@@ -9,6 +9,7 @@ from ops.engines.fingerprint import Fingerprint, fingerprint_of
 from ops.errors import Unsupported
 from ops.network import Network
 from ops.step_config import StepConfig
+from service.cluster.code_version import code_version
 from service.cluster.connection import Cluster
 from service.config import TrainConfig
 from service.errors import ClusterError, InvalidInput
@@ -27,18 +28,20 @@ class WorkerReport:
         problem: why it can't run what is configured; else empty.
         choice: the engine that it would take, where there is no problem.
         fingerprint: what its bits depend on, with that engine.
+        code: its `code_version`; empty for a worker of a version that had none.
     """
 
     sees_store: bool
     problem: str = ""
     choice: Choice | None = None
     fingerprint: Fingerprint | None = None
+    code: str = ""
 
 
 def ask_for_reports(
     cluster: Cluster, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
-) -> dict[str, WorkerReport]:
-    """What each worker that answers says, by address.
+) -> tuple[dict[str, WorkerReport], dict[str, Exception]]:
+    """What each worker that answers says, by address; and what kept workers from saying it.
 
     Raises:
         NoAnswer: none answers.
@@ -47,12 +50,12 @@ def ask_for_reports(
     """
     answers = cluster.ask_workers(_report, config, network, step_config, store)
     reports = {worker: answer for worker, answer in answers.items() if isinstance(answer, WorkerReport)}
-    errors = [str(answer) for answer in answers.values() if isinstance(answer, Exception)]
+    errors = {worker: answer for worker, answer in answers.items() if isinstance(answer, Exception)}
     if errors and not reports:
-        raise ClusterError(f"no worker can say what it can run: {min(errors)}")
+        raise ClusterError(f"no worker can say what it can run: {min(map(str, errors.values()))}")
     if not reports:
         raise NoAnswer("no worker answered what it can run")
-    return reports
+    return reports, errors
 
 
 def agreed_choice(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
@@ -81,5 +84,5 @@ def _report(config: TrainConfig, network: Network, step_config: StepConfig, stor
     try:
         choice = choose(network, step_config, engine=config.engine, device=config.device)
     except Unsupported as error:
-        return WorkerReport(sees_store, problem=str(error))
-    return WorkerReport(sees_store, choice=choice, fingerprint=fingerprint_of(choice))
+        return WorkerReport(sees_store, problem=str(error), code=code_version())
+    return WorkerReport(sees_store, choice=choice, fingerprint=fingerprint_of(choice), code=code_version())

@@ -1,0 +1,60 @@
+"""Workers with another version of the package are named, and get no tasks where they can't load them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.cluster.code_version import code_version
+from service.cluster.dask_executor import DaskExecutor
+from service.cluster.local_cluster import open_cluster
+from service.config import ClusterConfig, from_preset
+from service.home import Home
+from service.training.history import final_checkpoint
+from service.training.loop import advance
+from service.training.start import create_run
+from tests.clusters import until, worker_process
+from tests.commands import ROOT
+from tests.jobs import serial_results, small, small_job
+
+ONE = ClusterConfig(workers=1, worker_type="processes")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package once more, for another version to be made of it."""
+    for package in ("ops", "service"):
+        shutil.copytree(ROOT / package, tmp_path / "copy" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "copy"
+
+
+def test_the_version_is_the_same_each_time_and_names_the_release() -> None:
+    assert code_version() == code_version()
+    assert code_version().startswith("0.1.0, code ")
+
+
+@pytest.mark.parametrize("lacks", ["nothing", "a module"])
+def test_a_worker_with_another_version_is_named(home: Home, tmp_path: Path, copy: Path, lacks: str) -> None:
+    if lacks == "nothing":
+        changed = copy / "ops" / "errors.py"
+        changed.write_text(changed.read_text() + "# another version\n")
+    else:
+        (copy / "service" / "cluster" / "engine_choice.py").unlink()
+    job = small_job(home, tmp_path / "idx", epochs=4)
+    *_, alone = serial_results(job)
+    with open_cluster(ONE) as cluster:
+        first = set(cluster.workers)
+        with worker_process(cluster.address, PYTHONPATH=str(copy), PYTHONSAFEPATH="1"):
+            until(lambda: len(cluster.workers) == 2)
+            executor = DaskExecutor(cluster)
+            folder, job = create_run(home, executor, from_preset(small(epochs=4)), "run")
+            entries = list(advance(executor, folder, job))
+            (named,) = [entry["why"] for entry in entries if entry["kind"] == "disturbed"]
+            (other,) = set(cluster.workers) - first
+            assert executor.num_workers == (2 if lacks == "nothing" else 1)
+    if lacks == "nothing":
+        assert named.startswith(f"worker {other} runs another version of Atelier (0.1.0, code ")
+        assert f"; this process has {code_version()}): start it with the same one" in named
+    else:
+        assert named.startswith(f"worker {other} gets no tasks: it can't load them (ModuleNotFoundError(")
+    assert final_checkpoint(folder).state.digest == alone.digest

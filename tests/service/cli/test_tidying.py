@@ -82,7 +82,7 @@ def test_pruning_takes_what_ended_long_enough_ago_and_nobody_needs(
     assert json.loads(say(capsys, "runs", "prune", "--older-than", "9d", "--json")[1])["runs"] == {}
     dry = json.loads(say(capsys, "runs", "prune", "--older-than", "1w", "--dry-run", "--json")[1])
     assert (set(dry["runs"]), dry["deleted"], len(names(home_with_runs))) == ({"published"}, False, 3)
-    assert "1 runs" in say(capsys, "runs", "prune", "--older-than", "1w")[1]
+    assert "1 run, " in say(capsys, "runs", "prune", "--older-than", "1w")[1]
     assert names(home_with_runs) == {"swept-0003", "begun"}
 
 

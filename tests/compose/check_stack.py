@@ -156,10 +156,7 @@ def _fill_in_and_submit(stack: Stack, server: Server, page: Page) -> float:
     """Start a training by filling in the form; the moment of the click."""
     page.goto(f"{stack.prefect}/deployments/deployment/{server.deployment('train/train')}/run")
     expect(_field(page, "Model")).to_be_visible(timeout=30_000)
-    model = _field(page, "Model").locator(".p-select-button__control")
-    model.focus()
-    model.press("ArrowDown")
-    page.locator(".p-select-option").get_by_text("lenet", exact=True).first.click()
+    _field(page, "Model").locator("textarea").fill("lenet")
     _field(page, "Epochs").locator("input").fill(str(EPOCHS))
     _field(page, "Seed").locator("input").fill(str(SEED))
     _field(page, "Name").locator("textarea").fill("from-the-form")

@@ -21,7 +21,7 @@ from threading import Event, Lock, Thread
 
 from service.errors import Conflict
 from service.files import canonical_json
-from service.runs.holder import Holder, LockState, file_lock, is_locked, this_process
+from service.runs.holder import Holder, LockState, file_lock, is_locked, locks_work, this_process
 
 LEASE_SECONDS = 15.0
 """A lease that wasn't renewed for so long may be followed by another."""
@@ -149,8 +149,14 @@ def lease_on(run: Path) -> Iterator[Lease]:
 
 def is_held(run: Path) -> bool:
     """Whether some process seems to work on a run, as far as can be told without waiting. Nothing is written."""
+    if is_locked(run / "lock"):
+        return True
     lease = current_lease(run / "lease")
-    return is_locked(run / "lock") or (lease is not None and lease.looks_alive)
+    if lease is None or not lease.looks_alive:
+        return False
+    # A holder on this machine has the lock too, if locks work: without it, it is gone, also if it can't be seen, since
+    # it was in a container of its own.
+    return not (lease.holder.is_on_this_machine and locks_work(run / "lock"))
 
 
 def current_lease(folder: Path) -> LeaseRecord | None:

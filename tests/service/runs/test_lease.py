@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Semaphore
 
@@ -118,6 +119,22 @@ def test_a_second_process_is_refused_and_takes_over_at_once_where_the_first_is_k
         first.wait()
         assert not is_held(run)
         assert take(run) == 2
+
+
+def test_a_container_that_was_killed_holds_nothing_where_locks_work(run: Path, monkeypatch: pytest.MonkeyPatch):
+    with holder(run, "local") as process:
+        process.kill()
+        process.wait()
+    record = current_lease(run / "lease")
+    assert record is not None
+    elsewhere = replace(record, holder=replace(record.holder, namespace="pid:[1]"))
+    assert elsewhere.looks_alive  # nobody here can see that it is gone
+    (run / "lease" / str(record.number)).write_text(json.dumps(asdict(elsewhere)))
+    assert not is_held(run)
+    assert take(run) == 2
+    (run / "lease" / "2").write_text(json.dumps(asdict(replace(elsewhere, number=2))))
+    simulate("excludes nobody", monkeypatch)
+    assert is_held(run)
 
 
 def test_a_lease_that_was_released_is_followed_by_the_next_number(run: Path, mount: str):

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(library, "1")
 
-# A shell that starts the tests in the background has SIGINT ignored, which programs started by a test would inherit.
+# A shell that starts the tests in the background has SIGINT ignored, and `nohup` SIGHUP: programs started by a test
+# would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 from pathlib import Path  # noqa: E402 -- see above
 from uuid import uuid4  # noqa: E402

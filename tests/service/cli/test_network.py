@@ -12,7 +12,7 @@ from service.cli.main import command
 from service.config import from_preset
 from service.home import Home
 from service.networks import Description
-from service.networks.building import describe
+from service.networks.building import build, describe
 from service.rounds.serial_executor import SerialExecutor
 from service.search.sweep import Sweep, as_cell
 from service.training.start import start_run
@@ -146,5 +146,9 @@ def test_a_fork_takes_over_the_network_of_its_parent(handed: Callable[..., Any],
 
 
 def test_a_run_that_starts_from_a_model_takes_over_its_network(handed: Callable[..., Any], home: Home):
-    publish(home.models, "mine", replace(draft("mlp"), config={"model": Description.parse(SMALL).data, "resize": 0}))
-    assert handed("train", "--init", "mine")[1].model == Description.parse(SMALL)
+    description = Description.parse(SMALL)
+    network = build(description, (1, 12, 12), 5)
+    theta, config = network.init_parameters(0), {"model": description.data, "resize": 0}
+    made = replace(draft("mlp"), network=network, theta=theta, class_names=tuple("abcde"), config=config)
+    publish(home.models, "mine", made)
+    assert handed("train", "--init", "mine")[1].model == description

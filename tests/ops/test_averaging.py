@@ -91,3 +91,22 @@ def test_velocities_that_are_zero_throughout_average_to_zeros_without_a_sign(cou
     after = average(still, [3] * count, start, outer, AveragingRule())
     np.testing.assert_array_equal(after.replica.velocity, np.zeros(SIZE))
     assert not np.signbit(after.replica.velocity).any()
+
+
+@pytest.mark.parametrize("rule", [AveragingRule(), AveragingRule(0.5, 0.25), AveragingRule(0.5, 0.25, True)])
+def test_buffers_become_their_average_and_parameters_what_they_would_without_them(rule: AveragingRule):
+    parts, weights, trained = replicas(3), [4, 5, 6], SIZE - 5
+    start, outer = vectors(2)
+    with_buffers = [Replica(part.theta, part.velocity[:trained]) for part in parts]
+    after = average(with_buffers, weights, start, outer[:trained], rule, trained)
+    without = [Replica(part.theta[:trained], part.velocity[:trained]) for part in parts]
+    expected = average(without, weights, start[:trained], outer[:trained], rule)
+    mean = np.average([part.theta.astype(np.float64) for part in parts], axis=0, weights=weights)
+    assert (after.replica.theta.dtype, after.replica.theta.shape) == (np.float32, (SIZE,))
+    np.testing.assert_array_equal(after.replica.theta[:trained], expected.replica.theta)
+    np.testing.assert_allclose(after.replica.theta[trained:], mean[trained:], rtol=1e-6)  # one rounding to float32
+    np.testing.assert_array_equal(after.replica.velocity, expected.replica.velocity)
+    np.testing.assert_array_equal(after.outer, expected.outer)
+    # of NumPy's own average, in float64; no buffer counts
+    assert after.length == pytest.approx(np.sum(mean[:trained] ** 2), rel=1e-9)
+    assert after.travelled == pytest.approx(np.sum((mean - start)[:trained] ** 2), rel=1e-9)

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 from service.config import from_preset
 from service.errors import InvalidInput
-from service.rounds.plan import Plan, plan_for, shuffle
+from service.rounds.plan import Plan, Round, plan_for, shuffle
+from service.rounds.strategies import Interval, Progress
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.strategies.post_local_sgd import PostLocalSGD
 
@@ -143,3 +145,44 @@ def test_an_interval_of_no_steps_is_refused():
     plan = Plan(examples=9, epochs=1, batch_size=1, seed=0, shards=1, strategy=FedAvg(0))
     with pytest.raises(InvalidInput, match="interval must be at least 1 step, got 0"):
         plan.first_round()
+
+
+def test_a_run_that_extends_another_begins_with_the_epoch_after_it():
+    plan = plan_for(from_preset({"epochs": 5, "first_epoch": 3, "batch_size": 50}), 120)
+    rounds = list(plan.rounds())
+    assert [(rounds[0].number, rounds[0].epoch, rounds[0].first), rounds[-1].epoch] == [(0, 3, 0), 4]
+    ends = [round_ for round_ in rounds if plan.ends_epoch(round_)]
+    assert [plan.examples_after(round_) for round_ in ends] == [120, 240]
+    assert [plan.share_after(round_.epoch, round_.last) for round_ in ends] == [0.5, 1.0]
+
+
+def test_a_run_that_would_begin_after_its_last_epoch_is_refused():
+    with pytest.raises(InvalidInput) as refused:
+        plan_for(from_preset({"epochs": 3, "first_epoch": 3}), 100)
+    assert str(refused.value) == "first_epoch must be less than epochs, 3, got 3"
+
+
+@pytest.mark.parametrize(("given", "name"), [({"keep": "best"}, "keep best"), ({"patience": 2}, "patience")])
+def test_to_choose_an_epoch_takes_examples_to_choose_it_by(given: dict[str, Any], name: str):
+    with pytest.raises(InvalidInput) as refused:
+        plan_for(from_preset({**given, "holdout": 0}), 100)
+    assert str(refused.value) == (
+        f"holdout must be at least 1, got 0: {name} compares epochs on training examples that are held out"
+    )
+    assert plan_for(from_preset({**given, "holdout": 1}), 100).examples == 99
+
+
+def test_a_strategy_is_told_how_far_the_run_is_what_was_measured_and_how_many_examples_there_are():
+    seen: list[Progress] = []
+
+    class Seeing(FedAvg):
+        def interval(self, progress: Progress) -> Interval:
+            seen.append(progress)
+            return Interval(2)
+
+    plan = Plan(examples=50, epochs=3, batch_size=10, seed=0, shards=2, strategy=Seeing(2))
+    first = plan.first_round()
+    plan.round_after(first)
+    plan.round_after(first, 3e-6)
+    plan.round_after(Round(2, 0, 4, 5, 2), 4e-6)
+    assert seen == [(0, 15, None, 50), (2, 15, None, 50), (2, 15, 3e-6, 50), (5, 15, 4e-6, 50)]

@@ -9,6 +9,7 @@ import pytest
 
 from ops.engines.base import Replica
 from service.home import Home
+from service.networks import Description
 from service.rounds import tasks
 from service.rounds.averaging import divergence, partial_sum
 from service.rounds.job import Job
@@ -17,6 +18,20 @@ from service.rounds.shard_update import Pace, RoundStats, ShardUpdate
 from service.rounds.tasks import round_result, shard_update, state_after
 from service.rounds.train_state import TrainState
 from tests.jobs import small_job
+
+NORMALIZED = Description.of(
+    {
+        "name": "normalized",
+        "layers": [
+            {"conv2d": {"channels": 2, "kernel_size": 3, "stride": 2}},
+            "batchnorm2d",
+            "relu",
+            "flatten",
+            {"dense": {"units": "classes"}},
+        ],
+    }
+)
+"""A network with buffers behind its parameters."""
 
 SECOND = Round(number=1, epoch=0, first=4, last=8, shards=2)
 STATS = [
@@ -32,9 +47,9 @@ def job(home: Home, tmp_path: Path) -> Job:
 
 def parts_of(job: Job) -> list[ShardUpdate]:
     """Two shards that moved somewhere, with the figures above."""
-    random, size = np.random.default_rng(2), job.network.num_parameters
-    start = job.initial_state()
-    moved = [Replica(*random.normal(size=(2, size)).astype(np.float32)) for _ in STATS]
+    random, start = np.random.default_rng(2), job.initial_state()
+    sizes = (start.replica.theta.size, start.replica.velocity.size)
+    moved = [Replica(*(random.normal(size=size).astype(np.float32) for size in sizes)) for _ in STATS]
     return [
         ShardUpdate(replica, stats, start.without_velocity() if shard == 0 else None)
         for shard, (replica, stats) in enumerate(zip(moved, STATS, strict=True))
@@ -149,3 +164,25 @@ def test_another_state_leads_elsewhere(job: Job):
     first, second = shard_update(job, round_, 1, start), shard_update(job, round_, 1, other)
     assert not np.array_equal(first.replica.theta, second.replica.theta)
     assert first.start is second.start is None
+
+
+def test_buffers_are_averaged_and_count_in_no_distance(home: Home, tmp_path: Path):
+    averaging = {"shards": 2, "outer_momentum": 0.5, "outer_lr": 0.7}
+    job = small_job(home, tmp_path / "idx", model=NORMALIZED, averaging=averaging)
+    trained, parts = job.network.num_parameters, parts_of(job)
+    start = job.initial_state().replica.theta
+    assert trained < start.size
+    thetas = [part.replica.theta.astype(np.float64) for part in parts]
+    mean = (30 * thetas[0] + 10 * thetas[1]) / 40
+    result = round_result(job, (SECOND, parts), True)
+    assert result.state is not None
+    theta = result.state.replica.theta
+    # DiLoCo as above for the parameters; one rounding to float32 of numbers near 1
+    np.testing.assert_allclose(theta[:trained], (start + 0.7 * 1.5 * (mean - start))[:trained], atol=2e-6)
+    np.testing.assert_allclose(theta[trained:], mean[trained:], atol=2e-6)
+    travelled, spread = np.sum((mean - start)[:trained] ** 2), sum(stats.spread for stats in STATS) / 40
+    assert result.drift == pytest.approx((spread - travelled) / travelled, rel=1e-9)
+    update = shard_update(job, job.plan.first_round(), 0, job.initial_state())
+    moved = (update.replica.theta.astype(np.float64) - start)[:trained]
+    assert update.stats.spread == pytest.approx(update.stats.examples * np.sum(moved**2), rel=1e-12)
+    assert not np.array_equal(update.replica.theta[trained:], start[trained:])

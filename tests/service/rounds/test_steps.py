@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.data import read
+from service.data.holdout import stratified_holdout
 from service.home import Home
 from service.rounds.job import Job
 from service.rounds.learning_rates import learning_rates, shards_scale
@@ -104,3 +106,17 @@ def test_all_shards_of_a_round_take_its_steps_at_the_same_rates(home: Home, tmp_
 
 def test_a_task_that_takes_whole_batches_alone_takes_them_at_the_rate_of_one():
     assert shards_scale(Round(number=0, epoch=0, first=0, last=1, shards=4, solo=True), 1.0) == 1.0
+
+
+@pytest.mark.parametrize("by", ["stratified", "last"])
+def test_steps_take_every_example_but_those_that_are_held_out(home: Home, tmp_path: Path, by: str):
+    job = small_job(home, tmp_path / "idx", train=EXAMPLES, epochs=1, holdout=40, holdout_by=by)
+    _, labels = read(job.data.path, "train", job.data.digest)
+    held_out = stratified_holdout(labels, 40, job.config.seed) if by == "stratified" else range(163, EXAMPLES)
+    taken: list[int] = []
+    for round_ in job.plan.rounds():
+        for shard in range(round_.shards):
+            steps = steps_of(job, round_, shard)
+            assert (steps.examples.dtype, len(steps.examples)) == (np.int32, steps.offsets[-1])
+            taken += steps.examples.tolist()
+    assert sorted(taken) == sorted(set(range(EXAMPLES)) - set(held_out))

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -132,4 +132,22 @@ def test_a_checkpoint_that_is_not_there_is_refused_by_name(tmp_path: Path):
 
 def test_where_no_checkpoint_was_written_there_is_none(tmp_path: Path):
     assert checkpoints.numbers(tmp_path / "nowhere") == []
+    assert checkpoints.numbers(tmp_path) == []
+
+
+def test_a_checkpoint_that_is_removed_leaves_nothing_and_the_others_stay(tmp_path: Path, checkpoint: Checkpoint):
+    path = checkpoints.write(tmp_path, checkpoint)
+    checkpoints.write(tmp_path, replace(checkpoint, round=replace(checkpoint.round, number=7)))
+    checkpoints.remove(path)
+    assert [left.name for left in tmp_path.iterdir()] == ["8"]
+
+
+def test_what_a_process_that_dies_leaves_of_a_removed_checkpoint_is_no_checkpoint(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+):
+    path, gone = checkpoints.write(tmp_path, checkpoint), list[Path]()
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", gone.append)
+    checkpoints.remove(path)
+    assert gone == [tmp_path / ".7-removed"]
+    assert gone[0].is_dir()
     assert checkpoints.numbers(tmp_path) == []

@@ -44,7 +44,9 @@ def solo_steps(strategy: PostLocalSGD, examples: int, steps: int = 100) -> int:
 def test_on_a_small_data_set_the_start_has_a_number_of_steps_at_least():
     strategy = PostLocalSGD(0.25, 10, FedAvg(4), least=60)
     assert solo_steps(strategy, 29_999) == 60
+    assert solo_steps(strategy, 1) == 60
     assert solo_steps(strategy, 30_000) == 25
+    assert solo_steps(strategy, 0) == 25, "how many examples there are is not known"
     assert solo_steps(strategy, 29_999, steps=40) == 40, "all of a run that is shorter"
     assert solo_steps(strategy, 29_999, steps=400) == 100, "a longer start is left as it is"
     assert solo_steps(PostLocalSGD(0.0, 10, FedAvg(4), least=60), 29_999) == 0, "no start was wanted"

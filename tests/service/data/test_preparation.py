@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.data.preparation import Preparation, border, cut_background, flatten, match_background, prepare
+from service.data.preparation import (
+    Preparation,
+    border,
+    crop_middle,
+    cut_background,
+    flatten,
+    match_background,
+    prepare,
+)
 from tests.garments import garments
 
 SHAPE = (28, 28)
@@ -320,3 +328,91 @@ def test_one_opaque_pixel_is_enough_to_be_seen() -> None:
 def test_an_example_is_of_bytes(fit: str) -> None:
     preparation = Preparation(fit=fit)  # type: ignore[arg-type]  # both are ways to fit
     assert prepare(np.full((4, 8), 255, np.uint8), None, (6, 6), preparation).dtype == np.uint8
+
+
+@pytest.mark.parametrize(("near", "matches"), [(3, True), (2, False)])
+def test_backgrounds_are_matched_where_three_of_five_training_images_have_a_plain_one(near: int, matches: bool) -> None:
+    images = np.full((5, 4, 4), 25, np.uint8)  # farther from black than shade is
+    images[:near] = 24
+    assert Preparation.of_images(images) == Preparation(match_background=matches)
+    assert Preparation.of_images(255 - images) == Preparation(background=255, match_background=matches)
+    assert Preparation.of_images(images[:0]) == DEFAULT
+
+
+@pytest.mark.parametrize(("level", "background"), [(127, 0), (128, 255)])
+def test_training_images_in_colour_are_taken_for_photographs(level: int, background: int) -> None:
+    images = np.full((2, 3, 20, 16), 255 - level, np.uint8)
+    images[:, :, [0, -1]] = images[..., [0, -1]] = level
+    assert Preparation.of_images(images) == Preparation("rgb", "crop", background, match_background=False)
+    assert Preparation.of_images(images[:0]) == Preparation("rgb", "crop", 0, match_background=False)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "rows", "columns"),
+    [
+        ((4, 9), (1, 1), (0, 4), (2, 6)),
+        ((4, 9), (2, 3), (0, 4), (1, 7)),
+        ((9, 9), (2, 3), (1, 7), (0, 9)),
+        ((6, 6), (5, 5), (0, 6), (0, 6)),
+        ((1, 300), (2, 1), (0, 1), (149, 150)),  # half a column is one
+    ],
+)
+def test_the_middle_is_the_largest_part_of_the_proportions_of_the_shape(
+    size: tuple[int, int], shape: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    pixels = np.arange(size[0] * size[1] * 3).reshape(*size, 3).astype(np.uint8)
+    expected = pixels[slice(*rows), slice(*columns)]
+    np.testing.assert_array_equal(crop_middle(pixels, shape), expected)
+    np.testing.assert_array_equal(crop_middle(pixels[..., 0], shape), expected[..., 0])
+    turned = crop_middle(pixels.transpose(1, 0, 2), (shape[1], shape[0]))
+    np.testing.assert_array_equal(turned, expected.transpose(1, 0, 2))
+
+
+def test_a_photograph_becomes_three_channels_of_its_middle() -> None:
+    small = np.random.default_rng(4).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    photograph = np.zeros((10, 30, 3), np.uint8)
+    photograph[:, 9:21] = small.repeat(2, axis=0).repeat(2, axis=1)
+    example = prepare(photograph, None, (5, 6), Preparation("rgb", "crop", match_background=False))
+    np.testing.assert_array_equal(example, small.transpose(2, 0, 1))
+    assert example.flags.c_contiguous
+    grey = prepare(photograph[..., 1], None, (5, 6), Preparation(fit="crop", match_background=False))
+    np.testing.assert_array_equal(grey, small[..., 1])
+
+
+def test_in_colour_a_long_picture_is_padded_whatever_its_background_is() -> None:
+    wide = np.zeros((4, 8, 3), np.uint8)
+    wide[:, 2:6] = (10, 20, 30)
+    example = prepare(wide, None, (4, 8), Preparation("rgb", background=255))
+    np.testing.assert_array_equal(example, wide.transpose(2, 0, 1))
+    padded = prepare(wide, None, (8, 8), Preparation("rgb", background=255))
+    assert padded.shape == (3, 8, 8)
+    np.testing.assert_array_equal(padded[:, 2:6], wide.transpose(2, 0, 1))
+    assert (padded[:, [0, 1, 6, 7]] == 255).all()
+
+
+def test_dark_and_bright_are_exchanged_in_colour_only_where_somebody_says_so() -> None:
+    bright = np.full((6, 6, 3), 250, np.uint8)
+    np.testing.assert_array_equal(prepare(bright, None, (6, 6), Preparation("rgb")), np.full((3, 6, 6), 250))
+    exchanged = prepare(bright, None, (6, 6), Preparation("rgb"), invert=True)
+    np.testing.assert_array_equal(exchanged, np.full((3, 6, 6), 5))
+
+
+def test_a_grey_picture_keeps_its_background_where_the_preparation_does_not_match_it() -> None:
+    bright = 255 - IMAGES[0]
+    np.testing.assert_array_equal(prepare(bright, None, SHAPE, Preparation(match_background=False)), bright)
+
+
+@pytest.mark.parametrize(("second", "ground"), [(11, 255), (12, 0)])
+def test_in_colour_the_contrast_is_that_of_the_channel_that_differs_most(second: int, ground: int) -> None:
+    # 20 and 11 differ from black by 15.5 on average, 20 and 12 by 16
+    colours = np.array([[[1, 0, 20], [second, 0, 2], [0, 0, 0]]], np.uint8)
+    alpha = np.array([[255, 255, 0]], np.uint8)
+    expected = [[[1, 0, 20], [second, 0, 2], [ground] * 3]]
+    assert flatten(colours, alpha, 0).tolist() == expected
+    assert flatten(255 - colours, alpha, 255).tolist() == (255 - np.array(expected)).tolist()
+
+
+def test_colours_are_laid_on_the_background_by_their_opacity() -> None:
+    colours, alpha = np.array([[[100, 50, 0], [10, 200, 30]]], np.uint8), np.array([[51, 255]], np.uint8)
+    assert flatten(colours, alpha, 0).tolist() == [[[20, 10, 0], [10, 200, 30]]]
+    assert flatten(colours, alpha, 255).tolist() == [[[224, 214, 204], [10, 200, 30]]]

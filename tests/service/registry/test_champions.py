@@ -23,7 +23,7 @@ def trained(registry: Registry, accuracy: float, data: str = "f" * 64, dataset: 
     lineage = {**MADE.lineage, "data": data}
     made = with_accuracy(replace(MADE, dataset=dataset, lineage=lineage), accuracy)
     model = registry.publish("a", made)
-    registry.update_champion(model)
+    assert registry.update_champion(model) == registry.get("a")
     return model
 
 
@@ -78,6 +78,8 @@ def test_an_alias_can_be_removed_and_a_training_makes_a_champion_again(registry:
     trained(registry, 0.8)
     registry.set_alias("a", "staging", 1)
     registry.set_alias("a", "champion", 1)
+    with pytest.raises(NotFound, match=r"model 'a' has no alias 'best' \(aliases: champion, staging\)$"):
+        registry.remove_alias("a", "best")
     registry.remove_alias("a", "champion")
     assert registry.aliases("a") == {"staging": 1}
     with pytest.raises(NotFound, match="no version 'champion'"):

@@ -14,6 +14,8 @@ from safetensors.numpy import load, save
 from ops import zoo
 from service.errors import DataError, InvalidInput, NotFound
 from service.files import canonical_json
+from service.networks import Description
+from service.networks.building import build
 from service.registry import Draft, ModelVersion
 from service.registry.card import model_card
 from service.registry.draft import first_kernels
@@ -299,3 +301,17 @@ def test_the_network_is_built_from_what_the_version_says_of_it(tmp_path: Path) -
     resized = replace(model, network={**model.network, "name": "lenet", "resize": 32})
     assert resized.build_network() == zoo.network("lenet", (1, 28, 28), 10, resize=32)
     assert resized.build_network() != draft("lenet").network
+
+
+def test_a_network_that_is_described_is_built_as_it_is_described(tmp_path: Path) -> None:
+    layers = ["flatten", {"dense": {"units": 7}}, "tanh", {"dense": {"units": 4}}]
+    described = {"name": "mlp", "initializer": "he", "layers": layers}
+    model = version_of(tmp_path, b"")
+    network = {**model.network, "input_shape": [1, 8, 6], "classes": 4, "description": described}
+    assert replace(model, network=network).build_network() == build(Description.of(described), (1, 8, 6), 4)
+
+
+def test_the_data_of_a_version_are_their_digest_or_in_versions_of_before_their_name(tmp_path: Path) -> None:
+    model = replace(version_of(tmp_path, b""), dataset="clothes")
+    assert model.data == "clothes"
+    assert replace(model, lineage={"data": "f" * 64}).data == "f" * 64

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from ops import zoo
 from ops.layers import Context
 from ops.passes import forward
 from service.data.preparation import Preparation
@@ -51,8 +52,15 @@ def test_the_logits_are_those_of_the_published_network_and_parameters(tmp_path: 
 
 
 def test_a_model_says_what_it_takes_and_what_that_costs(ours: Predictor) -> None:
-    assert (ours.input_shape, ours.image_shape) == ((1, 28, 28), (28, 28))
+    assert (ours.input_shape, ours.image_shape, ours.pixel_shape) == ((1, 28, 28), (28, 28), (28, 28))
     assert ours.flops == 2 * (784 * 256 + 256 * 10)
+
+
+def test_a_model_of_colours_takes_the_channels_last_in_lists_and_first_in_examples(tmp_path: Path) -> None:
+    network = zoo.network("mlp", (3, 20, 24), 10)
+    made = replace(draft("mlp"), network=network, theta=network.init_parameters(0))
+    ours = Predictor(publish(tmp_path, "colours", made))
+    assert (ours.input_shape, ours.image_shape, ours.pixel_shape) == ((3, 20, 24), (20, 24), (20, 24, 3))
 
 
 def test_pictures_are_prepared_as_the_training_images_of_the_model_were(version: ModelVersion) -> None:

@@ -17,7 +17,7 @@ GLANCE_SECONDS = 0.3
 
 
 LockState = Literal["held", "busy", "unavailable"]
-"""A file lock: this process holds it and no other can, another process holds it, or it excludes nobody."""
+"""A file lock: this process holds it, or could, and no other does; another process holds it; or it excludes nobody."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def file_lock(path: Path) -> Iterator[LockState]:
         except OSError:  # ENOLCK, EOPNOTSUPP, ENOSYS: some network and user-space file systems have no locks
             state = "unavailable"
         else:
-            state = "held" if is_locked(path) else "unavailable"  # on some every process gets the lock
+            state = "held" if lock_state(path) == "busy" else "unavailable"  # on some every process gets the lock
         yield state
 
 
@@ -88,28 +88,24 @@ def _lock(file: int) -> None:
         time.sleep(GLANCE_SECONDS / 10)
 
 
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on a file. Nothing is written."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def locks_work(path: Path) -> bool:
-    """Whether the lock on a file excludes anybody. Nothing is written; others can't take the lock for a moment."""
+def lock_state(path: Path) -> LockState:
+    """What `file_lock` would find, without keeping it. Nothing is written; others can't take the lock for a moment."""
     try:
         with path.open("rb") as file, path.open("rb") as other:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return "held" if _is_refused(other.fileno()) else "unavailable"
+    except BlockingIOError:
+        return "busy"
+    except OSError:
+        return "unavailable"
+
+
+def _is_refused(file: int) -> bool:
+    """Whether an open file can't be locked while another has a share in the lock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
-        return False
     return False
 
 

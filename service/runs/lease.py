@@ -21,7 +21,7 @@ from threading import Event, Lock, Thread
 
 from service.errors import Conflict
 from service.files import canonical_json
-from service.runs.holder import Holder, LockState, file_lock, is_locked, locks_work, this_process
+from service.runs.holder import Holder, LockState, file_lock, lock_state, this_process
 
 LEASE_SECONDS = 15.0
 """A lease that wasn't renewed for so long may be followed by another."""
@@ -54,13 +54,6 @@ class LeaseRecord:
     renewals: int = 0
     renewed_at: float = 0.0
     released: bool = False
-
-    @property
-    def looks_alive(self) -> bool:
-        """Whether its holder seems to be at work, as far as can be told without waiting."""
-        skew_s = 0 if self.holder.is_on_this_machine else CLOCK_SKEW_SECONDS
-        is_recent = time.time() - self.renewed_at < LEASE_SECONDS + skew_s
-        return not self.released and not self.holder.is_gone and is_recent
 
     def is_free(self, lock: LockState) -> bool:
         """Whether it may be followed by another at once.
@@ -149,14 +142,8 @@ def lease_on(run: Path) -> Iterator[Lease]:
 
 def is_held(run: Path) -> bool:
     """Whether some process seems to work on a run, as far as can be told without waiting. Nothing is written."""
-    if is_locked(run / "lock"):
-        return True
-    lease = current_lease(run / "lease")
-    if lease is None or not lease.looks_alive:
-        return False
-    # A holder on this machine has the lock too, if locks work: without it, it is gone, also if it can't be seen, since
-    # it was in a container of its own.
-    return not (lease.holder.is_on_this_machine and locks_work(run / "lock"))
+    lease, lock = current_lease(run / "lease"), lock_state(run / "lock")
+    return lock == "busy" or (lease is not None and not lease.is_free(lock))
 
 
 def current_lease(folder: Path) -> LeaseRecord | None:

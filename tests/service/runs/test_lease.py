@@ -128,7 +128,7 @@ def test_a_container_that_was_killed_holds_nothing_where_locks_work(run: Path, m
     record = current_lease(run / "lease")
     assert record is not None
     elsewhere = replace(record, holder=replace(record.holder, namespace="pid:[1]"))
-    assert elsewhere.looks_alive  # nobody here can see that it is gone
+    assert not elsewhere.is_free("unavailable")  # nobody here can see that it is gone
     (run / "lease" / str(record.number)).write_text(json.dumps(asdict(elsewhere)))
     assert not is_held(run)
     assert take(run) == 2

@@ -1,5 +1,7 @@
 """Which examples are kept out of a training, to choose settings by: a pure function of labels, number and seed."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,8 +30,25 @@ def stratified_holdout(labels: NDArray[np.uint8], count: int, seed: int) -> NDAr
         best = max(np.flatnonzero(spare), key=lambda label: (spare[label] > 1, remainders[label], -label))
         quotas[best] += 1
         remainders[best] = -1
+    return draw_from_classes(labels, dict(enumerate(quotas.tolist())), seed, "holdout").astype(np.int32)
+
+
+def draw_from_classes(
+    labels: NDArray[np.uint8], counts: Mapping[int, int], seed: int, purpose: str
+) -> NDArray[np.intp]:
+    """Draw so many examples of each class.
+
+    Args:
+        labels: (N,) the class of each example.
+        counts: how many to draw, by class.
+        seed: decides which.
+        purpose: keeps draws for one purpose independent of those for another.
+
+    Returns:
+        Their numbers, in ascending order.
+    """
     drawn = [
-        generator(seed, "holdout", label).permutation(np.flatnonzero(labels == label))[:quota]
-        for label, quota in enumerate(quotas)
+        generator(seed, purpose, label).permutation(np.flatnonzero(labels == label))[:count]
+        for label, count in counts.items()
     ]
-    return np.sort(np.concatenate(drawn)).astype(np.int32)
+    return np.sort(np.concatenate(drawn))

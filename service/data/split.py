@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.random import generator
 from service.data.buffers import take
 from service.data.formats.base import Arrays
+from service.data.holdout import draw_from_classes
 
 
 def stratified(labels: NDArray[np.uint8], share: float, seed: int) -> NDArray[np.bool_]:
@@ -16,12 +16,13 @@ def stratified(labels: NDArray[np.uint8], share: float, seed: int) -> NDArray[np
 
     A class of two or more has one at least on either side; the only example of a class is trained on.
     """
+    classes, sizes = np.unique(labels, return_counts=True)
+    counts = {
+        label: min(max(round(share * size), 1), size - 1)
+        for label, size in zip(classes.tolist(), sizes.tolist(), strict=True)
+    }
     chosen = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        drawn = generator(seed, "test split", int(label)).permutation(len(members))[:count]
-        chosen[members[drawn]] = True
+    chosen[draw_from_classes(labels, counts, seed, "test split")] = True
     return chosen
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.data.holdout import stratified_holdout
+from service.data.holdout import draw_from_classes, stratified_holdout
 
 
 @pytest.mark.parametrize("seed", [0, 7])
@@ -39,3 +39,14 @@ def test_shares_that_do_not_come_out_even_are_rounded_by_the_largest_remainder()
 
 def test_nothing_is_drawn_where_nothing_is_wanted():
     assert stratified_holdout(np.zeros(5, np.uint8), 0, 0).shape == (0,)
+
+
+def test_classes_seeds_and_purposes_are_drawn_from_independently():
+    labels = np.repeat(np.arange(2, dtype=np.uint8), 50)
+    counts = {0: 20, 1: 20}
+    drawn = draw_from_classes(labels, counts, 3, "holdout")
+    places = [set(drawn[labels[drawn] == label] % 50) for label in counts]
+    assert [len(of_class) for of_class in places] == [20, 20]
+    assert places[0] != places[1]
+    for seed, purpose in ((4, "holdout"), (3, "test split")):
+        assert set(draw_from_classes(labels, counts, seed, purpose)) != set(drawn)

@@ -90,11 +90,11 @@ def run_span(
     else:
         results = _on_device(job, before.state, first, schedule, rounds, rule, worker)
     done = list(results)
-    return SpanResult((*(_mid_span(job, result) for result in done[:-1]), done[-1]), schedule)
+    return SpanResult((*(drop_mid_epoch_state(job, result) for result in done[:-1]), done[-1]), schedule)
 
 
-def _mid_span(job: Job, result: RoundResult) -> RoundResult:
-    """A result without its state, unless a checkpoint is due there: states are most of what a span hands over."""
+def drop_mid_epoch_state(job: Job, result: RoundResult) -> RoundResult:
+    """A result without its state, unless its round ends an epoch, where a checkpoint is due."""
     return result if job.plan.ends_epoch(result.round) else replace(result, state=None)
 
 

@@ -8,13 +8,13 @@ waits for an evaluation, and the log never has a round too many.
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 
 from service.errors import Cancelled
 from service.rounds.executor import ClusterEvent, Executor
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
+from service.rounds.spans import drop_mid_epoch_state
 from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
 from service.runs import Entry, RunFolder
@@ -69,7 +69,7 @@ def decided_rounds(
                 if evaluation.ends_here:
                     return
                 _raise_if_requested(folder, held[0])
-                held[-1] = _without_state(job, result)
+                held[-1] = drop_mid_epoch_state(job, result)
                 if held[-1].state and _num_bytes(held) > HELD_BYTES:
                     state, first = held[-1].state, schedule.after(result.round)
                     break
@@ -90,11 +90,6 @@ def _raise_if_requested(folder: RunFolder, first_held: RoundResult) -> None:
     request = folder.requested()
     if request:
         raise Cancelled(folder.name, request, first_held.round.number - 1)
-
-
-def _without_state(job: Job, result: RoundResult) -> RoundResult:
-    """A result to be held, with its state only where a checkpoint is written in any case."""
-    return result if job.plan.ends_epoch(result.round) else replace(result, state=None)
 
 
 def _num_bytes(held: deque[RoundResult]) -> int:

@@ -11,13 +11,17 @@ from ops.geometry import Pair, conv_output_size, pair
 from ops.layers import Context, Conv2D
 
 
-class ConvStage(Stage):
-    """A convolution with its bias and the ReLU behind it."""
+class _ConvolutionStage(Stage):
+    """What both ways of a convolution, with its bias and the ReLU behind it, begin with."""
 
     def __init__(self, device: Device, position: int, layer: Conv2D, *, relu: bool) -> None:
         super().__init__(device, position)
         self.layer = layer
         self.relu = relu
+
+
+class ConvStage(_ConvolutionStage):
+    """A convolution with its bias and the ReLU behind it."""
 
     def forward(self, x: Array, parameters: Parameters, context: Context) -> tuple[Array, Any]:
         device, own = self.device, parameters[self.position]
@@ -52,18 +56,13 @@ class ConvStage(Stage):
         return Convolution(x.shape, (o, r, s, c), layer.stride, layer.padding, layer.dilation)
 
 
-class BlockedConvStage(Stage):
+class BlockedConvStage(_ConvolutionStage):
     """The first convolution, where it has few channels and a stride: blocks of a stride become channels.
 
     With s the stride and r = s a + b, a filter's element r meets pixel s i + r = s (i + a) + b, which is channel b of
     block i + a: so the convolution is one of stride 1 with filters ceil(r / s) long, zeros beyond their end, and
     s * s * c channels, on which engines are several times as fast as on one.
     """
-
-    def __init__(self, device: Device, position: int, layer: Conv2D, *, relu: bool) -> None:
-        super().__init__(device, position)
-        self.layer = layer
-        self.relu = relu
 
     def forward(self, x: Array, parameters: Parameters, context: Context) -> tuple[Array, Any]:
         device, own = self.device, parameters[self.position]

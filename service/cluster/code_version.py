@@ -4,7 +4,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-import ops
+from ops.engines.fingerprint import PACKAGE, digest_of_sources
 from service import __version__
 
 LOAD_ERRORS = ("ModuleNotFoundError(", "ImportError(", "AttributeError(")
@@ -13,13 +13,9 @@ LOAD_ERRORS = ("ModuleNotFoundError(", "ImportError(", "AttributeError(")
 
 @cache
 def code_version() -> str:
-    """The package's version, and a digest of the Python files that tasks are made of: `0.1.0, code 3f2a91c04d5e`."""
-    digest = sha256()
-    for package in (Path(ops.__file__).parent, Path(__file__).parents[1]):
-        for path in sorted(package.rglob("*.py")):
-            digest.update(f"{path.relative_to(package.parent).as_posix()}\0".encode())
-            digest.update(sha256(path.read_bytes()).digest())
-    return f"{__version__}, code {digest.hexdigest()[:12]}"
+    """The package's version, and a digest of the sources that tasks are made of: `0.1.0, code 3f2a91c04d5e`."""
+    sources = "".join(map(digest_of_sources, (PACKAGE, Path(__file__).parents[1])))
+    return f"{__version__}, code {sha256(sources.encode()).hexdigest()[:12]}"
 
 
 def why_other_code(worker: str, found: str) -> str:

@@ -1,6 +1,9 @@
 """Workers with another version of the package are named, and get no tasks where they can't load them."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,9 +31,23 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def test_the_version_is_the_same_each_time_and_names_the_release() -> None:
-    assert code_version() == code_version()
+def version_of(copy: Path) -> str:
+    """The version that another process has, which runs the package in a folder."""
+    code = "from service.cluster.code_version import code_version; print(code_version())"
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=copy, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("changed", ["ops/network.py", "service/rounds/plan.py", "ops/engines/cuda/step.cu"])
+def test_the_version_is_that_of_every_process_with_the_same_sources_and_of_no_other(copy: Path, changed: str):
     assert code_version().startswith("0.1.0, code ")
+    assert version_of(copy) == code_version()
+    with (copy / changed).open("a") as file:
+        file.write("\n")
+    assert version_of(copy) != code_version()
 
 
 @pytest.mark.parametrize("lacks", ["nothing", "a module"])

@@ -42,18 +42,19 @@ def filled_home(root: Path) -> Home:
     return home
 
 
-@pytest.fixture(scope="session")
+# A home and a server for each module: some tests publish and remove models, and the order of modules is not fixed.
+@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return filled_home(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def http(home: Home) -> Iterator[httpx.Client]:
     with serving(home, token=TOKEN, limits=LIMITS) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def impatient(home: Home) -> Iterator[httpx.Client]:
     """A service that waits a second for a request: for tests that wait for the end of its patience."""
     with serving(home, limits=IMPATIENT) as client:

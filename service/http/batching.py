@@ -29,6 +29,7 @@ class Batcher:
         self._timeout_s = timeout_s
         self._threads = ThreadPoolExecutor(usable_processors(), thread_name_prefix="predict")
         self._waiting: dict[int, list[tuple[NDArray[np.uint8], asyncio.Future[Floats]]]] = {}
+        self._has_answered_in_turn = False
 
     async def logits(self, predictor: Predictor, images: NDArray[np.uint8]) -> Floats:
         """Logits (n, classes) of images (n, h, w) or (n, c, h, w), at once if that is quick and else in a thread.
@@ -38,6 +39,8 @@ class Batcher:
         if images.ndim == 4 and images.shape[1] == 1:
             images = images[:, 0]  # so that all that wait together have one shape
         if predictor.flops * max(len(images), BATCH) <= QUICK_FLOPS and len(images) < BATCH:
+            if self._is_first_of_turn():
+                return predictor.logits(images)
             return await self._enqueue(predictor, images)
         if predictor.flops * len(images) <= QUICK_FLOPS:
             return predictor.logits(images)
@@ -64,6 +67,17 @@ class Batcher:
             return await asyncio.wait_for(running, self._timeout_s)
         except TimeoutError:
             raise HttpError(503, f"the prediction took longer than {self._timeout_s:g} seconds") from None
+
+    def _is_first_of_turn(self) -> bool:
+        """Whether no other asked in this turn of the event loop: whoever is first is most often alone."""
+        if self._has_answered_in_turn:
+            return False
+        self._has_answered_in_turn = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+        return True
+
+    def _end_turn(self) -> None:
+        self._has_answered_in_turn = False
 
     def _enqueue(self, predictor: Predictor, images: NDArray[np.uint8]) -> "asyncio.Future[Floats]":
         """Logits computed with those of all requests ready by now: the engine takes 16 for the price of a few."""

@@ -89,6 +89,8 @@ class Predictor:
     def ranked(self, logits: Floats, top: int) -> list[list[Guess]]:
         """For each row of logits its most probable classes, most probable first."""
         probabilities = softmax(logits)
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        best = (-probabilities).argsort(axis=1, kind="stable")[:, :top]
         names = self.model.class_names
-        return [[Guess(names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best, strict=True)]
+        # Lists of numbers: their elements are read in a fraction of the time that an array's take.
+        pairs = zip(probabilities.tolist(), best.tolist(), strict=True)
+        return [[Guess(names[c], row[c]) for c in order] for row, order in pairs]

@@ -28,7 +28,7 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn states a narrower type than asyncio does
         self._is_reading_head = True
-        self._head_bytes = 0  # of the head that is parsed, or of the trailers
+        self._is_head_too_large = False
         self._unparsed_bytes = 0  # received since a request, or a piece of its body, ended
         self._timer: TimerHandle | None = None
         self._start_timer()
@@ -49,20 +49,11 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_reading_head = True
-        self._head_bytes = FIXED_BYTES
-
-    def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value) + len(": \r\n"))
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._count_head(len(self.parser.get_method()))
+        self._check_head()
+        self._header_lines = len(self.headers)
         self._is_reading_head = False
-        self._head_bytes = 0
         self._stop_timer()
         super().on_headers_complete()
 
@@ -71,19 +62,23 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if len(self.headers) > self._header_lines:  # there may be more behind a chunked body
+            self._check_head()
         self._unparsed_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """See uvicorn: what can't be parsed is refused in the form that other errors have."""
-        if self._head_bytes > self._limits.head:
+        if self._is_head_too_large:
             self._refuse_head()
         else:
             self._refuse(400, msg)
 
-    def _count_head(self, count: int) -> None:
-        self._head_bytes += count
-        if self._head_bytes > self._limits.head:
+    def _check_head(self) -> None:
+        """Whether a head that came together with its body, so that it was not waited for, has too many bytes."""
+        lines = sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        if FIXED_BYTES + len(self.parser.get_method()) + len(self.url) + lines > self._limits.head:
+            self._is_head_too_large = True
             raise _HeadTooLarge
 
     def _is_answered(self) -> bool:

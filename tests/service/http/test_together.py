@@ -25,6 +25,29 @@ def test_requests_at_the_same_time_get_their_own_answers(http: httpx.Client) -> 
         assert one == pytest.approx(other, rel=1e-4)
 
 
+def test_who_asks_first_is_answered_at_once_and_all_others_of_that_turn_together() -> None:
+    sizes = []
+
+    def logits(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        return images.reshape(len(images), -1).astype(np.float32)
+
+    predictor = SimpleNamespace(flops=1.0, logits=logits)
+
+    async def ask_together(batcher: Batcher, count: int) -> list[np.ndarray]:
+        images = np.arange(4 * count, dtype=np.uint8).reshape(count, 1, 2, 2)
+        return await asyncio.gather(*(batcher.logits(predictor, image) for image in images))
+
+    async def two_turns() -> None:
+        batcher = Batcher(5)
+        await ask_together(batcher, 1)
+        answers = await ask_together(batcher, 5)
+        np.testing.assert_array_equal(np.concatenate(answers).ravel(), np.arange(20))
+
+    asyncio.run(two_turns())
+    assert sizes == [1, 1, 4]
+
+
 def test_images_with_and_without_the_axis_of_channels_are_answered_together() -> None:
     """Pixels as JSON come without it, tensors with it; both may wait for the same model."""
     predictor = SimpleNamespace(flops=1.0, logits=lambda images: images.reshape(len(images), -1).astype(np.float32))
@@ -32,7 +55,8 @@ def test_images_with_and_without_the_axis_of_channels_are_answered_together() ->
 
     async def both() -> list[np.ndarray]:
         batcher = Batcher(5)
-        return await asyncio.gather(batcher.logits(predictor, images), batcher.logits(predictor, images[:, None]))
+        requests = [batcher.logits(predictor, given) for given in (images, images, images[:, None])]
+        return await asyncio.gather(*requests)
 
-    first, second = asyncio.run(both())
+    _, first, second = asyncio.run(both())
     np.testing.assert_array_equal(first, second)

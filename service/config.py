@@ -167,6 +167,13 @@ class TrainConfig(_Frozen):
     first_epoch: int = option(
         0, 20, "The epoch to begin with, from 0: how many the run took that this one extends.", ge=0, le=10_000
     )
+    ema: float = option(
+        0.0,
+        21,
+        "Publish the exponential moving average of the parameters, of which each step keeps this share; 0: themselves.",
+        ge=0,
+        le=0.999999,
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -187,7 +187,7 @@ class RoundSubmitter(TaskSubmitter):
 
 def is_state_small(job: Job) -> bool:
     """Whether the state of a job is small enough to be fetched whenever there is a new one."""
-    vectors = 3  # parameters, velocity, outer velocity
+    vectors = 4 if job.config.ema else 3  # parameters, velocity, outer velocity, moving average
     return vectors * 4 * job.network.num_parameters <= FETCH_BYTES
 
 

@@ -12,7 +12,7 @@ from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
 from service.rounds.train_state import TrainState
 
-__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum"]
+__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum", "start_of"]
 
 
 def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
@@ -35,7 +35,7 @@ def apply_average(
         trained: how many parameters there are at the front of theta; None if all of it. Behind them are buffers, of
             which the strategy sees nothing: they become their average.
     """
-    start, examples = _start(whole), whole.stats.examples
+    start, examples = start_of(whole), whole.stats.examples
     mean, velocity = whole.theta / examples, (whole.velocity / examples).astype(np.float32)
     if solo:
         return TrainState(Replica(mean.astype(np.float32), velocity), start.outer)
@@ -64,7 +64,7 @@ class Divergence(NamedTuple):
 def divergence(whole: PartialSum, steps: int, trained: int | None = None) -> Divergence:
     """How far apart a round of `steps` steps brought the replicas that were summed. trained: see `apply_average`."""
     mean = whole.theta[:trained] / whole.stats.examples
-    return divergence_of(whole.stats, *squared_lengths(mean, _start(whole).replica.theta[:trained]), steps)
+    return divergence_of(whole.stats, *squared_lengths(mean, start_of(whole).replica.theta[:trained]), steps)
 
 
 def divergence_of(stats: RoundStats, length: float, travelled: float, steps: int) -> Divergence:
@@ -84,7 +84,8 @@ def divergence_of(stats: RoundStats, length: float, travelled: float, steps: int
     )
 
 
-def _start(whole: PartialSum) -> TrainState:
+def start_of(whole: PartialSum) -> TrainState:
+    """The state that the round began with whose shards were summed; its velocity is left out."""
     assert whole.start is not None, "shard 0 carries the state that its round began with"
     return whole.start
 

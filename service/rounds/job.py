@@ -69,7 +69,7 @@ class Job:
         """The first state of a run that starts from these parameters and buffers (size,)."""
         trained = theta[: self.network.num_parameters]
         velocity = np.zeros(self.step_config.state_size(trained.size), np.float32)
-        return TrainState(Replica(theta, velocity), self.strategy.init(trained))
+        return TrainState(Replica(theta, velocity), self.strategy.init(trained), theta if self.config.ema else None)
 
 
 @lru_cache(maxsize=8)

@@ -15,10 +15,11 @@ from itertools import islice
 from time import time
 
 from ops.averaging import FAN_IN
-from ops.engines.base import AveragingRule, RoundSteps
+from ops.engines.base import AveragingRule, Floats, RoundSteps
 from ops.engines.base import RoundResult as EngineResult
 from service.rounds.averaging import divergence_of
 from service.rounds.job import Job, engine_of, training_data
+from service.rounds.moving_average import moving_average
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import run_round
@@ -123,8 +124,10 @@ def _on_device(
     planned = _to_epoch_end(job, list(islice(_following(first, schedule), 2 * rounds)), rounds)
     steps = (_round_steps(job, round_, rule) for round_ in planned)
     engine, data = engine_of(job), training_data(job)
+    ema = state.ema
     for round_, result in zip(planned, engine.run_rounds(state.replica, state.outer, data, steps), strict=True):
-        converted = _converted(round_, result, worker)
+        ema = moving_average(job, round_, ema, result.theta)
+        converted = _converted(round_, result, ema, worker)
         schedule.note(round_, converted.dispersion)
         yield converted
 
@@ -148,17 +151,17 @@ def _round_steps(job: Job, round_: Round, rule: AveragingRule) -> RoundSteps:
     return RoundSteps(shards, AveragingRule() if round_.solo else rule)
 
 
-def _converted(round_: Round, result: EngineResult, worker: str) -> RoundResult:
+def _converted(round_: Round, result: EngineResult, ema: Floats | None, worker: str) -> RoundResult:
     """An engine's result as that of a round, with what the log and the schedule need."""
     stats = _tree_total(_shard_stats(result, worker))
     apart = divergence_of(stats, result.length, result.travelled, round_.last - round_.first)
-    state = None if result.velocity is None or result.outer is None else TrainState(*result.end)
+    state = None if result.velocity is None or result.outer is None else TrainState(*result.end, ema)
     return RoundResult(
         round=round_,
         examples=stats.examples,
         loss=stats.loss / stats.examples,
         accuracy=stats.correct / stats.examples,
-        digest=parameters_digest(result.theta),
+        digest=parameters_digest(result.theta if ema is None else ema),
         drift=apart.drift,
         dispersion=apart.dispersion,
         seconds=stats.seconds,
@@ -166,6 +169,7 @@ def _converted(round_: Round, result: EngineResult, worker: str) -> RoundResult:
         quickest=stats.quickest,
         slowest=stats.slowest,
         state=state,
+        theta_digest="" if ema is None else parameters_digest(result.theta),
     )
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from ops.averaging import squared_distance
 from ops.engines.base import StepResult
-from service.rounds.averaging import apply_average, divergence, partial_sum
+from service.rounds.averaging import apply_average, divergence, partial_sum, start_of
 from service.rounds.job import Job, engine_of, training_data
+from service.rounds.moving_average import with_moving_average
 from service.rounds.plan import Round
 from service.rounds.shard_update import Pace, PartialSum, RoundStats, ShardUpdate
 from service.rounds.steps import steps_of
@@ -35,7 +36,7 @@ class RoundResult:
         examples: how many it used.
         loss: mean over the examples, in nats, each before the step that used it.
         accuracy: likewise.
-        digest: SHA-256 of the parameters after the round.
+        digest: SHA-256 of the parameters after the round, or of their moving average, where the run keeps one.
         drift: see `service.rounds.averaging.Divergence`.
         dispersion: likewise.
         seconds: time spent in steps, over all shards.
@@ -43,6 +44,7 @@ class RoundResult:
         quickest: the shard that took the least time for an example.
         slowest: the shard that took the most.
         state: the state after the round; None where it is left out.
+        theta_digest: SHA-256 of the parameters, where the run keeps a moving average; else empty.
     """
 
     round: Round
@@ -57,6 +59,7 @@ class RoundResult:
     quickest: Pace
     slowest: Pace
     state: TrainState | None
+    theta_digest: str = ""
 
 
 def shard_updates(
@@ -124,6 +127,7 @@ def round_result(job: Job, done: Predecessor, with_state: bool) -> RoundResult:
             quickest=stats.quickest,
             slowest=stats.slowest,
             state=state if with_state else None,
+            theta_digest=state.theta_digest,
         )
 
 
@@ -138,11 +142,13 @@ def _average(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
 
     def compute() -> tuple[PartialSum, TrainState]:
         whole = partial_sum(parts)
-        return whole, apply_average(whole, job.strategy, solo=round_.solo, trained=job.network.num_parameters)
+        start, trained = start_of(whole), job.network.num_parameters
+        after = apply_average(whole, job.strategy, solo=round_.solo, trained=trained)
+        return whole, with_moving_average(job, round_, start, after)
 
     if job.network.num_parameters > KEPT_PARAMETERS:
         return compute()
-    key = (job.strategy, round_.solo, tuple(part.uid for part in parts))
+    key = (job.strategy, job.config.ema, round_.solo, tuple(part.uid for part in parts))
     return process_cache().averages.get(key, compute)
 
 

@@ -41,7 +41,8 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         except RunError:
             shutil.rmtree(target)
     state = checkpoint.state
-    tensors = save({"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer})
+    vectors = {"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer}
+    tensors = save(vectors if state.ema is None else vectors | {"ema": state.ema})
     cursor = {
         "round": asdict(checkpoint.round),
         "examples": checkpoint.examples,
@@ -65,7 +66,7 @@ def read(path: Path) -> Checkpoint:
         if sha256(tensors).hexdigest() != cursor["sha256"]:
             raise RunError(f"{path / 'replica.safetensors'} is damaged: its SHA-256 is not the one in cursor.json")
         arrays = load(tensors)
-        state = TrainState(Replica(arrays["theta"], arrays["velocity"]), arrays["outer"])
+        state = TrainState(Replica(arrays["theta"], arrays["velocity"]), arrays["outer"], arrays.get("ema"))
         return Checkpoint(Round(**cursor["round"]), cursor["examples"], state)
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise RunError(f"checkpoint {path} can't be read: {error}") from None

@@ -12,6 +12,11 @@ def logged_dispersions(entries: Iterable[Entry]) -> dict[int, float]:
     return {entry["round"]: entry["dispersion"] for entry in apart}
 
 
+def logged_digests(entry: Entry) -> tuple[str, str]:
+    """What the round was logged with: `digest` and `theta_digest` of `service.rounds.train_state.TrainState`."""
+    return entry["digest"], entry.get("theta_digest", "")
+
+
 def logged_round(entry: Entry, plan: Plan) -> Round:
     """The round that an entry is about. Older logs don't say which rounds are solo, but the plan does."""
     numbers = {"number": entry["round"], **{name: entry[name] for name in ("epoch", "first", "last", "shards")}}

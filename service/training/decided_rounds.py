@@ -93,5 +93,4 @@ def _raise_if_requested(folder: RunFolder, first_held: RoundResult) -> None:
 
 
 def _num_bytes(held: deque[RoundResult]) -> int:
-    states = [result.state for result in held if result.state]
-    return sum(s.replica.theta.nbytes + s.replica.velocity.nbytes + s.outer.nbytes for s in states)
+    return sum(result.state.nbytes for result in held if result.state)

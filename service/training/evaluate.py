@@ -79,4 +79,4 @@ def _parameters(folder: RunFolder, without: Collection[int]) -> Iterator[tuple[i
             continue
         with suppress(RunError):
             checkpoint = checkpoints.read(folder.checkpoints / str(entry["rounds_done"]))
-            yield entry["epoch"], checkpoint.state.replica.theta
+            yield entry["epoch"], checkpoint.state.published

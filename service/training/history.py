@@ -10,7 +10,7 @@ from service.rounds.plan import Round
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RoundLog, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
-from service.runs.logged_rounds import logged_dispersions
+from service.runs.logged_rounds import logged_digests, logged_dispersions
 from service.training.early_stopping import best_epoch
 from service.training.epoch_scores import EpochScores
 
@@ -110,7 +110,7 @@ class RunHistory:
         except RunError:
             return None
         logged = self._rounds.get(checkpoint.round.number)
-        return checkpoint if logged and logged["digest"] == checkpoint.state.digest else None
+        return checkpoint if logged and logged_digests(logged) == checkpoint.state.digests else None
 
     def dispersions(self) -> dict[int, float]:
         """The measured dispersion of each round whose shards were apart, by the round's number."""
@@ -123,7 +123,7 @@ class RunHistory:
         if logged is None:
             self._rounds[number] = self.log.append("round", sync=result.state is not None, **_round_values(result))
             yield self._rounds[number]
-        elif logged["digest"] != result.digest:
+        elif logged_digests(logged) != (result.digest, result.theta_digest):
             raise RunError(
                 f"round {number} came out as {result.digest[:12]}, but the log has {logged['digest'][:12]}: "
                 "the hardware, the libraries or the data are not those that the run began with"
@@ -228,4 +228,5 @@ def _round_values(result: RoundResult) -> dict[str, Any]:
         "dispersion": result.dispersion,
         "step_s": result.seconds,
         "ended": result.ended,
+        **({"theta_digest": result.theta_digest} if result.theta_digest else {}),
     }

@@ -60,7 +60,7 @@ class LiveEvaluation:
         """Have the epochs evaluated that a process before this one left without figures."""
         for epoch, rounds_done in self._history.unmeasured():
             with suppress(RunError):  # then it is computed again, if anything depends on it; see `RunHistory.start`
-                self.add(epoch, checkpoints.read(folder.checkpoints / str(rounds_done)).state.replica.theta)
+                self.add(epoch, checkpoints.read(folder.checkpoints / str(rounds_done)).state.published)
 
     def collect(self) -> Iterator[Entry]:
         """Log the figures that have arrived, in the order of the epochs."""

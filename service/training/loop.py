@@ -174,7 +174,7 @@ def _notice_plateau(job: Job, history: RunHistory, guessing: float) -> Iterator[
 
 def _theta(result: RoundResult) -> Floats:
     assert result.state is not None, "a round that ends an epoch brings its state"
-    return result.state.replica.theta
+    return result.state.published
 
 
 def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
     validation = test.pop("validation")
     return Draft(
         network=network_for(config, data),
-        theta=published_checkpoint(folder).state.replica.theta,
+        theta=published_checkpoint(folder).state.published,
         class_names=data.class_names,
         dataset=data.name,
         config=config.model_dump(mode="json"),

@@ -15,14 +15,15 @@ NEWEST = 2
 """So many of the newest ones are always kept: the last one may be damaged by whatever ends the run."""
 
 STATE_VECTORS = 3
-"""Parameters, velocity and outer velocity: what a checkpoint holds."""
+"""Parameters, velocity and outer velocity: what a checkpoint holds, besides a moving average."""
 
 
 def kept_every(config: TrainConfig, num_parameters: int) -> int:
     """The checkpoint of every so many epochs is kept: 1 keeps all. The same for all processes that follow a run."""
     if config.keep_checkpoints:
         return config.keep_checkpoints
-    return max(1, -(-config.epochs * STATE_VECTORS * 4 * num_parameters // KEPT_BYTES))
+    vectors = STATE_VECTORS + (config.ema > 0)
+    return max(1, -(-config.epochs * vectors * 4 * num_parameters // KEPT_BYTES))
 
 
 def evaluates_epochs(job: Job) -> bool:

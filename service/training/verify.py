@@ -12,7 +12,7 @@ from service.rounds.serial_executor import SerialExecutor
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
-from service.runs.logged_rounds import logged_dispersions, logged_round
+from service.runs.logged_rounds import logged_digests, logged_dispersions, logged_round
 from service.training.early_stopping import best_epoch, last_epoch
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import scores_of
@@ -27,6 +27,7 @@ class RoundCheck:
         epoch: the number of its epoch.
         logged: the digest of the parameters after it, as the log has it.
         computed: the digest that came out now.
+        same_theta: whether the parameters came out as logged, where the digests are those of their moving average.
         same_scores: whether the figures of the epoch that ends here came out as the log has them; None where the log
             has none.
     """
@@ -35,12 +36,13 @@ class RoundCheck:
     epoch: int
     logged: str
     computed: str
+    same_theta: bool = True
     same_scores: bool | None = None
 
     @property
     def same(self) -> bool:
-        """Whether both digests are equal, and the figures too."""
-        return self.logged == self.computed and self.same_scores is not False
+        """Whether both digests are equal, and the parameters and figures too."""
+        return self.logged == self.computed and self.same_theta and self.same_scores is not False
 
 
 def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
@@ -82,7 +84,12 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
             )
         if only is None or planned.number == only:
             check = RoundCheck(
-                planned.number, planned.epoch, entry["digest"], result.digest, _same_scores(job, result, scores)
+                round=planned.number,
+                epoch=planned.epoch,
+                logged=entry["digest"],
+                computed=result.digest,
+                same_theta=logged_digests(entry) == (result.digest, result.theta_digest),
+                same_scores=_same_scores(job, result, scores),
             )
             yield check
             if not check.same:
@@ -96,17 +103,18 @@ def _same_scores(job: Job, result: RoundResult, scores: Mapping[int, EpochScores
     if not job.plan.ends_epoch(result.round) or result.round.epoch not in scores:
         return None
     assert result.state is not None, "rounds that this process computes have their states"
-    return score_epoch(job, result.state.replica.theta) == scores[result.round.epoch]
+    return score_epoch(job, result.state.published) == scores[result.round.epoch]
 
 
 def damages(folder: RunFolder) -> Iterator[str]:
     """What else is wrong with a run's files, one line each: its log's last line, and its checkpoints."""
-    digests, epochs = {}, {}
+    digests, states, epochs = {}, {}, {}
     for entry in folder.entries():
         if entry["kind"] == "epoch":
             epochs[entry["epoch"]] = entry
         elif entry["kind"] == "round":
             digests[entry["round"]] = entry["digest"]
+            states[entry["round"]] = logged_digests(entry)
         elif entry["kind"] == "end" and entry["outcome"] == "finished":
             final = digests[max(digests)] if digests else "none"
             if entry["digest"] != final:
@@ -118,9 +126,9 @@ def damages(folder: RunFolder) -> Iterator[str]:
         except RunError as error:
             yield str(error)
             continue
-        found, logged = checkpoint.state.digest, digests.get(checkpoint.round.number, "none")
+        found, logged = checkpoint.state.digests, states.get(checkpoint.round.number, ("none", ""))
         if found != logged:
-            yield f"checkpoint {number} has digest {found[:12]}, but the log has {logged[:12]} for its round"
+            yield f"checkpoint {number} has digest {found[0][:12]}, but the log has {logged[0][:12]} for its round"
 
 
 def _wrong_choices(

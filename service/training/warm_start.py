@@ -60,8 +60,13 @@ class WarmStart:
         """What the first state has of what it comes from, for people; empty for fresh parameters."""
         if start is None:
             return ""
-        replica, outer = start.state.replica, start.state.outer
-        vectors = {"parameters": True, "velocity": replica.velocity.any(), "outer velocity": outer.any()}
+        replica, outer, ema = start.state.replica, start.state.outer, start.state.ema
+        vectors = {
+            "parameters": True,
+            "velocity": replica.velocity.any(),
+            "outer velocity": outer.any(),
+            "moving average": ema is not None and (ema != replica.theta).any(),
+        }
         taken = ", ".join(name for name, is_there in vectors.items() if is_there)
         if self.extend:
             return f"extends run {self.extend}, with its {taken}; epochs, shuffles and schedules go on"
@@ -105,6 +110,8 @@ def _fitting(job: Job, parent: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
         state = replace(state, outer=fresh.outer)
     if parent.config().optimizer.optimizer != job.config.optimizer.optimizer:  # likewise
         state = replace(state, replica=fresh.replica)
+    if fresh.ema is None or state.ema is None:  # only one of both keeps a moving average
+        state = replace(state, ema=fresh.ema)
     return replace(checkpoint, state=state)
 
 

@@ -68,7 +68,7 @@ def _measured(home: Home, executor: Executor, folder: SweepFolder, trial: Trial,
     state = checkpoints.read(run.checkpoints / str(done[-1]["rounds_done"])).state
     scores: EpochScores | None = scores_of(run).get(epochs - 1)
     if scores is None:
-        (scores,) = executor.map(score_epoch, [(reopen_run(home, executor, run), state.replica.theta)])
+        (scores,) = executor.map(score_epoch, [(reopen_run(home, executor, run), state.published)])
     assert scores.validation is not None, "halving needs examples that are held out"
     wall_s = sum(entry["wall_s"] for entry in done)
     return Result(

@@ -34,6 +34,16 @@ def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path, checkpoint: C
     assert sorted(p.name for p in tmp_path.iterdir()) == ["7"]
 
 
+def test_a_moving_average_lies_in_a_checkpoint_beside_the_parameters(tmp_path: Path, checkpoint: Checkpoint):
+    averaged = replace(checkpoint, state=replace(checkpoint.state, ema=checkpoint.state.replica.theta / 2))
+    path = checkpoints.write(tmp_path, averaged)
+    assert sorted(load((path / "replica.safetensors").read_bytes())) == ["ema", "outer", "theta", "velocity"]
+    back = checkpoints.read(path).state
+    np.testing.assert_array_equal(back.published, checkpoint.state.replica.theta / 2)
+    np.testing.assert_array_equal(back.replica.theta, checkpoint.state.replica.theta)
+    assert back.digests == averaged.state.digests
+
+
 def test_checkpoints_are_listed_newest_first_by_number(tmp_path: Path):
     for name in ("2", "10", ".3-draft", "notes"):
         (tmp_path / name).mkdir()

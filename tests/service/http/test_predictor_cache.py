@@ -2,6 +2,9 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
+
+from service.http import predictor_cache
 from service.http.predictor_cache import PredictorCache
 from service.registry import ModelVersion, Registry
 from tests.service.models import draft, publish
@@ -19,7 +22,10 @@ class _Counting(Registry):
         return super().get(name, version)
 
 
-def test_one_question_to_the_storage_answers_all_who_ask_and_never_holds_up_the_loop(tmp_path: Path) -> None:
+def test_one_question_to_the_storage_answers_all_who_ask_and_never_holds_up_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor_cache, "FRESH_S", 600)  # however slow this machine is
     publish(tmp_path, "flat", draft("mlp"))
     registry = _Counting(tmp_path)
     predictors = PredictorCache(registry, capacity=8)

@@ -48,7 +48,7 @@ def draw_from_classes(
         Their numbers, in ascending order.
     """
     drawn = [
-        generator(seed, purpose, label).permutation(np.flatnonzero(labels == label))[:count]
+        generator(seed, purpose, label).permutation(np.flatnonzero(labels == label))[:count].copy()
         for label, count in counts.items()
     ]
     return np.sort(np.concatenate(drawn))

@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,11 +18,13 @@ from service.data.formats.idx_folder import read_files
 from service.data.options import IngestOptions
 from service.data.sources import find_files
 from service.data.split import count_duplicates, split
-from service.data.store import DatasetInfo, build, identity, verify
+from service.data.store import DatasetInfo, build, check_files, identity, verify
 from service.errors import Conflict, DataError, InvalidInput
 from service.files import locked
 from service.home import Home
 from service.model_ref import NAME
+
+SAY_EVERY_S = 2.0
 
 
 def ingest(
@@ -34,7 +37,8 @@ def ingest(
 ) -> DatasetInfo:
     """Bring a data set into its store; one that is there and whole stays as it is, a damaged one is built anew.
 
-    Of several processes, one works and the others wait for it.
+    Of several processes, one works and the others wait for it. What one left that was killed is removed. Without a
+    source, a large store that is there isn't read through: whoever reads a chunk of it checks that chunk.
 
     Args:
         home: where the store is.
@@ -52,11 +56,11 @@ def ingest(
     path = home.store(check_name(dataset))
     if options != IngestOptions() and (source is None or dataset in KNOWN):
         raise InvalidInput("a data set that is known is stored as it was published: name a --source and a --dataset")
-    if source is None and isinstance(present := _whole(path), DatasetInfo):
+    if source is None and isinstance(present := _present(path, check_files), DatasetInfo):
         return present
     try:
-        with _held(home, dataset, progress):
-            return _ingest(home, dataset, source, Reading(options, home.cache, progress))
+        with _held(home, dataset, progress), _scratch(home.cache / f".{dataset}.scratch") as scratch:
+            return _ingest(home, dataset, source, Reading(options, scratch, progress))
     except OSError as error:
         raise DataError(f"{path} can't be written: {error.strerror or error}") from None
 
@@ -71,7 +75,7 @@ def check_name(dataset: str) -> str:
 def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> DatasetInfo:
     path = home.store(dataset)
     progress = reading.say
-    present = _whole(path)
+    present = _present(path, check_files if source is None else verify)
     if isinstance(present, DatasetInfo) and source is None:
         return present
     if isinstance(present, DataError):
@@ -80,15 +84,50 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
         progress(f"building the store anew: {present}")
     examples, train, test, about = _read(home, dataset, source, reading)
     if isinstance(present, DatasetInfo):
-        if present.digest != identity(train, test):
+        if present.digest != identity(train, test, like=present):
             raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
         return present
+    remove_drafts(path)
     progress(f"writing {path}")
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
-    return build(path, dataset, examples.class_names, train, test, about)
+    size = train[0].nbytes + test[0].nbytes
+    return build(path, dataset, examples.class_names, train, test, about, Progress(progress, "wrote", size).add)
+
+
+class Progress:
+    """Says how much of something is done, every few seconds."""
+
+    def __init__(self, say: Say, what: str, size: int) -> None:
+        """Begin at nothing.
+
+        Args:
+            say: is told.
+            what: is done.
+            size: bytes in all.
+        """
+        self._say = say
+        self._what = what
+        self._size = size
+        self._done = 0
+        self._next = time.monotonic() + SAY_EVERY_S
+
+    def add(self, done: int) -> None:
+        """Note that so many bytes more are done."""
+        self._done += done
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SAY_EVERY_S
+            self._say(f"{self._what} {self._done / 1e6:,.0f} of {self._size / 1e6:,.0f} MB")
+
+
+def remove_drafts(path: Path) -> None:
+    """Remove what a process left beside a store that was killed while it wrote; for who holds the store's lock."""
+    own = re.compile(rf"\.{re.escape(path.name)}-(\w{{8}}|deleted-\d+)")
+    for draft in path.parent.glob(f".{path.name}-*") if path.parent.is_dir() else []:
+        if own.fullmatch(draft.name) and draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextmanager
@@ -100,10 +139,21 @@ def _held(home: Home, dataset: str, progress: Say) -> Iterator[None]:
         yield
 
 
-def _whole(path: Path) -> DatasetInfo | DataError | None:
-    """The store that is there if it is whole, what is wrong with it if it is not."""
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards; one that a killed process left is emptied first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     try:
-        return verify(path) if path.exists() else None
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _present(path: Path, check: Callable[[Path], DatasetInfo]) -> DatasetInfo | DataError | None:
+    """The store that is there if it passes the check, what is wrong with it if it does not."""
+    try:
+        return check(path) if path.exists() else None
     except DataError as error:
         return error
     except OSError as error:

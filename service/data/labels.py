@@ -10,6 +10,9 @@ from service.errors import DataError
 MAX_CLASSES = 256
 """What fits into the byte that a label is stored in."""
 
+LABELS = 1 << 20
+"""Labels that are looked up at a time."""
+
 
 def sorted_names(names: Iterable[str]) -> list[str]:
     """Names in the order of their classes: as numbers where all are whole numbers, else as text."""
@@ -48,5 +51,8 @@ def name_classes(
     if len(set(class_names)) < len(class_names):
         raise DataError("two classes have the same name")
     order = np.argsort(found, kind="stable")
-    classes = order[np.searchsorted(found, together, sorter=order)].astype(np.uint8)
+    classes = np.empty(len(together), np.uint8)
+    for start in range(0, len(together), LABELS):
+        part = slice(start, start + LABELS)
+        classes[part] = order[np.searchsorted(found, together[part], sorter=order)]
     return classes[: len(train)], (None if test is None else classes[len(train) :]), class_names

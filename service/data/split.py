@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.data.buffers import take
+from service.data.buffers import blocks, take
 from service.data.formats.base import Arrays
 from service.data.holdout import draw_from_classes
 
@@ -35,10 +35,16 @@ def split(examples: Arrays, share: float, seed: int, folder: Path) -> tuple[Arra
 
 
 def count_duplicates(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> int:
-    """How many test images are training images too, to the bit."""
-    seen = {_digest(image) for image in train}
-    return sum(_digest(image) in seen for image in test)
+    """How many test images are training images too, to the bit (by the first 64 bits of their BLAKE2 digests)."""
+    tested, counts = np.unique(np.concatenate([_digests(test[block]) for block in blocks(test)]), return_counts=True)
+    seen = np.zeros(len(tested), bool)
+    for block in blocks(train):
+        digests = _digests(train[block])
+        places = np.minimum(np.searchsorted(tested, digests), len(tested) - 1)
+        seen[places[tested[places] == digests]] = True
+    return int(counts[seen].sum())
 
 
-def _digest(image: NDArray[np.uint8]) -> bytes:
-    return blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+def _digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    rows = np.ascontiguousarray(images).reshape(len(images), -1)
+    return np.frombuffer(b"".join(blake2b(row.data, digest_size=8).digest() for row in rows), np.uint64)

@@ -5,11 +5,12 @@
         test/images                                                 test/labels
 
 Zarr reads a chunk whose file is missing as zeros, without a word. So nothing that is read is believed before its
-digest is right; the digests of the groups stand in the attributes, and the data set's digest is made from them.
+digest is right; the digests of the groups stand in the attributes, and the data set's digest is made from them. A small
+store is read and checked whole (`whole_arrays`), a large one by chunks with digests of their own (`chunked_groups`).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -17,26 +18,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import zarr
-from numpy.typing import NDArray
-from zarr.abc.buffer import Buffer
-from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import MemoryStore
 
+from service.data import chunked_groups, whole_arrays
 from service.data.about import About
+from service.data.chunked_groups import ChunkedGroup
 from service.data.formats.base import Arrays
+from service.data.shards import chunk_rows
 from service.errors import DataError
 from service.files import new_folder
 
 Group = Literal["train", "test"]
 
-FORMAT = "atelier-images-1"
-CHUNK = 2000
-"""Images a chunk at most: 1.6 MB of 28x28."""
-CHUNK_BYTES = 64 << 20
-"""The most that a chunk holds; large images come in chunks of fewer. A codec's buffer ends short of 2 GiB."""
-WRITE_BYTES = 64 << 20
-"""About how much is encoded at a time; all of it is in memory."""
+WHOLE, CHUNKED = "atelier-images-1", "atelier-images-2"
+"""The formats of a store that is read whole, and of one that is read by chunks."""
+
+CHUNKED_FROM = 256 << 20
+"""Bytes of images from which on a new store is a chunked one."""
+
+GROUPS: tuple[Group, Group] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class DatasetInfo:
 
     digest: the identity of the data, one SHA-256 over all images and labels and their shapes.
     train, test: numbers of examples. image_shape: (h, w) in pixels. channels: 1, or 3 in colour.
+    is_chunked: whether its chunks have digests of their own, so that it can be read in part.
     """
 
     path: Path
@@ -56,37 +56,67 @@ class DatasetInfo:
     classes: int
     class_names: tuple[str, ...]
     channels: int = 1
+    is_chunked: bool = False
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(c, h, w) of one example."""
         return (self.channels, *self.image_shape)
 
+    @property
+    def image_bytes(self) -> int:
+        """What one image takes."""
+        return prod(self.input_shape)
+
+    @property
+    def chunk(self) -> int:
+        """How many images a chunk has, or would have in a chunked store: it depends on their shape alone."""
+        return chunk_rows(self.input_shape, chunked_groups.CHUNK_BYTES)
+
 
 def build(
-    path: Path, name: str, class_names: tuple[str, ...], train: Arrays, test: Arrays, about: About | None = None
+    path: Path,
+    name: str,
+    class_names: tuple[str, ...],
+    train: Arrays,
+    test: Arrays,
+    about: About | None = None,
+    note: Callable[[int], object] = lambda done: None,
 ) -> DatasetInfo:
-    """Write a store beside `path` and rename it into place. Raises FileExistsError where there is one by then."""
+    """Write a store beside `path` and rename it into place.
+
+    Args:
+        path: where it is to lie.
+        name: of the data set.
+        class_names: of its classes.
+        train: images and labels to train on; they may be files that are mapped into memory.
+        test: the same, to test with.
+        about: what the store says of the data beside them.
+        note: is told how many bytes more are written.
+
+    Raises:
+        FileExistsError: there is one by then.
+    """
     groups = {"train": train, "test": test}
-    facts: dict[str, Any] = {
-        key: {"count": len(labels), "digest": _digest(images, labels)} for key, (images, labels) in groups.items()
-    }
-    attributes = {
-        "format": FORMAT,
-        "name": name,
-        "digest": _identity(facts),
-        "class_names": list(class_names),
-        "groups": facts,
-        **({"about": about.to_attributes()} if about else {}),
-    }
-    encoded: dict[str, Buffer] = {}
-    root = zarr.create_group(MemoryStore(encoded), attributes=attributes)
+    format_ = _format_for(train, test)
+
+    def attributes(digests: dict[str, str]) -> dict[str, Any]:
+        facts = {key: {"count": len(groups[key][1]), "digest": digest} for key, digest in digests.items()}
+        return {
+            "format": format_,
+            "name": name,
+            "digest": _identity(facts),
+            "class_names": list(class_names),
+            "groups": facts,
+            **({"about": about.to_attributes()} if about else {}),
+        }
+
     with new_folder(path) as draft:
-        for key, (images, labels) in groups.items():
-            group = root.create_group(key)
-            for array_name, array in (("images", images), ("labels", labels)):
-                for _ in _encode(group, array_name, array):
-                    _write(encoded, draft)
+        if format_ == CHUNKED:
+            chunked_groups.write_groups(draft, attributes, groups, note)
+        else:
+            digests = {key: whole_arrays.digest(*arrays) for key, arrays in groups.items()}
+            whole_arrays.write_groups(draft, attributes(digests), groups)
     return describe(path)
 
 
@@ -101,8 +131,8 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
         if not path.is_dir():
             raise DataError(f"there is no store at {path}: run `atelier ingest` first")
         attributes = _metadata(path)["attributes"]
-        if attributes["format"] != FORMAT:
-            raise DataError(f"{path} is of format {attributes['format']!r}, expected {FORMAT!r}")
+        if attributes["format"] not in (WHOLE, CHUNKED):
+            raise DataError(f"{path} is of format {attributes['format']!r}, expected {WHOLE!r} or {CHUNKED!r}")
         facts, names = attributes["groups"], attributes["class_names"]
         *channels, height, width = _shape(path / "train" / "images")[1:]
         if channels not in ([], [3]):
@@ -126,6 +156,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
             classes=len(names),
             class_names=tuple(names),
             channels=channels[0] if channels else 1,
+            is_chunked=attributes["format"] == CHUNKED,
         )
         return info, {key: facts[key]["digest"] for key in ("train", "test")}
     except OSError as error:
@@ -141,15 +172,29 @@ def read(path: Path, group: Group, digest: str) -> Arrays:
 
     Raises DataError where the store holds other data, or a chunk is missing or damaged.
     """
-    info, expected = _described(path)
-    if info.digest != digest:
-        raise DataError(f"{path} holds data {info.digest[:12]}, not {digest[:12]} as expected")
-    images, labels = _read(path / group / "images"), _read(path / group / "labels")
-    if _digest(images, labels) != expected[group]:
-        raise DataError(f"{path / group} is damaged: its content doesn't have the digest in zarr.json")
-    if labels.size and labels.max() >= info.classes:
-        raise DataError(f"the metadata of {path} are damaged: {info.classes} classes, but labels up to {labels.max()}")
+    info, expected = _described_as(path, digest)
+    if info.is_chunked:
+        chunks = ChunkedGroup(path / group, expected[group])
+        images, labels = chunks.images.read_all(), chunks.labels.read_all()
+    else:
+        images, labels = (whole_arrays.read_array(path / group / name) for name in ("images", "labels"))
+        if whole_arrays.digest(images, labels) != expected[group]:
+            raise DataError(f"{path / group} is damaged: its content doesn't have the digest in zarr.json")
+    _check_labels(info, labels)
     return images, labels
+
+
+def open_chunks(path: Path, group: Group, digest: str) -> ChunkedGroup:
+    """One group of the chunked data set with that digest. Raises DataError where the store holds other data."""
+    return ChunkedGroup(path / group, _described_as(path, digest)[1][group])
+
+
+def blocks(path: Path, group: Group, digest: str) -> Iterator[Arrays]:
+    """The examples of a group, checked, one part after another; a small store comes in one part. Raises DataError."""
+    if describe(path).is_chunked:
+        yield from open_chunks(path, group, digest).blocks()
+    else:
+        yield read(path, group, digest)
 
 
 def label_counts(path: Path, group: Group) -> tuple[int, ...]:
@@ -157,8 +202,17 @@ def label_counts(path: Path, group: Group) -> tuple[int, ...]:
 
     Raises DataError where the labels can't be read.
     """
-    info, labels = describe(path), _read(path / group / "labels")
-    return tuple(np.bincount(labels, minlength=info.classes).tolist())
+    info, digests = _described(path)
+    if info.is_chunked:
+        labels = ChunkedGroup(path / group, digests[group]).labels
+        parts: Iterator[Any] = (labels.read(chunk) for chunk in range(labels.layout.chunks))
+    else:
+        parts = iter([whole_arrays.read_array(path / group / "labels")])
+    counts = np.zeros(info.classes, np.int64)
+    for part in parts:
+        _check_labels(info, part)
+        counts += np.bincount(part, minlength=info.classes)
+    return tuple(counts.tolist())
 
 
 def read_about(path: Path) -> About:
@@ -170,68 +224,20 @@ def read_about(path: Path) -> About:
 def verify(path: Path) -> DatasetInfo:
     """Read everything once. Raises DataError where anything is wrong."""
     info = describe(path)
-    read(path, "train", info.digest)
-    read(path, "test", info.digest)
+    for group in GROUPS:
+        for _, labels in blocks(path, group, info.digest):
+            _check_labels(info, labels)
     return info
 
 
-def _write(encoded: dict[str, Buffer], folder: Path) -> None:
-    """Write the files one after another, and forget the chunks.
-
-    Zarr's own threads go on for a while after one has failed: they would put files back into a folder being removed.
-    """
-    for key in list(encoded):
-        target = folder / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(encoded[key].to_bytes())
-        if target.name != "zarr.json":  # Zarr would make up groups that it doesn't find
-            del encoded[key]
-
-
-def _encode(group: Any, name: str, array: NDArray[np.uint8]) -> Iterator[None]:
-    """Encode an array a few chunks at a time, each time when the next step is asked for."""
-    most = 20 * CHUNK if array.ndim == 1 else min(CHUNK, max(1, CHUNK_BYTES // prod(array.shape[1:])))
-    chunk = min(most, max(len(array), 1))
-    target = group.create_array(
-        name,
-        shape=array.shape,
-        dtype=array.dtype,
-        chunks=(chunk, *array.shape[1:]),
-        compressors=[ZstdCodec(level=5), Crc32cCodec()],
-        config={"write_empty_chunks": True},
-    )
-    yield
-    rows = chunk * max(1, WRITE_BYTES // max(1, chunk * prod(array.shape[1:])))
-    for start in range(0, len(array), rows):
-        target[start : start + rows] = array[start : start + rows]
-        yield
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    where = path
-    try:
-        array = zarr.open_array(path, mode="r")
-        blocks = list(np.ndindex(array.cdata_shape))
-        for block in blocks:
-            if not _chunk_file(path, block).is_file():
-                raise DataError(f"{_chunk_file(path, block)} is missing")
-        try:
-            return np.ascontiguousarray(array[...])
-        except Exception:
-            for block in blocks:
-                where = _chunk_file(path, block)
-                array.get_block_selection(block)
-            where = path
-            raise
-    except DataError:
-        raise
-    except Exception as error:  # a codec raises what it likes on bytes that aren't its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{where} is damaged: {reason}") from None
-
-
-def _chunk_file(path: Path, block: tuple[int, ...]) -> Path:
-    return path.joinpath("c", *map(str, block))
+def check_files(path: Path) -> DatasetInfo:
+    """Read all of a small store; of a large one, only make sure that its files are there. Raises DataError."""
+    info, digests = _described(path)
+    if not info.is_chunked:
+        return verify(path)
+    for group in GROUPS:
+        ChunkedGroup(path / group, digests[group]).check_files()
+    return info
 
 
 def _metadata(path: Path) -> Any:
@@ -246,16 +252,32 @@ def _shape(path: Path) -> tuple[int, ...]:
     return tuple(metadata["shape"])
 
 
-def identity(train: Arrays, test: Arrays) -> str:
-    """The digest that a store of this content has."""
-    return _identity({"train": {"digest": _digest(*train)}, "test": {"digest": _digest(*test)}})
+def identity(train: Arrays, test: Arrays, *, like: DatasetInfo | None = None) -> str:
+    """The digest that a store of this content has, of the same format as another one or of the one it would get."""
+    groups = {"train": train, "test": test}
+    if like.is_chunked if like else _format_for(train, test) == CHUNKED:
+        digests = chunked_groups.write_groups(None, lambda found: {}, groups, lambda done: None)
+    else:
+        digests = {key: whole_arrays.digest(*arrays) for key, arrays in groups.items()}
+    return _identity({key: {"digest": digest} for key, digest in digests.items()})
 
 
-def _digest(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
-    content = sha256(repr((images.shape, labels.shape)).encode())
-    content.update(np.ascontiguousarray(images).data)
-    content.update(np.ascontiguousarray(labels).data)
-    return content.hexdigest()
+def _described_as(path: Path, digest: str) -> tuple[DatasetInfo, dict[str, str]]:
+    info, digests = _described(path)
+    if info.digest != digest:
+        raise DataError(f"{path} holds data {info.digest[:12]}, not {digest[:12]} as expected")
+    return info, digests
+
+
+def _check_labels(info: DatasetInfo, labels: Any) -> None:
+    if labels.size and labels.max() >= info.classes:
+        raise DataError(
+            f"the metadata of {info.path} are damaged: {info.classes} classes, but labels up to {labels.max()}"
+        )
+
+
+def _format_for(train: Arrays, test: Arrays) -> str:
+    return CHUNKED if train[0].nbytes + test[0].nbytes > CHUNKED_FROM else WHOLE
 
 
 def _identity(facts: dict[str, Any]) -> str:

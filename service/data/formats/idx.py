@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.data.buffers import BLOCK, IN_MEMORY, allocate, drop_pages
 from service.errors import DataError
 
-MAX_BYTES = 4 << 30
-"""The most that one file may hold, decompressed. No more is ever taken into memory than the header says."""
+MOST_PACKED = 1100
+"""No gzip file holds more than about 1,032 times its own size. No room is made for more."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,20 @@ class IdxFile:
     digest: str
 
 
-def read_images(path: Path) -> IdxFile:
-    """An array (N, h, w) uint8 from an image file, gzip or plain. Raises DataError for anything else."""
-    return _read(path, axes=3, what="images")
+def read_images(path: Path, scratch: Path | None = None) -> IdxFile:
+    """An array (N, h, w) uint8 from an image file, gzip or plain. Raises DataError for anything else.
+
+    A large one isn't taken into memory: it stays in its file, or in one below `scratch` where that is packed.
+    """
+    return _read(path, scratch, axes=3, what="images")
 
 
-def read_labels(path: Path) -> IdxFile:
+def read_labels(path: Path, scratch: Path | None = None) -> IdxFile:
     """An array (N,) uint8 from a label file, gzip or plain. Raises DataError for anything else."""
-    return _read(path, axes=1, what="labels")
+    return _read(path, scratch, axes=1, what="labels")
 
 
-def _read(path: Path, *, axes: int, what: str) -> IdxFile:
+def _read(path: Path, scratch: Path | None, *, axes: int, what: str) -> IdxFile:
     size, magic = 4 + 4 * axes, bytes((0, 0, 8, axes))
     with _opened(path) as file:
         header = file.read(size)
@@ -53,15 +57,41 @@ def _read(path: Path, *, axes: int, what: str) -> IdxFile:
                 f"{path} is not an IDX file of {what}: it begins with {header[:4].hex()}, not {magic.hex()}"
             )
         shape = tuple(int(length) for length in np.frombuffer(header, ">u4", axes, 4))
-        if prod(shape) > MAX_BYTES:
-            raise DataError(f"{path} says it holds {shape}, more than {MAX_BYTES} bytes")
-        content = file.read(prod(shape) + 1)
-    if len(content) != prod(shape):
-        found = f"has {size + len(content)}" if len(content) < prod(shape) else "goes on"
-        raise DataError(f"{path} has the wrong length: {shape} takes {size + prod(shape)} bytes, the file {found}")
-    digest = sha256(header)
-    digest.update(content)
-    return IdxFile(np.frombuffer(content, np.uint8).reshape(shape), digest.hexdigest())
+        length = prod(shape)
+        if length > MOST_PACKED * path.stat().st_size:
+            raise _wrong_length(path, shape, size, "has fewer")
+        digest = sha256(header)
+        mapped = length > IN_MEMORY and not isinstance(file, gzip.GzipFile)
+        array = np.memmap(path, np.uint8, "r", size, shape) if mapped else allocate(shape, scratch or path.parent)
+        read = _skip(file, length, digest) if mapped else _fill(file, array, digest)
+        if read != length:
+            raise _wrong_length(path, shape, size, f"has {size + read}")
+        if file.read(1):
+            raise _wrong_length(path, shape, size, "goes on")
+    return IdxFile(array, digest.hexdigest())
+
+
+def _fill(file: BinaryIO, array: NDArray[np.uint8], digest: Any) -> int:
+    """Read an array's bytes. Returns how many there were."""
+    flat, at = array.reshape(-1), 0
+    while at < flat.size and (count := file.readinto(flat[at : at + BLOCK].data)):  # type: ignore[attr-defined]  # both files have it
+        digest.update(flat[at : at + count].data)
+        drop_pages(flat, slice(at, at + count))
+        at += count
+    return at
+
+
+def _skip(file: BinaryIO, length: int, digest: Any) -> int:
+    """Read so many bytes for their digest alone. Returns how many there were."""
+    at = 0
+    while at < length and (content := file.read(min(1 << 20, length - at))):
+        digest.update(content)
+        at += len(content)
+    return at
+
+
+def _wrong_length(path: Path, shape: tuple[int, ...], header: int, found: str) -> DataError:
+    return DataError(f"{path} has the wrong length: {shape} takes {header + prod(shape)} bytes, the file {found}")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def recognizes(source: Path) -> bool:
 
 def read(source: Path, reading: Reading) -> Examples:
     """The examples of a folder; classes are named by their numbers. Raises DataError."""
-    return as_asked(read_files(find_files(source)), reading)
+    return as_asked(read_files(find_files(source), scratch=reading.scratch), reading)
 
 
 def find_files(folder: Path) -> dict[str, Path]:
@@ -38,7 +38,10 @@ def find_files(folder: Path) -> dict[str, Path]:
 
 
 def read_files(
-    files: Mapping[str, Path], check: Check = lambda *_: None, class_names: tuple[str, ...] = ()
+    files: Mapping[str, Path],
+    check: Check = lambda *_: None,
+    class_names: tuple[str, ...] = (),
+    scratch: Path | None = None,
 ) -> Examples:
     """The examples of four files.
 
@@ -46,11 +49,12 @@ def read_files(
         files: where they are, by their names in `FILES`.
         check: may raise DataError for a file that isn't the one it should be.
         class_names: names for the labels; without any they are named by their numbers.
+        scratch: a folder for what is too large for memory.
 
     Raises:
         DataError: a file is missing, damaged, or doesn't fit the others.
     """
-    train, test = _group(files, "train", check), _group(files, "t10k", check)
+    train, test = _group(files, "train", check, scratch), _group(files, "t10k", check, scratch)
     if train[0].shape[1:] != test[0].shape[1:]:
         raise DataError(
             f"{files[FILES[0]]} has images of {train[0].shape[1:]}, but {files[FILES[2]]} of {test[0].shape[1:]}"
@@ -62,10 +66,10 @@ def read_files(
     return Examples((train[0], labels), (test[0], test_labels), names)
 
 
-def _group(files: Mapping[str, Path], prefix: str, check: Check) -> Arrays:
+def _group(files: Mapping[str, Path], prefix: str, check: Check, scratch: Path | None) -> Arrays:
     image_name, label_name = (name for name in FILES if name.startswith(prefix))
     image_file, label_file = files[image_name], files[label_name]
-    images, labels = read_images(image_file), read_labels(label_file)
+    images, labels = read_images(image_file, scratch), read_labels(label_file, scratch)
     check(image_name, image_file, images.digest)
     check(label_name, label_file, labels.digest)
     if len(images.array) != len(labels.array):

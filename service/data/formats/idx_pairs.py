@@ -60,19 +60,19 @@ def read(source: Path, reading: Reading) -> Examples:
     train = splits.get("train", splits.get(""))
     if train is None:
         raise DataError(f"{folder} has no IDX files to train on: 'train' in their names would say so")
-    images, labels = _arrays(folder, train)
-    tested = _arrays(folder, splits["test"]) if "test" in splits else None
+    images, labels = _arrays(folder, train, reading)
+    tested = _arrays(folder, splits["test"], reading) if "test" in splits else None
     classes, test_classes, names = name_classes(labels, None if tested is None else tested[1], _names(folder, name))
     test = None if tested is None or test_classes is None else (tested[0], test_classes)
     return as_asked(Examples((images, classes), test, names), reading)
 
 
-def _arrays(folder: Path, pair: _Pair) -> Arrays:
+def _arrays(folder: Path, pair: _Pair, reading: Reading) -> Arrays:
     if len(pair.images) != 1 or len(pair.labels) != 1:
         names = ", ".join(path.name for path in (*pair.images, *pair.labels))
         raise DataError(f"{folder} must have one file of images and one of labels of each split, got {names}")
     (image_file,), (label_file,) = pair.images, pair.labels
-    images, labels = read_images(image_file).array, read_labels(label_file).array
+    images, labels = read_images(image_file, reading.scratch).array, read_labels(label_file, reading.scratch).array
     if len(images) != len(labels):
         raise DataError(f"{image_file} has {len(images)} images, but {label_file} {len(labels)} labels")
     if not images.size:

@@ -6,18 +6,21 @@ Arrays of images and labels, as Keras (`x_train`), MedMNIST (`train_images`) and
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
+from service.data.buffers import IN_MEMORY, allocate, drop_pages
 from service.data.formats.base import Arrays, Examples, Reading
 from service.data.formats.pixel_arrays import as_images
 from service.data.formats.resizing import as_asked
 from service.data.labels import name_classes
 from service.errors import DataError
 
-MAX_BYTES = 8 << 30
-"""What the arrays may take together."""
+MAX_BYTES = 64 << 30
+"""What the arrays may take together. Bytes are unpacked to a file; other numbers are taken into memory."""
 
 IMAGES = ("x", "images", "image", "data", "pixels", "imgs")
 LABELS = ("y", "labels", "label", "targets", "target", "classes")
@@ -34,7 +37,7 @@ def recognizes(source: Path) -> bool:
 def read(source: Path, reading: Reading) -> Examples:
     """The examples of a file. Raises DataError for arrays that aren't images and labels."""
     try:
-        arrays = _load(source)
+        arrays = _load(source, reading.scratch)
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
@@ -59,13 +62,38 @@ def read(source: Path, reading: Reading) -> Examples:
     )
 
 
-def _load(source: Path) -> dict[str, NDArray[np.generic]]:
+def _load(source: Path, scratch: Path) -> dict[str, NDArray[np.generic]]:
     with zipfile.ZipFile(source) as archive:
         total = sum(info.file_size for info in archive.infolist())
-    if total > MAX_BYTES:
-        raise DataError(f"{source} holds {total:,} bytes, more than {MAX_BYTES:,}")
+        if total > MAX_BYTES:
+            raise DataError(f"{source} holds {total:,} bytes, more than {MAX_BYTES:,}")
+        large = [info.filename for info in archive.infolist() if info.file_size > IN_MEMORY]
+        mapped: dict[str, NDArray[np.generic] | None] = {
+            name.removesuffix(".npy"): _unpacked(archive.open(name), scratch) for name in large
+        }
     with np.load(source, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        arrays = {name: mapped.get(name) for name in file.files}
+        return {name: file[name] if array is None else array for name, array in arrays.items()}
+
+
+def _unpacked(member: IO[bytes], scratch: Path) -> NDArray[np.generic] | None:
+    """A large array of bytes as a file that is mapped into memory; None for one of another kind."""
+    with member:
+        read_header = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}.get(read_magic(member))
+        if read_header is None:
+            return None
+        shape, fortran, dtype = read_header(member)
+        if dtype != np.uint8 or fortran or len(shape) < 3:
+            return None
+        array = allocate(shape, scratch)
+        flat, at = array.reshape(-1), 0
+        while content := member.read(1 << 20):
+            flat[at : at + len(content)] = np.frombuffer(content, np.uint8)
+            drop_pages(flat, slice(at, at + len(content)))
+            at += len(content)
+        if at != flat.size:
+            raise ValueError("an array is cut short")
+    return array
 
 
 def _group(arrays: Mapping[str, NDArray[np.generic]], splits: tuple[str, ...]) -> Named | None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.data.buffers import allocate, take
+from service.data.buffers import allocate, drop_pages, take
 from service.data.decoding import decode
 from service.data.formats.base import Examples, Reading
 from service.data.labels import name_classes
@@ -17,6 +17,9 @@ from service.errors import DataError, InvalidInput
 
 SAMPLE = 200
 """Pictures that are looked at first, to find out about colour and background."""
+
+PICTURES = 256
+"""Pictures that stay in memory, where all of them would be too large for it."""
 
 SAY_EVERY_S = 2.0
 TOO_MANY_BAD = 50
@@ -137,6 +140,8 @@ class _Reader:
                 images = allocate((pictures.count, *example.shape), self._reading.scratch)
             images[len(labels)] = example
             labels.append(picture.label)
+            if len(labels) % PICTURES == 0:
+                drop_pages(images, slice(len(labels) - PICTURES, len(labels)))
         if images is None:
             raise self._too_many_bad(f": there is no {what} picture left")
         if len(labels) < len(images):

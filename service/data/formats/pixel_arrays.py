@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.data.buffers import changed
 from service.data.formats.base import Reading
 from service.errors import DataError
 
@@ -39,7 +40,8 @@ def _axes(what: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def _bytes(what: str, array: NDArray[np.generic], reading: Reading) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
+        contiguous = array.flags.c_contiguous
+        return np.asarray(array, np.uint8) if contiguous else changed(array, np.ascontiguousarray, reading.scratch)
     if array.dtype == np.bool_:
         return np.where(array, np.uint8(255), np.uint8(0))
     if array.dtype.kind not in "iuf":

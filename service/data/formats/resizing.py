@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.data.buffers import allocate
+from service.data.buffers import changed
 from service.data.formats.base import Arrays, Examples, Reading
 from service.data.options import IngestOptions
 from service.data.preparation import Preparation, prepare
@@ -21,16 +20,16 @@ def as_asked(examples: Examples, reading: Reading) -> Examples:
     options = reading.options
     images = examples.train[0]
     if options.transpose:
-        examples = _replaced(examples, lambda x: np.ascontiguousarray(np.swapaxes(x, -1, -2)))
+        examples = _replaced(examples, lambda x: np.swapaxes(x, -1, -2), reading)
     if options.mode == "grey" and images.ndim == 4:
-        examples = _replaced(examples, _to_grey)
+        examples = _replaced(examples, _to_grey, reading)
     if options.mode == "rgb" and images.ndim == 3:
-        examples = _replaced(examples, lambda x: np.repeat(x[:, None], 3, axis=1))
+        examples = _replaced(examples, lambda x: np.repeat(x[:, None], 3, axis=1), reading)
     shape = (options.size, options.size)
     if not options.size or examples.train[0].shape[-2:] == shape:
         return examples
     preparation = preparation_for(examples.train[0], options)
-    resized = _replaced(examples, lambda x: _resize(x, shape, preparation, reading.scratch))
+    resized = _replaced(examples, lambda x: _resize(x, shape, preparation), reading)
     return replace(resized, preparation=preparation)
 
 
@@ -41,9 +40,11 @@ def preparation_for(images: NDArray[np.uint8], options: IngestOptions) -> Prepar
     return Preparation(found.mode, fit, found.background, found.match_background)
 
 
-def _replaced(examples: Examples, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Examples:
+def _replaced(
+    examples: Examples, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], reading: Reading
+) -> Examples:
     def both(group: Arrays) -> Arrays:
-        return change(group[0]), group[1]
+        return changed(group[0], change, reading.scratch), group[1]
 
     test = None if examples.test is None else both(examples.test)
     return replace(examples, train=both(examples.train), test=test)
@@ -53,10 +54,8 @@ def _to_grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(np.tensordot(images, np.array(GREY, np.float32), (1, 0))).astype(np.uint8)
 
 
-def _resize(
-    images: NDArray[np.uint8], shape: tuple[int, int], preparation: Preparation, folder: Path
-) -> NDArray[np.uint8]:
-    resized = allocate((*images.shape[:-2], *shape), folder)
+def _resize(images: NDArray[np.uint8], shape: tuple[int, int], preparation: Preparation) -> NDArray[np.uint8]:
+    resized = np.empty((*images.shape[:-2], *shape), np.uint8)
     for number, image in enumerate(images):
         picture = image if image.ndim == 2 else image.transpose(1, 2, 0)
         resized[number] = prepare(np.ascontiguousarray(picture), None, shape, preparation, invert=False)

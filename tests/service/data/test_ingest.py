@@ -198,7 +198,7 @@ def test_chunks_are_packed_with_zstd_and_checked_with_crc32c(home: Home, source:
 
 
 def test_large_images_come_in_small_chunks(home: Home, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("service.data.store.CHUNK_BYTES", 10_000)
+    monkeypatch.setattr("service.data.whole_arrays.CHUNK_BYTES", 10_000)
     train, _ = write_idx_dataset(tmp_path / "idx", train=50, test=9)
     info = ingest(home, dataset="blobs", source=tmp_path / "idx")
     assert len(list((info.path / "train" / "images" / "c").iterdir())) == 5  # 12 images of 784 bytes fit
@@ -253,7 +253,7 @@ def test_an_interrupted_build_leaves_nothing(home: Home, source: Path, monkeypat
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("service.data.store._write", interrupted)
+    monkeypatch.setattr("service.data.whole_arrays._write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ingest(home, dataset="blobs", source=source)
     assert left_over(home) == []

@@ -241,7 +241,7 @@ def test_a_large_array_lies_on_disk_and_is_the_same(home: Home, tmp_path: Path, 
     in_memory = ingest(home, dataset="mine", source=source)
     monkeypatch.setattr("service.data.buffers.IN_MEMORY", 0)
     monkeypatch.setattr("service.data.buffers.BLOCK", 10_000)
-    monkeypatch.setattr("service.data.store.WRITE_BYTES", 10_000)
+    monkeypatch.setattr("service.data.whole_arrays.WRITE_BYTES", 10_000)
     on_disk = ingest(home, dataset="other", source=source)
     assert on_disk.digest == in_memory.digest
     assert ingest(home, dataset="split", source=source / "train").train == 38

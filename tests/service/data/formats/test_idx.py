@@ -36,7 +36,7 @@ LABELS = np.random.default_rng(2).integers(0, 10, 70).astype(np.uint8)
         (b"PK\x03\x04" + bytes(40), "not an IDX file of images"),
         (gzip.compress(idx_bytes(IMAGES))[:-9], "damaged"),
         (b"\x1f\x8b" + bytes(30), "damaged"),
-        (bytes((0, 0, 8, 3)) + b"\xff" * 12, "more than"),
+        (bytes((0, 0, 8, 3)) + b"\xff" * 12, "wrong length"),
     ],
     ids=["empty", "header", "truncated", "trailing", "swapped", "magic", "cut gzip", "bad gzip", "huge"],
 )

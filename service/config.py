@@ -106,6 +106,9 @@ class AveragingConfig(_Frozen):
         ge=0,
         le=1_000_000,
     )
+    solo_momentum: bool = option(
+        False, 11, "Let the outer momentum follow every step that is taken alone, as if shards were averaged after it."
+    )
 
 
 class TrainConfig(_Frozen):

@@ -23,6 +23,7 @@ from ops.random import generator
 from service.config import TrainConfig
 from service.errors import InvalidInput
 from service.rounds.strategies import Progress, Strategy, strategy_for
+from service.rounds.strategies.base import updates_alone
 
 ROUNDS_AHEAD = 4
 """How many rounds are submitted ahead. An interval may depend on what was measured in a round so many before."""
@@ -111,6 +112,10 @@ class Plan:
     def is_solo(self, epoch: int, step: int) -> bool:
         """Whether one task takes a step of an epoch alone."""
         return self.strategy.interval(self._progress(epoch, step)).solo
+
+    def updates_alone(self, round_: Round) -> bool:
+        """Whether the strategy's `update` follows every step of a round that one task takes alone."""
+        return round_.solo and updates_alone(self.strategy)
 
     def share_after(self, epoch: int, step: int) -> float:
         """Which part of the run's steps is done after so many of an epoch, in [0, 1]."""

@@ -17,6 +17,7 @@ from service.rounds.moving_average import with_moving_average
 from service.rounds.plan import Round
 from service.rounds.shard_update import Pace, PartialSum, RoundStats, ShardUpdate
 from service.rounds.steps import steps_of
+from service.rounds.stepwise import stepwise
 from service.rounds.train_state import TrainState
 from service.rounds.worker_cache import process_cache
 
@@ -78,7 +79,11 @@ def shard_updates(
     engine, data = engine_of(job), training_data(job)
     steps = [steps_of(job, round_, shard) for shard in shards]
     began = perf_counter()
-    results = engine.run_shards([start.replica] * len(shards), data, steps)
+    if job.plan.updates_alone(round_):
+        result, start = stepwise(job, start, steps[0])
+        results = [result]
+    else:
+        results = engine.run_shards([start.replica] * len(shards), data, steps)
     example_s = (perf_counter() - began) / max(sum(result.examples for result in results), 1)
     return [
         ShardUpdate(

@@ -39,7 +39,7 @@ class Cell:
     def averaging(self) -> dict[str, Any]:
         """What it sets in `TrainConfig.averaging`; the strategy's fields that are not changed are the default's."""
         # Without what came later, as studies on disk have it that were begun before. Their data set isn't small.
-        options = DEFAULT.model_dump(exclude={"strategy", "solo_steps"}) | STRATEGIES[self.strategy]
+        options = DEFAULT.model_dump(exclude={"strategy", "solo_steps", "solo_momentum"}) | STRATEGIES[self.strategy]
         return options | {"shards": self.shards, "average_every": self.every}
 
 

@@ -101,6 +101,15 @@ BLOCKS = {
             ops.AvgPool2D(global_pool=True),
         ),
         _network("group norm", (2, 7, 6), ops.Conv2D(6, 3), ops.GroupNorm(3), ops.ReLU(), ops.Conv2D(4, 2)),
+        Network(
+            "group norms",
+            (2, 10, 10),
+            (
+                *(ops.GroupNorm(1), ops.Conv2D(4, 3, bias=False), ops.GroupNorm(4), ops.ReLU(), ops.MaxPool2D(2)),
+                *(ops.Conv2D(6, 2), ops.ReLU(), ops.GroupNorm(2, epsilon=1e-3), ops.AvgPool2D(3)),
+                *(ops.Flatten(), ops.Dense(15), ops.GroupNorm(3), ops.Sigmoid(), ops.Dense(4)),
+            ),
+        ),
         _network(
             "residual",
             (1, 9, 8),

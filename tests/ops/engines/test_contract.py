@@ -24,6 +24,8 @@ class TestArrayEngine(EngineContract):
 
 
 class TestSimdEngine(EngineContract):
+    networks = MappingProxyType(NETWORKS | {name: BLOCKS[name] for name in ("group norm", "group norms")})
+
     @classmethod
     def build(cls, network, step_config):
         return SimdEngine(network, step_config)

@@ -1,7 +1,7 @@
 """The kernels of each kind of layer, one a file, and those of a step that belong to no layer.
 
 base, buffers           what a kind of layer provides, and what it is given
-activation, conv, dense, dropout, flatten, pool, resize     kinds of layers
+activation, conv, dense, dropout, flatten, group_norm, pool, resize      kinds of layers
 augment, pixels, loss, update       random flips and shifts, bytes to numbers, the loss, the SGD update
 
 Every module of this folder is imported here, so that its classes register themselves.

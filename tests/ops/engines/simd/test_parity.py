@@ -6,7 +6,7 @@ import pytest
 from ops.engines.simd import SimdEngine
 from ops.engines.simd.cpu import cpu
 from ops.errors import Unsupported
-from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
+from ops.testing.cases import BLOCKS, NETWORKS, STEP_CONFIGS, pictures, replica, steps
 from tests.ops.engines.simd.conftest import AVX2
 
 ON_X86 = pytest.mark.skipif(not cpu().x86, reason="the narrower vectors are those of older x86 processors")
@@ -27,10 +27,17 @@ def test_a_prediction_alone_has_the_bits_it_has_in_company(name):
     assert_alone_is_as_in_company(NETWORKS[name], STEP_CONFIGS[list(NETWORKS).index(name) % len(STEP_CONFIGS)])
 
 
+@pytest.mark.parametrize("name", ["group norm", "group norms"])
+def test_a_normalised_prediction_alone_has_the_bits_it_has_in_company(name):
+    assert_alone_is_as_in_company(BLOCKS[name], STEP_CONFIGS[1])
+
+
 @ON_X86
-@pytest.mark.parametrize("name", ["dense", "plain", "padded", "hanging average pools", "dropout", "resized"])
+@pytest.mark.parametrize(
+    "name", ["group norms", "dense", "plain", "padded", "hanging average pools", "dropout", "resized"]
+)
 def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
-    network, step_config = NETWORKS[name], STEP_CONFIGS[1]
+    network, step_config = (NETWORKS | BLOCKS)[name], STEP_CONFIGS[1]
     images, labels = pictures(network)
     start, plan = replica(network), steps(20, 9, 33, 1, rate=0.05)
     outcomes = []

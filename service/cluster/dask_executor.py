@@ -217,7 +217,7 @@ class DaskExecutor:
                 self._quarantine.exclude(worker, why_cannot_load(worker, error))
         for worker, report in sorted(reports.items()):
             if report.code != code_version():
-                self._quarantine.notify(why_other_code(worker, report.code))
+                self._quarantine.notify_once(why_other_code(worker, report.code))
 
     def _present(self) -> list[str]:
         """The workers there are; none where the scheduler was lost just now, which the window will notice."""

@@ -16,6 +16,7 @@ class Quarantine:
         self._times: dict[str, int] = {}
         self._excluded: set[str] = set()
         self._notices: SimpleQueue[str] = SimpleQueue()
+        self._once: set[str] = set()
 
     @property
     def workers(self) -> frozenset[str]:
@@ -43,6 +44,12 @@ class Quarantine:
     def notify(self, notice: str) -> None:
         """Leave a notice for people."""
         self._notices.put(notice)
+
+    def notify_once(self, notice: str) -> None:
+        """Leave a notice for people, unless the same one was left before."""
+        if notice not in self._once:
+            self._once.add(notice)
+            self.notify(notice)
 
     def take_notices(self) -> list[str]:
         """The notices that people have not seen yet, one line each."""

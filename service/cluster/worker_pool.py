@@ -1,13 +1,15 @@
 """Which workers take a run's tasks: a place for each task, quarantine, and new workers that are warmed up first."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any
 
 from distributed import Future
 
-from service.cluster.connection import ANSWER_SECONDS, Cluster
+from service.cluster.code_version import code_version, why_other_code
+from service.cluster.connection import ANSWER_SECONDS, LOST, Cluster
 from service.cluster.fingerprints import WorkerDiffers, check_fingerprint, why_excluded
 from service.cluster.placement import place
 from service.cluster.quarantine import Quarantine
@@ -115,13 +117,18 @@ class WorkerPool:
     def _note_warm(self, worker: str, task: Future) -> None:
         if task.status == "finished":
             self._warm.add(worker)
+            with suppress(*LOST):
+                code = task.result(timeout=ANSWER_SECONDS)
+                if code != code_version():
+                    self._quarantine.notify_once(why_other_code(worker, code))
         elif task.status == "error" and self._job is not None and self._job.fingerprint is not None:
             error = task.exception(timeout=ANSWER_SECONDS)
             if isinstance(error, WorkerDiffers):
                 self._quarantine.exclude(worker, why_excluded(worker, error.found, self._job.fingerprint))
 
 
-def _warm_up(job: Job) -> None:
-    """Runs on a new worker."""
+def _warm_up(job: Job) -> str:
+    """Runs on a new worker. The version of its code."""
     check_fingerprint(job)
     warm_up(job)
+    return code_version()

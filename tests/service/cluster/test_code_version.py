@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -74,4 +76,28 @@ def test_a_worker_with_another_version_is_named(home: Home, tmp_path: Path, copy
         assert f"; this process has {code_version()}): start it with the same one" in named
     else:
         assert named.startswith(f"worker {other} gets no tasks: it can't load them (ModuleNotFoundError(")
+    assert final_checkpoint(folder).state.digest == alone.digest
+
+
+@pytest.mark.slow
+def test_a_worker_with_another_version_that_joins_in_mid_run_is_named(home: Home, tmp_path: Path, copy: Path) -> None:
+    changed = copy / "ops" / "errors.py"
+    changed.write_text(changed.read_text() + "# another version\n")
+    job = small_job(home, tmp_path / "idx", epochs=40)
+    *_, alone = serial_results(job)
+    with open_cluster(ONE) as cluster, ExitStack() as stack:
+        executor = DaskExecutor(cluster)
+        folder, job = create_run(home, executor, from_preset(small(epochs=40)), "run")
+        named = ""
+        for entry in advance(executor, folder, job):
+            if entry["kind"] == "round" and entry["round"] == 1:
+                first = set(cluster.workers)
+                stack.enter_context(worker_process(cluster.address, PYTHONPATH=str(copy), PYTHONSAFEPATH="1"))
+                until(lambda: len(cluster.workers) == 2)
+                (other,) = set(cluster.workers) - first
+            if entry["kind"] == "disturbed" and "another version" in entry["why"]:
+                named = entry["why"]
+            if entry["kind"] == "round" and entry["round"] > 1 and not named:
+                sleep(1)  # the newcomer has much to load; a run of 40 rounds waits for it long enough
+    assert named.startswith(f"worker {other} runs another version of Atelier")
     assert final_checkpoint(folder).state.digest == alone.digest

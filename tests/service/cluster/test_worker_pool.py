@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+from service.cluster.code_version import code_version
 from service.cluster.connection import Cluster
 from service.cluster.quarantine import Quarantine
 from service.cluster.worker_pool import WorkerPool
@@ -14,13 +15,18 @@ class Warming:
 
     def __init__(self) -> None:
         self.status = "pending"
+        self.code = ""
         self._calls: list[Any] = []
 
     def add_done_callback(self, call: Any) -> None:
         self._calls.append(call)
 
-    def finish(self) -> None:
+    def result(self, **_: Any) -> str:
+        return self.code
+
+    def finish(self, code: str) -> None:
         self.status = "finished"
+        self.code = code
         for call in self._calls:
             call(self)
 
@@ -42,8 +48,8 @@ class ScriptedCluster:
         self.warming.setdefault(workers[0], []).append(Warming())
         return self.warming[workers[0]][-1]
 
-    def finish(self, worker: str) -> None:
-        self.warming[worker][-1].finish()
+    def finish(self, worker: str, code: str | None = None) -> None:
+        self.warming[worker][-1].finish(code or code_version())
 
 
 def pool_of(cluster: ScriptedCluster, quarantine: Quarantine | None = None) -> WorkerPool:
@@ -68,6 +74,21 @@ def test_initial_workers_take_tasks_at_once_and_newcomers_when_they_are_warm():
     cluster.finish("c")
     assert pool.refresh()
     assert eligible(pool) == [["a"], ["b"], ["c"], ["a"]]
+
+
+def test_a_newcomer_that_runs_other_code_is_named_once():
+    quarantine, cluster = Quarantine(), ScriptedCluster("a")
+    pool = pool_of(cluster, quarantine)
+    pool.refresh()
+    cluster.finish("a")
+    assert quarantine.take_notices() == []
+    cluster.workers.append("b")
+    pool.refresh()
+    cluster.finish("b", "0.0.9, code 123456789abc")
+    (notice,) = quarantine.take_notices()
+    assert notice.startswith("worker b runs another version of Atelier (0.0.9, code 123456789abc; this process has ")
+    cluster.finish("b", "0.0.9, code 123456789abc")
+    assert quarantine.take_notices() == []
 
 
 def test_a_worker_that_left_takes_no_more_tasks_and_is_warmed_up_again_when_it_is_back():

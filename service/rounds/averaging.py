@@ -24,20 +24,20 @@ def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
 
 
 def apply_average(
-    whole: PartialSum, strategy: Strategy, *, solo: bool = False, trained: int | None = None
+    whole: PartialSum, strategy: Strategy, *, plain: bool = False, trained: int | None = None
 ) -> TrainState:
     """The state after a round.
 
     Args:
         whole: the sum over all shards of the round.
         strategy: what becomes of their average.
-        solo: whether one task took the round alone. There is nothing to average then: its result goes on as it is.
+        plain: whether the mean goes on as it is, without the strategy. So does what one task came to alone.
         trained: how many parameters there are at the front of theta; None if all of it. Behind them are buffers, of
             which the strategy sees nothing: they become their average.
     """
     start, examples = start_of(whole), whole.stats.examples
     mean, velocity = whole.theta / examples, (whole.velocity / examples).astype(np.float32)
-    if solo:
+    if plain:
         return TrainState(Replica(mean.astype(np.float32), velocity), start.outer)
     return updated(start, Average(mean, velocity), strategy, trained)
 

@@ -18,7 +18,7 @@ from service.config import TrainConfig
 from service.data import DatasetInfo
 from service.networks import Description
 from service.networks.building import build
-from service.rounds.plan import Plan, plan_for
+from service.rounds.plan import Plan, Round, plan_for
 from service.rounds.split import Split
 from service.rounds.strategies import Strategy, strategy_for
 from service.rounds.train_state import TrainState
@@ -60,6 +60,10 @@ class Job:
     def plan(self) -> Plan:
         """Who takes which examples when. Raises InvalidInput where there are too few examples."""
         return plan_for(self.config, self.data.train)
+
+    def averages_plainly(self, round_: Round) -> bool:
+        """Whether a round's mean goes on as it is: where one task took it alone, or the run ends so."""
+        return round_.solo or (self.config.averaging.final_average == "plain" and self.plan.is_last(round_))
 
     def initial_state(self) -> TrainState:
         """What a run starts from: fresh parameters, no velocity."""

@@ -113,6 +113,10 @@ class Plan:
         """Whether one task takes a step of an epoch alone."""
         return self.strategy.interval(self._progress(epoch, step)).solo
 
+    def is_last(self, round_: Round) -> bool:
+        """Whether a round is the last one of the run."""
+        return self.ends_epoch(round_) and round_.epoch == self.epochs - 1
+
     def updates_alone(self, round_: Round) -> bool:
         """Whether the strategy's `update` follows every step of a round that one task takes alone."""
         return round_.solo and updates_alone(self.strategy)

@@ -148,7 +148,7 @@ def _to_epoch_end(job: Job, rounds: list[Round], count: int) -> list[Round]:
 
 def _round_steps(job: Job, round_: Round, rule: AveragingRule) -> RoundSteps:
     shards = [steps_of(job, round_, shard) for shard in range(round_.shards)]
-    return RoundSteps(shards, AveragingRule() if round_.solo else rule)
+    return RoundSteps(shards, AveragingRule() if job.averages_plainly(round_) else rule)
 
 
 def _converted(round_: Round, result: EngineResult, ema: Floats | None, worker: str) -> RoundResult:

@@ -144,16 +144,17 @@ def state_after(job: Job, done: Predecessor) -> TrainState:
 def _average(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
     """The sum over a round's shards and the state that it leads to."""
     round_, parts = done
+    plain = job.averages_plainly(round_)
 
     def compute() -> tuple[PartialSum, TrainState]:
         whole = partial_sum(parts)
         start, trained = start_of(whole), job.network.num_parameters
-        after = apply_average(whole, job.strategy, solo=round_.solo, trained=trained)
+        after = apply_average(whole, job.strategy, plain=plain, trained=trained)
         return whole, with_moving_average(job, round_, start, after)
 
     if job.network.num_parameters > KEPT_PARAMETERS:
         return compute()
-    key = (job.strategy, job.config.ema, round_.solo, tuple(part.uid for part in parts))
+    key = (job.strategy, job.config.ema, plain, tuple(part.uid for part in parts))
     return process_cache().averages.get(key, compute)
 
 

@@ -21,7 +21,7 @@ from service.rounds.strategies.base import Strategy
 GROUP = "atelier.strategies"
 """The group of the entry points."""
 
-OF_EVERY_STRATEGY = ("strategy", "shards", "lr_scaling")
+OF_EVERY_STRATEGY = ("strategy", "shards", "lr_scaling", "final_average")
 """Options of averaging that work with every strategy; the others are read by some."""
 
 FromConfig = Callable[[AveragingConfig], Strategy]

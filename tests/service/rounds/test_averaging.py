@@ -68,7 +68,7 @@ def test_a_tree_of_sums_equals_one_sum_to_rounding(weights):
 
 def test_a_solo_round_leaves_the_outer_velocity_alone():
     parts = contributions([64])
-    state = apply_average(partial_sum(parts), DiLoCo(1, lr=1.0, momentum=0.9), solo=True)
+    state = apply_average(partial_sum(parts), DiLoCo(1, lr=1.0, momentum=0.9), plain=True)
     np.testing.assert_array_equal(state.replica.theta, parts[0].replica.theta)
     np.testing.assert_array_equal(state.replica.velocity, parts[0].replica.velocity)
     assert state.replica.theta.dtype == state.replica.velocity.dtype == np.float32

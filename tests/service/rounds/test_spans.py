@@ -21,6 +21,7 @@ STRATEGIES = {
     "fedavg": {"strategy": "fedavg"},
     "outer momentum, solo start": {"solo_share": 0.3, "outer_momentum": 0.7},
     "outer momentum from the first step": {"solo_share": 0.3, "outer_momentum": 0.7, "solo_momentum": True},
+    "a plain average at the end": {"outer_momentum": 0.7, "final_average": "plain"},
     "outer rate, velocity reset": {"outer_lr": 0.5, "outer_momentum": 0.3, "velocity": "reset"},
     "growing interval": {"first_average_every": 1, "average_every": 5},
     "twelve shards": {"shards": 12, "outer_momentum": 0.5},

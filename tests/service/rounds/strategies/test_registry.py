@@ -86,5 +86,5 @@ def test_the_default_strategy_reads_every_option():
         "solo_steps": 7,
         "solo_momentum": True,
     }
-    assert set(changed) | {"strategy", "shards", "lr_scaling"} == set(AveragingConfig.model_fields)
+    assert set(changed) | {"strategy", "shards", "lr_scaling", "final_average"} == set(AveragingConfig.model_fields)
     assert unread_options(AveragingConfig(**changed), changed) == []

@@ -1,13 +1,17 @@
 """Losses; each returns its value and its gradient, since the two share their work."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ops.arrays import Array, array_module
 from ops.checks import check_filled, check_floats, check_in, check_like, check_shape
-from ops.errors import DtypeError, LabelError
+from ops.errors import DtypeError, LabelError, ShapeError
 
 
-def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> tuple[Array, Array]:
+def softmax_cross_entropy(
+    logits: Array, labels: Array, *, label_smoothing: float = 0.0, class_weights: Sequence[float] | Array = ()
+) -> tuple[Array, Array]:
     """The mean cross-entropy of softmax(logits) against the labels, in nats, and its gradient.
 
     Args:
@@ -15,12 +19,16 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
         labels: (n,) integers in [0, classes).
         label_smoothing: The share of each target spread evenly over all classes (Szegedy et al., Rethinking the
             Inception architecture, 2016).
+        class_weights: What each class's part of the loss is multiplied by, one number a class; empty for 1 everywhere.
+            An example with targets t has the loss -sum_k w_k t_k log p_k. The mean is over the examples, whatever they
+            weigh: PyTorch's `cross_entropy(..., weight=w, reduction="sum")`, divided by n.
 
     Returns:
         `(loss, dlogits)`: a number of the logits' dtype (an array without axes on a GPU), and (n, classes). The mean
         over no examples is 0.
 
     Raises:
+        ShapeError: There isn't one weight for each class.
         LabelError: A label on the host is outside the classes. Labels on a GPU are not read, which would make the host
             wait; there a label outside the classes turns the loss into NaN.
     """
@@ -30,6 +38,8 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
     _check_labels(labels, logits)
     xp = array_module(logits)
     n, classes = logits.shape
+    weighted = len(class_weights) > 0
+    check_class_weights(class_weights, classes)
     shifted = logits - logits.max(axis=1, keepdims=True)
     exponentials = xp.exp(shifted)
     totals = exponentials.sum(axis=1, keepdims=True)
@@ -38,12 +48,22 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
     if label_smoothing:
         targets *= 1 - label_smoothing
         targets += label_smoothing / classes
+    if weighted:
+        targets *= xp.asarray(class_weights, dtype=logits.dtype)
     divisor = max(n, 1)
     loss = ((xp.log(totals) - shifted) * targets).sum() / logits.dtype.type(divisor)
     exponentials /= totals
+    if weighted:
+        exponentials *= targets.sum(axis=1, keepdims=True)
     exponentials -= targets
     exponentials /= divisor
     return loss, exponentials
+
+
+def check_class_weights(class_weights: Sequence[float] | Array, classes: int) -> None:
+    """Raises ShapeError unless there is a weight for each class, or none at all."""
+    if len(class_weights) not in (0, classes):
+        raise ShapeError(f"class_weights must have {classes} numbers, one for each class, got {len(class_weights)}")
 
 
 def squared_error(y: Array, target: Array) -> tuple[Array, Array]:

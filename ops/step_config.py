@@ -36,6 +36,8 @@ class StepConfig:
         beta2: How much of the mean square AdamW keeps, and of the mean Lion; 0 for the paper's 0.999 and 0.99.
         epsilon: Added to AdamW's divisor.
         clip_norm: How long the gradient may be before it is scaled down to this length; 0 for any length.
+        class_weights: What each class's part of the loss is multiplied by (see `ops.softmax_cross_entropy`); empty for
+            1 everywhere.
     """
 
     momentum: float = 0.0
@@ -50,6 +52,7 @@ class StepConfig:
     beta2: float = 0.0
     epsilon: float = 1e-8
     clip_norm: float = 0.0
+    class_weights: tuple[float, ...] = ()
 
     @property
     def betas(self) -> tuple[float, float]:

@@ -180,6 +180,13 @@ class TrainConfig(_Frozen):
         ge=0,
         le=0.999999,
     )
+    class_weights: str = option(
+        "none",
+        22,
+        "What classes weigh in the loss: none; balanced: rare ones more, so that all weigh the same; a number for each "
+        "class, as in 1,1,4; or by name, as in cat=4,dog=2, others 1.",
+        min_length=1,
+    )
 
     @model_validator(mode="before")
     @classmethod

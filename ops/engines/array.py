@@ -18,7 +18,7 @@ from ops.engines.inputs import check_parameters, check_steps, checked_examples, 
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
 from ops.layers import Context
-from ops.loss import softmax_cross_entropy
+from ops.loss import check_class_weights, softmax_cross_entropy
 from ops.network import Network
 from ops.passes import backward, forward
 from ops.step_config import StepConfig
@@ -108,6 +108,8 @@ class ArrayEngine(OneByOne):
             raise Unsupported(refusal)
         self._libraries = ThreadpoolController()
         self._memory = memory.Memory()
+        check_class_weights(step_config.class_weights, network.classes)
+        self._class_weights = self._xp.asarray(step_config.class_weights, np.float32)
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `Engine.load`. Raises ShapeError, DtypeError or LabelError for what the network can't take."""
@@ -154,10 +156,14 @@ class ArrayEngine(OneByOne):
         context = Context(training=True, seed=seed, epoch=epoch, examples=batch)
         y, saved = forward(network, parameters, scaled(images), context)
         logits = y.reshape(len(batch), network.classes)
-        loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.step_config.label_smoothing)
+        loss, dlogits = self._loss(logits, labels)
         gradient = memory.empty(theta.shape) if self._xp is np else self._xp.empty_like(theta)
         backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
         return loss, (logits.argmax(axis=1) == labels).sum(), gradient
+
+    def _loss(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+        smoothing = self.step_config.label_smoothing
+        return softmax_cross_entropy(logits, labels, label_smoothing=smoothing, class_weights=self._class_weights)
 
     def _examples(self, data: Data, batch: Array, seed: int, epoch: int) -> tuple[Array, Array]:
         """A batch's images (n, c, h, w) uint8, flipped and shifted as they are drawn, and labels (n,)."""

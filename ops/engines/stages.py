@@ -15,7 +15,6 @@ from ops.engines.array import PREDICT_BATCH, ArrayEngine, Data, scaled
 from ops.engines.base import Floats, Replica, RoundResult, RoundSteps, StepResult, Steps
 from ops.engines.inputs import checked_images
 from ops.layers import Context
-from ops.loss import softmax_cross_entropy
 from ops.network import Network
 from ops.step_config import StepConfig
 
@@ -30,6 +29,9 @@ class StagesEngine(ArrayEngine):
         super().__init__(network, step_config, device="cpu" if on else "cuda")
         self._device = CupyDevice(step_config.precision) if on is None else on
         self._program = Program(network, self._device)
+        with self._device.on():
+            self._class_weights = self._device.array(np.asarray(step_config.class_weights, np.float32))
+            self._device.host(self._class_weights)  # the copy is done
 
     def load(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Data:
         """See `Engine.load`."""
@@ -75,7 +77,7 @@ class StagesEngine(ArrayEngine):
         images, labels = self._examples(data, batch, seed, epoch)
         context = Context(training=True, seed=seed, epoch=epoch, examples=batch)
         logits, saved = self._program.forward(parameters, scaled(images), context)
-        loss, dlogits = softmax_cross_entropy(logits, labels, label_smoothing=self.step_config.label_smoothing)
+        loss, dlogits = self._loss(logits, labels)
         gradient = self._xp.empty_like(theta)
         self._program.backward(parameters, dlogits, saved, into=network.parameters(gradient))
         return loss, (logits.argmax(axis=1) == labels).sum(), gradient

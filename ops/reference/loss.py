@@ -1,12 +1,13 @@
 """Losses, example by example."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 
 def softmax_cross_entropy(
-    logits: np.ndarray, labels: np.ndarray, *, label_smoothing: float = 0.0
+    logits: np.ndarray, labels: np.ndarray, *, label_smoothing: float = 0.0, class_weights: Sequence[float] = ()
 ) -> tuple[float, np.ndarray]:
     """See `ops.loss.softmax_cross_entropy`."""
     n, classes = logits.shape
@@ -15,11 +16,12 @@ def softmax_cross_entropy(
         row = [float(v) for v in logits[example]]
         largest = max(row)
         total = sum(math.exp(v - largest) for v in row)
-        for k in range(classes):
+        targets = [label_smoothing / classes + (1 - label_smoothing) * (k == labels[example]) for k in range(classes)]
+        targets = [target * weight for target, weight in zip(targets, class_weights or (1,) * classes, strict=True)]
+        for k, target in enumerate(targets):
             probability = math.exp(row[k] - largest) / total
-            target = label_smoothing / classes + (1 - label_smoothing) * (k == labels[example])
             loss -= target * (row[k] - largest - math.log(total)) / n
-            dlogits[example, k] = (probability - target) / n
+            dlogits[example, k] = (probability * sum(targets) - target) / n
     return loss, dlogits
 
 

@@ -108,6 +108,21 @@ class EngineContract:
         result = engine.run(start, engine.load(images, labels), plan)
         assert_close(result, run_in_float64(self.network, step_config, start, images, labels, plan), step_config)
 
+    def test_class_weights_are_those_of_loops_and_of_operators(self, built: Any, looped: str) -> None:
+        network = self.networks[looped]
+        images, labels = pictures(network)
+        weights = tuple(np.linspace(0.25, 3, network.classes).tolist())
+        for smoothing in (0.0, 0.1):
+            step_config = StepConfig(momentum=0.9, label_smoothing=smoothing, class_weights=weights)
+            start, plan, engine = replica(network), steps(4, 0, 3), built(network, step_config)
+            result = engine.run(start, engine.load(images, labels), plan)
+            for expected in (run_by_loops, run_in_float64):
+                assert_close(result, expected(network, step_config, start, images, labels, plan), step_config)
+
+    def test_weights_for_another_number_of_classes_are_refused(self) -> None:
+        with pytest.raises(ShapeError, match=r"^class_weights must have \d+ numbers, one for each class, got 1$"):
+            self.build(self.network, StepConfig(class_weights=(1.0,)))
+
     # The same arguments give the same bits.
 
     def test_the_same_arguments_give_the_same_bits(self, engine: Engine, data: Any, start: Replica) -> None:

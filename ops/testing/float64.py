@@ -37,7 +37,8 @@ def run_in_float64(
         parameters = network.parameters(theta)
         y, saved = forward(network, parameters, x, context)
         logits = y.reshape(len(batch), -1)
-        loss, dlogits = softmax_cross_entropy(logits, labels[batch], label_smoothing=step_config.label_smoothing)
+        smoothing, weights = step_config.label_smoothing, step_config.class_weights
+        loss, dlogits = softmax_cross_entropy(logits, labels[batch], label_smoothing=smoothing, class_weights=weights)
         gradient = np.empty_like(theta)
         backward(network, parameters, dlogits.reshape(y.shape), saved, into=network.parameters(gradient))
         take_step(network, theta, velocity, gradient, float(rate), step_config)

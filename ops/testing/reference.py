@@ -85,7 +85,8 @@ def _gradient(
         x, back = _forward(layer, x, own, training=True)
         ways_back.append(back)
     logits = x.reshape(len(labels), network.classes)
-    loss, dlogits = reference.softmax_cross_entropy(logits, labels, label_smoothing=step_config.label_smoothing)
+    smoothing, weights = step_config.label_smoothing, step_config.class_weights
+    loss, dlogits = reference.softmax_cross_entropy(logits, labels, label_smoothing=smoothing, class_weights=weights)
     gradient = np.zeros_like(theta)
     into, dy = network.parameters(gradient), dlogits.reshape(x.shape)
     for position in reversed(range(len(network.layers))):

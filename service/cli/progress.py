@@ -53,8 +53,11 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
             elif entry["kind"] == "epoch":
                 console.print(_epoch_line(entry), highlight=False, soft_wrap=True)
             elif entry["kind"] == "begin" and not entry["rounds_done"]:
-                if beginning := RunFolder(home.runs / run).facts().get("what_starts"):
+                facts = RunFolder(home.runs / run).facts()
+                if beginning := facts.get("what_starts"):
                     console.print(beginning, highlight=False, soft_wrap=True)
+                for warning in facts.get("warnings", ()):
+                    console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
             elif entry["kind"] == "evaluation":
                 console.print(_evaluation_line(entry), highlight=False, soft_wrap=True)
             elif entry["kind"] == "plateau":

@@ -34,12 +34,14 @@ class Job:
         data: the data set, with its digest.
         choice: the engine that takes the steps.
         fingerprint: the class of hardware and libraries that computes them; None where any will do.
+        class_weights: what each class weighs in the loss; empty where all weigh 1.
     """
 
     config: TrainConfig
     data: DatasetInfo
     choice: Choice
     fingerprint: Fingerprint | None = None
+    class_weights: tuple[float, ...] = ()
 
     @property
     def network(self) -> Network:
@@ -49,7 +51,7 @@ class Job:
     @property
     def step_config(self) -> StepConfig:
         """How each of its steps is taken."""
-        return step_config_for(self.config)
+        return step_config_for(self.config, self.class_weights)
 
     @property
     def strategy(self) -> Strategy:
@@ -89,8 +91,8 @@ def network_of(config: TrainConfig, input_shape: Shape, classes: int) -> Network
     return zoo.network(config.model, input_shape, classes, resize=config.resize)
 
 
-def step_config_for(config: TrainConfig) -> StepConfig:
-    """The part of the configuration that an engine compiles in."""
+def step_config_for(config: TrainConfig, class_weights: tuple[float, ...] = ()) -> StepConfig:
+    """The part of the configuration that an engine compiles in, with what each class weighs on its data."""
     return StepConfig(
         momentum=config.optimizer.momentum,
         nesterov=config.optimizer.nesterov,
@@ -103,6 +105,7 @@ def step_config_for(config: TrainConfig) -> StepConfig:
         beta1=config.optimizer.beta1,
         beta2=config.optimizer.beta2,
         clip_norm=config.optimizer.clip_norm,
+        class_weights=class_weights,
     )
 
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from math import sqrt
 
 from service.config import TrainConfig
+from service.rounds.class_weights import NONE, class_weights, imbalance
 from service.training.guessing import Guessing, advice
 from service.training.metrics import Evaluation
 from service.training.plateau import AS_GUESSING
 
-IMBALANCE = 10
-"""From so many times as many examples in one class as in another on, classes are far from balanced."""
 NAMED = 5
 """How many classes a line names."""
 
@@ -48,12 +47,11 @@ def findings(
         )
     if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
         found.append(f"there are no training images of {_listed(missing)}: it can't know {_them(missing)}")
-    present = [(count, name) for name, count in zip(names, counts, strict=True) if count]
-    (least, rare), (most, common) = min(present), max(present)
-    if most >= IMBALANCE * least:
+    if unbalanced := imbalance(names, counts):
+        weigh = "; or train with --class-weights balanced" if config.class_weights == NONE else ""
         found.append(
-            f"the classes are far from balanced: {common!r} has {most:,} training images, {rare!r} has {least:,}; "
-            f"judge by the balanced accuracy, {evaluation.balanced_accuracy:.4f}, and by the figures of each class"
+            f"{unbalanced}; judge by the balanced accuracy, {evaluation.balanced_accuracy:.4f}, and by the figures of "
+            f"each class{weigh}"
         )
     return tuple(found)
 
@@ -62,7 +60,8 @@ def _at_chance(
     config: TrainConfig, evaluation: Evaluation, counts: Sequence[int], losses: Sequence[float], steps_per_epoch: int
 ) -> str:
     guessed = Guessing.of([each.support for each in evaluation.classes]).accuracy
-    loss = Guessing.of(counts, config.optimizer.label_smoothing).loss
+    weights = class_weights(config.class_weights, [each.name for each in evaluation.classes], counts)
+    loss = Guessing.of(counts, config.optimizer.label_smoothing, weights).loss
     text = (
         f"it is no better than guessing: test accuracy {evaluation.accuracy:.4f}, with one answer for all {guessed:.4f}"
     )

@@ -25,15 +25,16 @@ class Guessing:
     accuracy: float
 
     @classmethod
-    def of(cls, counts: Sequence[int], label_smoothing: float = 0.0) -> "Guessing":
+    def of(cls, counts: Sequence[int], label_smoothing: float = 0.0, class_weights: Sequence[float] = ()) -> "Guessing":
         """What guessing reaches on examples of which so many are of each class.
 
-        The best probabilities are the shares of the targets, and their loss is the entropy of these shares.
+        The best probabilities are the shares of the targets, each times its class's weight, and their loss is the
+        entropy of these shares, times what all of them weigh.
         """
         shares = np.asarray(counts, np.float64) / sum(counts)
-        targets = (1 - label_smoothing) * shares + label_smoothing / len(shares)
+        targets = ((1 - label_smoothing) * shares + label_smoothing / len(shares)) * (class_weights or 1)
         targets = targets[targets > 0]
-        return cls(float(-(targets * np.log(targets)).sum()), float(shares.max()))
+        return cls(float(-(targets * np.log(targets / targets.sum())).sum()), float(shares.max()))
 
 
 def advice(config: TrainConfig, steps_per_epoch: int, *, fell_back: bool) -> str:

@@ -21,7 +21,7 @@ def guessing_loss(job: Job) -> float:
         counts = label_counts(job.data.path, "train")
     except DataError:
         return 0.0
-    return Guessing.of(counts, job.config.optimizer.label_smoothing).loss
+    return Guessing.of(counts, job.config.optimizer.label_smoothing, job.class_weights).loss
 
 
 def plateau_notice(epochs: Sequence[Entry], guessing: float, config: TrainConfig, steps_per_epoch: int) -> str:

@@ -5,12 +5,13 @@ import resource
 from ops.engines import choose, find
 from service.cluster.local_cluster import check_scheduler
 from service.config import ClusterConfig, TrainConfig
-from service.data import describe
+from service.data import describe, label_counts
 from service.data.catalog import KNOWN
 from service.data.sources import cannot_be_fetched
 from service.errors import AtelierError, DataError
 from service.home import Home
 from service.registry import Registry
+from service.rounds.class_weights import class_weights
 from service.rounds.job import network_for, step_config_for
 from service.rounds.plan import plan_for
 from service.rounds.strategies import strategy_for
@@ -57,6 +58,7 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm
             raise
         raise cannot_be_fetched(config.dataset) from None
     plan_for(config, data.train)
+    class_weights(config.class_weights, data.class_names, label_counts(data.path, "train"))
     network = network_for(config, data)
     warm_start.check(home, network)
     if not cluster.scheduler:

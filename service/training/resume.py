@@ -64,4 +64,4 @@ def recorded_job(home: Home, folder: RunFolder) -> Job:
             "the code of the package has changed since"
         )
     fingerprint = Fingerprint(**facts["fingerprint"]) if "fingerprint" in facts else None
-    return Job(config, data, Choice(**facts["engine"]), fingerprint)
+    return Job(config, data, Choice(**facts["engine"]), fingerprint, tuple(facts.get("class_weights", ())))

@@ -1,14 +1,16 @@
 """How a run begins: everything that decides its bits is settled, then it is put on disk."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
 from service import __version__
 from service.config import TrainConfig
-from service.data import describe
+from service.data import DatasetInfo, describe, label_counts
 from service.home import Home
 from service.networks.building import recorded_network
+from service.rounds.class_weights import NONE, class_weights, imbalance
 from service.rounds.executor import Executor
 from service.rounds.job import Job, network_for, step_config_for
 from service.runs import RunFolder
@@ -54,10 +56,12 @@ def create_run(
         Conflict: a run of that name exists.
     """
     data = describe(home.store(config.dataset))
-    network, step_config = network_for(config, data), step_config_for(config)
+    counts = label_counts(data.path, "train")
+    weights = class_weights(config.class_weights, data.class_names, counts)
+    network, step_config = network_for(config, data), step_config_for(config, weights)
     choice = executor.choose_engine(config, network, step_config, data.path)
     fingerprint = executor.match_fingerprint(choice)
-    job = Job(config, data, choice, fingerprint)
+    job = Job(config, data, choice, fingerprint, weights)
     start = warm_start.checkpoint(home, job)
     job.plan.first_round()
     folder = RunFolder.create(
@@ -69,6 +73,8 @@ def create_run(
         start_digest=start.state.digest if start else "",
         what_starts=warm_start.what_starts(start),
         data={**asdict(data), "path": str(data.path)},
+        class_weights=weights,
+        warnings=_warnings(config, data, counts),
         network=recorded_network(network),
         engine=asdict(job.choice),
         fingerprint=asdict(fingerprint),
@@ -76,3 +82,9 @@ def create_run(
         machine={"python": platform.python_version(), "processor": platform.machine()},
     )
     return folder, job
+
+
+def _warnings(config: TrainConfig, data: DatasetInfo, counts: Sequence[int]) -> tuple[str, ...]:
+    """What should be known before the first round."""
+    found = imbalance(data.class_names, counts) if config.class_weights == NONE else ""
+    return (f"{found}; --class-weights balanced lets each of them weigh the same",) if found else ()

@@ -17,24 +17,37 @@ def labels_for(xp, shape):
     return xp.asarray(np.random.default_rng(shape[0]).integers(0, shape[1], shape[0]))
 
 
-@given(shape=MATRICES, smoothing=SMOOTHING, dtype=DTYPES)
+def options_for(shape, smoothing, weighted):
+    weights = np.random.default_rng(shape[1]).uniform(0.1, 4, shape[1]).tolist()
+    return {"label_smoothing": smoothing, "class_weights": weights if weighted else ()}
+
+
+@given(shape=MATRICES, smoothing=SMOOTHING, weighted=st.booleans(), dtype=DTYPES)
 @settings(max_examples=30)
-def test_cross_entropy_is_what_the_loops_say(xp, shape, smoothing, dtype):
+def test_cross_entropy_is_what_the_loops_say(xp, shape, smoothing, weighted, dtype):
     logits, labels = 3 * normal(xp, 1, shape, dtype), labels_for(xp, shape)
-    loss, dlogits = ops.softmax_cross_entropy(logits, labels, label_smoothing=smoothing)
-    expected, gradient = reference.softmax_cross_entropy(host(logits), host(labels), label_smoothing=smoothing)
+    options = options_for(shape, smoothing, weighted)
+    loss, dlogits = ops.softmax_cross_entropy(logits, labels, **options)
+    expected, gradient = reference.softmax_cross_entropy(host(logits), host(labels), **options)
     check_near(loss, np.asarray(expected), dtype)
     check_near(dlogits, gradient, dtype)
 
 
-@given(shape=MATRICES, smoothing=SMOOTHING)
+@given(shape=MATRICES, smoothing=SMOOTHING, weighted=st.booleans())
 @settings(max_examples=30)
-def test_cross_entropy_gradient_agrees_with_finite_differences(xp, shape, smoothing):
+def test_cross_entropy_gradient_agrees_with_finite_differences(xp, shape, smoothing, weighted):
     logits, labels = normal(xp, 1, shape), labels_for(xp, shape)
-    _, dlogits = ops.softmax_cross_entropy(logits, labels, label_smoothing=smoothing)
-    check_gradient(
-        lambda z: ops.softmax_cross_entropy(z, labels, label_smoothing=smoothing)[0], logits, dlogits, shape[1]
-    )
+    options = options_for(shape, smoothing, weighted)
+    _, dlogits = ops.softmax_cross_entropy(logits, labels, **options)
+    check_gradient(lambda z: ops.softmax_cross_entropy(z, labels, **options)[0], logits, dlogits, shape[1])
+
+
+def test_weights_of_one_change_no_bit(xp):
+    logits, labels = normal(xp, 1, (6, 5), np.float32), labels_for(xp, (6, 5))
+    plain = ops.softmax_cross_entropy(logits, labels)
+    weighted = ops.softmax_cross_entropy(logits, labels, class_weights=(1.0,) * 5)
+    assert float(plain[0]) == float(weighted[0])
+    np.testing.assert_array_equal(host(plain[1]), host(weighted[1]))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

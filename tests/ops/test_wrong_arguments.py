@@ -88,6 +88,7 @@ CASES = [
     case(ShapeError, "labels must have shape (5,), got (4,)", lambda: ops.softmax_cross_entropy(A, LABELS[:4])),
     case(ShapeError, "logits must have 2 axes (n, classes), got 4", lambda: ops.softmax_cross_entropy(X, LABELS)),
     case(RangeError, "label_smoothing must be in [0, 1), got 1.0", lambda: ops.softmax_cross_entropy(A, LABELS, label_smoothing=1.0)),
+    case(ShapeError, f"class_weights must have {A.shape[1]} numbers, one for each class, got 1", lambda: ops.softmax_cross_entropy(A, LABELS, class_weights=(1.0,))),
     case(ShapeError, "target must have shape (5, 6), got (4, 6)", lambda: ops.squared_error(A, M)),
     # dropout, augmentation, resizing
     case(RangeError, "rate must be in [0, 1), got 1", lambda: ops.dropout_mask(A, 1, LABELS, 0, 0, 0)),

@@ -19,6 +19,7 @@ from ops.engines.fingerprint import digest_of_sources
 from ops.engines.inputs import checked_examples, checked_images
 from ops.engines.spans import check_round, check_shards
 from ops.errors import ShapeError, Unsupported
+from ops.loss import check_class_weights
 from ops.network import Network
 from ops.step_config import StepConfig
 
@@ -67,6 +68,7 @@ class CudaEngine:
 
     def __init__(self, network: Network, step_config: StepConfig, device: Device | None = None) -> None:
         self._device = CupyDevice() if device is None else device
+        check_class_weights(step_config.class_weights, network.classes)
         check(network, step_config, self._device.shared)
         self.network = network
         self.step_config = step_config

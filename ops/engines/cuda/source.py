@@ -87,6 +87,7 @@ def _constants(network: Network, step_config: StepConfig, place: Layout) -> str:
         "MOMENTUM": real(step_config.momentum),
         "WEIGHT_DECAY": real(step_config.weight_decay),
         "SMOOTHING": real(step_config.label_smoothing),
+        **({"CLASS_WEIGHTS": ", ".join(map(real, step_config.class_weights))} if step_config.class_weights else {}),
         "LONGEST_CHUNK": CHUNKS[0],
         "FAN_IN": FAN_IN,
         "LEAF_LANES": LANES,

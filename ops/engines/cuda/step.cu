@@ -29,9 +29,28 @@ __device__ inline void fetch(const unsigned char* images, Draw d, bool augmented
     __syncthreads();
 }
 
-// What the softmax is to come to for a class.
+#ifdef CLASS_WEIGHTS
+__device__ const float class_weights[CLASSES] = {CLASS_WEIGHTS};
+#endif
+
+// What the softmax is to come to for a class, times the class's weight.
 __device__ inline float target(int j, int label) {
-    return (j == label ? 1.f - SMOOTHING : 0.f) + SMOOTHING / CLASSES;
+    const float share = (j == label ? 1.f - SMOOTHING : 0.f) + SMOOTHING / CLASSES;
+#ifdef CLASS_WEIGHTS
+    return share * class_weights[j];
+#else
+    return share;
+#endif
+}
+
+// The sum of an example's targets.
+__device__ inline float targets(int label) {
+    float sum = 1.f;
+#ifdef CLASS_WEIGHTS
+    sum = 0.f;
+    for (int j = 0; j < CLASSES; ++j) sum += target(j, label);
+#endif
+    return sum;
 }
 
 // One example's loss, by a warp: each lane takes classes, and adds up what all of them left, in the order of the classes.
@@ -47,10 +66,10 @@ __device__ inline void cross_entropy(const float* logits, float* dlogits, int la
     __syncwarp();
     float total = 0.f, sum = 0.f;
     for (int j = 0; j < CLASSES; ++j) total += dlogits[j];
-    const float log_total = logf(total);
+    const float log_total = logf(total), all = targets(label);
     for (int j = 0; j < CLASSES; ++j) sum += (log_total - (logits[j] - largest)) * target(j, label);
     __syncwarp();
-    for (int j = lane; j < CLASSES; j += 32) dlogits[j] = (dlogits[j] / total - target(j, label)) / (float)count;
+    for (int j = lane; j < CLASSES; j += 32) dlogits[j] = (dlogits[j] / total * all - target(j, label)) / (float)count;
     if (lane == 0) *loss = sum, *hit = best == label;
 }
 

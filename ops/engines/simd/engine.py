@@ -22,6 +22,7 @@ from ops.engines.simd.program.memory import Memory
 from ops.engines.simd.support import check
 from ops.engines.spans import OneByOne
 from ops.errors import Unsupported
+from ops.loss import check_class_weights
 from ops.network import Network
 from ops.random import seed_key
 from ops.step_config import StepConfig
@@ -73,6 +74,7 @@ class SimdEngine(OneByOne):
         return cls(network, step_config)
 
     def __init__(self, network: Network, step_config: StepConfig) -> None:
+        check_class_weights(step_config.class_weights, network.classes)
         check(network, step_config)
         self.network = network
         self.step_config = step_config

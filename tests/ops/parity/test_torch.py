@@ -96,15 +96,24 @@ def test_activations_forward_and_backward(name: str, report: Callable[[str], Non
 def test_cross_entropy_forward_and_backward(report: Callable[[str], None]) -> None:
     largest = Largest("softmax cross-entropy, PyTorch, forward and backward")
 
-    @given(n=st.integers(1, 9), classes=st.integers(2, 9), smoothing=st.sampled_from([0.0, 0.1, 0.5]), seed=SEEDS)
+    @given(
+        n=st.integers(1, 9),
+        classes=st.integers(2, 9),
+        smoothing=st.sampled_from([0.0, 0.1, 0.5]),
+        weighted=st.booleans(),
+        seed=SEEDS,
+    )
     @settings(max_examples=50)
-    def check(n: int, classes: int, smoothing: float, seed: int) -> None:
+    def check(n: int, classes: int, smoothing: float, weighted: bool, seed: int) -> None:
         logits = 3 * normal(np, seed, (n, classes), np.float32)
         labels = np.random.default_rng(seed).integers(0, classes, n)
         (tensor,) = tensors(logits)
-        theirs = torch.nn.functional.cross_entropy(tensor, torch.tensor(labels), label_smoothing=smoothing)
+        weights = np.random.default_rng(seed).uniform(0.1, 4, classes if weighted else 0).astype(np.float32)
+        weight = torch.tensor(weights) if weighted else None
+        options = {"weight": weight, "reduction": "sum", "label_smoothing": smoothing}
+        theirs = torch.nn.functional.cross_entropy(tensor, torch.tensor(labels), **options) / n
         theirs.backward()
-        ours = ops.softmax_cross_entropy(logits, labels, label_smoothing=smoothing)
+        ours = ops.softmax_cross_entropy(logits, labels, label_smoothing=smoothing, class_weights=weights)
         largest.check(ours, (theirs.detach().numpy(), tensor.grad.numpy()))
 
     check()

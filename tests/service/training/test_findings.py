@@ -66,9 +66,15 @@ def test_classes_that_are_never_answered_are_named():
 def test_classes_far_from_balanced_are_told(counts: list[int], told: bool):
     expected = (
         "the classes are far from balanced: 'a' has 400 training images, 'b' has 40; judge by the balanced accuracy, "
-        "1.0000, and by the figures of each class"
+        "1.0000, and by the figures of each class; or train with --class-weights balanced"
     )
     assert found(RIGHT, counts, (0.1,)) == ((expected,) if told else ())
+
+
+def test_weighted_classes_are_not_told_to_be_weighted():
+    config = CONFIG.model_copy(update={"class_weights": "balanced"})
+    (told,) = findings(config, RIGHT, [400, 40, 41], (0.1,), 100)
+    assert told.endswith("1.0000, and by the figures of each class")
 
 
 def test_classes_without_training_images_are_named():

@@ -9,16 +9,18 @@ from service.config import from_preset
 from service.training.guessing import Guessing, advice
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("counts", [(10, 10), (90, 5, 5), (7, 0, 3)])
-def test_no_constant_answer_has_a_lower_loss(counts: tuple[int, ...], smoothing: float):
+def test_no_constant_answer_has_a_lower_loss(counts: tuple[int, ...], smoothing: float, weighted: bool):
+    weights = tuple(range(1, len(counts) + 1)) if weighted else ()
     labels = np.repeat(np.arange(len(counts)), counts)
     targets = (1 - smoothing) * np.eye(len(counts))[labels] + smoothing / len(counts)
-    mean = targets.mean(axis=0)
+    mean = targets.mean(axis=0) * (weights or 1)
     answers = np.random.default_rng(0).dirichlet(np.ones(len(counts)), 2000)
-    answers = np.vstack([answers, 0.999999 * mean + 0.000001 / len(counts)])
+    answers = np.vstack([answers, 0.999999 * mean / mean.sum() + 0.000001 / len(counts)])
     losses = -(mean * np.log(answers)).sum(axis=1)
-    guessing = Guessing.of(counts, smoothing)
+    guessing = Guessing.of(counts, smoothing, weights)
     assert losses.min() >= guessing.loss - 1e-12
     assert losses[-1] == pytest.approx(guessing.loss, abs=1e-4)
     assert guessing.accuracy == max(counts) / sum(counts)

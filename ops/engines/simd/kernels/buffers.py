@@ -149,6 +149,7 @@ class StepBuffers:
         rate: The step's learning rate, in every lane.
         weight: What each example's loss counts: 1 / examples of the step, and 0 in lanes without an example.
         exp_sum: For each example the sum of exp(logit - largest logit).
+        target_sum: For each example the sum of its targets: 1, but for class weights.
         target_dot: For each example the sum of target * (logit - largest logit).
         correct: For each example 1 if it is classified right, else 0.
     """
@@ -160,5 +161,6 @@ class StepBuffers:
     rate: int
     weight: int
     exp_sum: int
+    target_sum: int
     target_dot: int
     correct: int

@@ -50,7 +50,7 @@ class Layout:
         self.kernels = kernels_of(network)
         count = self._place_parameters()
         theta, velocity, gradient = (self._allocate(count) for _ in range(3))
-        self.step = StepBuffers(theta, velocity, gradient, count, *(self._allocate(self.lanes) for _ in range(5)))
+        self.step = StepBuffers(theta, velocity, gradient, count, *(self._allocate(self.lanes) for _ in range(6)))
         self.values = self._place_values()
         self.gradients = self._place_gradients()
         self.gradients.setdefault(len(network.layers), Area(self.values[-1]))

@@ -69,8 +69,7 @@ class Plan:
     def _write_loss(self, code: Code) -> None:
         layout = self.layout
         dy = layout.gradients[len(self.network.layers)].at(code)
-        smoothing = self.step_config.label_smoothing
-        loss.softmax_cross_entropy(code, layout.step, self.network.classes, layout.values[-1], dy, smoothing)
+        loss.softmax_cross_entropy(code, layout.step, self.network.classes, layout.values[-1], dy, self.step_config)
 
     def _add_update(self) -> None:
         layout, step = self.layout, self.layout.step

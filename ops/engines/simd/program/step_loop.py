@@ -67,7 +67,7 @@ def _train_step(plan: Plan, gather: Function) -> Function:
     """
     lanes, step = plan.layout.lanes, plan.layout.step
     rate_at, weight_at = step.rate, step.weight
-    exp_sum, target_dot, is_correct = step.exp_sum, step.target_dot, step.correct
+    exp_sum, target_sum, target_dot, is_correct = step.exp_sum, step.target_sum, step.target_dot, step.correct
     augment, scale, forward = map(_phase, (plan.augment, plan.scale, plan.forward))
     loss, backward, panel = map(_phase, (plan.loss, plan.backward, plan.panel))
     clear, update = _phase(plan.clear), _phase(plan.update)
@@ -93,7 +93,8 @@ def _train_step(plan: Plan, gather: Function) -> Function:
             forward(memory, lane_data, pixels, slot)
             loss(memory, lane_data, pixels, slot)
             for lane in range(count):
-                loss_sum += math.log(np.float64(memory[exp_sum + lane])) - memory[target_dot + lane]
+                log_sum = math.log(np.float64(memory[exp_sum + lane]))
+                loss_sum += memory[target_sum + lane] * log_sum - memory[target_dot + lane]
                 correct += memory[is_correct + lane]
             backward(memory, lane_data, pixels, slot)
             slot += 1

@@ -106,7 +106,7 @@ def main(store: str, given: str) -> None:
     network = network_for(config, found)
     views = network.parameters(network.init_parameters(0))
     parameters = [{key: jnp.asarray(view) for key, view in own.items()} for own in views]
-    data = (jnp.asarray(images)[:, None], jnp.asarray(labels).astype(jnp.int32))
+    data = (jnp.asarray(images).reshape(-1, *found.input_shape), jnp.asarray(labels).astype(jnp.int32))
     exact = lax.Precision.HIGHEST if config.precision == "float32" else lax.Precision.DEFAULT
     run = jax.jit(partial(epoch, network, config.optimizer, exact))
     state: Any = (parameters, jax.tree.map(jnp.zeros_like, parameters), jax.random.key(0))

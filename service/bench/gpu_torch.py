@@ -30,7 +30,7 @@ class Peer:
         torch.manual_seed(0)
         data = describe(Path(store))
         images, labels = read(data.path, "train", data.digest)
-        self._x = torch.from_numpy(images).cuda().unsqueeze(1).float().div_(255)
+        self._x = torch.from_numpy(images).cuda().reshape(-1, *data.input_shape).float().div_(255)
         self._y = torch.from_numpy(labels).cuda().long()
         self._batch = config.batch_size
         self._network = network_for(config, data)

@@ -33,7 +33,7 @@ def main(store: str, given: str) -> None:
     data = describe(Path(store))
     images, labels = read(data.path, "train", data.digest)
     kept = len(images) - config.holdout
-    x = torch.from_numpy(images[:kept]).unsqueeze(1).float().div_(255)
+    x = torch.from_numpy(images[:kept]).reshape(-1, *data.input_shape).float().div_(255)
     y = torch.from_numpy(labels[:kept]).long()
     optimizer_config = config.optimizer
     network = module(network_for(config, data))

@@ -94,7 +94,7 @@ class Race:
 
 def _tensors(data: DatasetInfo, split: Literal["train", "test"]) -> tuple[torch.Tensor, torch.Tensor]:
     images, labels = read(data.path, split, data.digest)
-    return torch.from_numpy(images).unsqueeze(1).float().div_(255), torch.from_numpy(labels).long()
+    return torch.from_numpy(images).reshape(-1, *data.input_shape).float().div_(255), torch.from_numpy(labels).long()
 
 
 def main(store: str, name: str, epochs: str) -> None:

@@ -10,7 +10,7 @@ from service.cli.main import Context
 from service.cli.networks import network_at, with_network
 from service.cli.options import nested_options, options_of, validated
 from service.cli.output import show
-from service.config import ClusterConfig, TrainConfig, from_preset
+from service.config import DEFAULT_DATASET, ClusterConfig, TrainConfig, from_preset
 from service.processors import usable_processors
 from service.runs import RunFolder, new_run_id
 from service.training.warm_start import FRESH
@@ -38,6 +38,7 @@ def bench() -> None:
 @click.option(
     "--model", default="lenet", show_default=True, metavar="NAME|FILE", help="The network, as `atelier train` takes it."
 )
+@click.option("--dataset", default=DEFAULT_DATASET, show_default=True, help="The ingested data set, grey or in colour.")
 @click.option("--batch-size", type=click.IntRange(1, 65_536), default=256, show_default=True, help="Examples a step.")
 @click.option("--examples", type=click.IntRange(0), default=0, help="Train on so many only; 0 takes all. On the CPU.")
 @epochs
@@ -51,6 +52,7 @@ def bench() -> None:
 def train(
     context: Context,
     model: str,
+    dataset: str,
     batch_size: int,
     examples: int,
     epochs: int,
@@ -64,13 +66,14 @@ def train(
     With --device cuda beside its engine alone, PyTorch eager, compiled and as a CUDA graph, and JAX, on the same GPU.
     """
     network = network_at(context, model)
-    context.pipelines.ingest(context.home, "fashion-mnist", None)
+    context.pipelines.ingest(context.home, dataset, None)
     if device == "cuda":
         from service.bench import gpu_training
 
         on_gpu = gpu_training.measure_gpu_training(
             context.home,
             network=network,
+            dataset=dataset,
             batch_size=batch_size,
             epochs=epochs,
             repetitions=repetitions,
@@ -83,6 +86,7 @@ def train(
     report = measure_training(
         context.home,
         network=network,
+        dataset=dataset,
         batch_size=batch_size,
         epochs=epochs,
         repetitions=repetitions,

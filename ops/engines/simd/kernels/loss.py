@@ -66,13 +66,8 @@ def softmax_cross_entropy(
         # a lane without an example gets zero even where its logits are not finite
         gradient = code.select(weight.compare("==", zero), zero, difference * weight)
         code.store(gradient, c * code.lanes + dy)
-    results = {
-        buffers.exp_sum: exp_sum,
-        buffers.target_sum: target_sum,
-        buffers.target_dot: target_dot,
-        buffers.correct: correct,
-    }
-    for place, value in results.items():
+    places = (buffers.exp_sum, buffers.target_sum, buffers.target_dot, buffers.correct)
+    for place, value in zip(places, (exp_sum, target_sum, target_dot, correct), strict=True):
         code.store(value.get(), place)
 
 

@@ -23,6 +23,10 @@ from service.training.loop import advance
 from service.training.start import create_run
 
 
+WARM_UP_STEPS = 4
+"""Steps of the run before the clock starts: each worker takes some, of both kinds, alone and side by side."""
+
+
 @dataclass(frozen=True)
 class TrainingReport:
     """Examples a second, medians over the repetitions.
@@ -70,7 +74,7 @@ def measure_training(
             "batch_size": batch_size,
             "epochs": epochs,
             "augment": {"flip": False, "shift": 0},
-            "averaging": {"shards": cores},
+            "averaging": {"shards": cores, "solo_steps": 0},  # those of small data would be all there are
             "holdout": max(data.train - examples, 0) if examples else 0,
         }
     )
@@ -80,7 +84,8 @@ def measure_training(
     words = str(data.path), config.model_dump_json()
     local, suited = ClusterConfig(workers=cores), partial(suited_to, (config, data))
     with peer("service.bench.torch_peer", *words) as ask, open_executor(local, suited=suited) as executor:
-        timed_run(home, executor, config.model_copy(update={"epochs": 1}))
+        few = max(data.train - WARM_UP_STEPS * batch_size, config.holdout)
+        timed_run(home, executor, config.model_copy(update={"epochs": 1, "holdout": few}))
         ceiling = Ceiling()
         for _ in range(repetitions):
             seconds["atelier"].append(timed_run(home, executor, config)[0])

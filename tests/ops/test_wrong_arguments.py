@@ -109,7 +109,7 @@ CASES = [
     case(ShapeError, "takes the parameters ['weight', 'bias'], got ['weight']", lambda: ops.Conv2D(4, (3, 2))(X, weight=W)),
     case(ShapeError, "network 'n' must have at least one layer", lambda: ops.Network("n", (1, 4, 4), ())),
     case(ShapeError, "theta must have shape (5123,) for network 'mlp', got (4,)", lambda: NETWORK.parameters(U)),
-    case(OpsError, "network must be one of lenet, lenet-relu, mlp, convnet, alexnet, vgg, nin, googlenet, resnet18, resnet8, densenet, got 'vgg19'", lambda: ops.network("vgg19", (1, 28, 28), 10)),
+    case(OpsError, "network must be one of lenet, lenet-relu, mlp, convnet, groupnet, alexnet, vgg, nin, googlenet, resnet18, resnet8, densenet, got 'vgg19'", lambda: ops.network("vgg19", (1, 28, 28), 10)),
     case(GeometryError, "must fit in the padded input", lambda: ops.network("alexnet", (1, 28, 28), 10)),
     # the engine
     case(ShapeError, "images must have shape (n, 1, 4, 4) for network 'mlp', got (5, 1, 4, 3)", lambda: ENGINE.load(IMAGES[..., 1:], BYTES)),

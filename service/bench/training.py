@@ -76,6 +76,7 @@ def measure_training(
             "augment": {"flip": False, "shift": 0},
             "averaging": {"shards": cores, "solo_steps": 0},  # those of small data would be all there are
             "holdout": max(data.train - examples, 0) if examples else 0,
+            "evaluate": "end",  # or all that is held out would be predicted after each epoch
         }
     )
     seconds: dict[str, list[float]] = {"atelier": [], "eager": [], "compiled": []}

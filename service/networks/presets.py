@@ -33,7 +33,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         },
         "groupnet": {
             "epochs": 40,
-            "batch_size": 128,
+            "batch_size": 64,
             "optimizer": {
                 "lr": 0.05,
                 "momentum": 0.9,
@@ -41,7 +41,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
                 "weight_decay": 5e-4,
                 "schedule": "one-cycle",
             },
-            "averaging": {"shards": 2, "average_every": 469, "solo_share": 0.03, "outer_momentum": 0.5},
+            "averaging": {"shards": 2, "average_every": 938, "solo_share": 0.03, "outer_momentum": 0.5},
             "augment": {"flip": True, "shift": 1},
         },
         "mlp": {"optimizer": {"lr": 0.1}},

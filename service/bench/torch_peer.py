@@ -55,7 +55,7 @@ def main(store: str, given: str) -> None:
     warm_up = batch * min(max(len(x) // batch // 8, 2), 20)
     for line in sys.stdin:
         forward = variants[line.strip()]
-        steps(forward, torch.randperm(len(x))[: warm_up])  # warm up, and compile both batch sizes
+        steps(forward, torch.randperm(len(x))[:warm_up])  # warm up, and compile both batch sizes
         steps(forward, torch.randperm(len(x))[: len(x) % batch or batch])
         began = time.perf_counter()
         for _ in range(config.epochs):

@@ -2,19 +2,16 @@
 
 import ctypes
 import re
-import subprocess
 from contextlib import nullcontext
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 
 from ops.backends.cuda import launches
 from ops.conv import conv2d, conv2d_grad
+from tests.ops.engines.cuda.fibers import library
 
-FIBERS = Path(__file__).parents[2] / "engines" / "cuda" / "fibers.h"
 SOURCE = Path(launches.__file__).with_name("kernels.cu")
 
 BITS = """
@@ -48,19 +45,8 @@ def entry(source, kernel, number):
 def functions(source, kernels):
     """For each kernel by its name, what runs a grid of it."""
     entries = (entry(source, kernel, number) for number, kernel in enumerate(kernels))
-    text = "\n".join((FIBERS.read_text(), BITS, source, *entries))
-    folder = Path(gettempdir()) / "atelier-fibers"
-    folder.mkdir(exist_ok=True)
-    made = folder / f"{sha256(text.encode()).hexdigest()[:20]}.so"
-    if not made.exists():
-        written = made.with_suffix(".cpp")
-        written.write_text(text)
-        options = ["-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off"]
-        part = made.with_suffix(".part")
-        subprocess.run(["g++", *options, "-o", part, written], check=True)
-        part.rename(made)
-    library = ctypes.CDLL(str(made))
-    return {kernel: getattr(library, f"run_{number}") for number, kernel in enumerate(kernels)}
+    made = library("\n".join((BITS, source, *entries)))
+    return {kernel: getattr(made, f"run_{number}") for number, kernel in enumerate(kernels)}
 
 
 class HostDevice:

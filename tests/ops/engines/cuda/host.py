@@ -1,16 +1,11 @@
 """A CPU in a GPU's place: the engine's own sources compiled by g++, its own launches run one by one."""
 
 import ctypes
-import subprocess
-from hashlib import sha256
-from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 
 from ops.engines.cuda.layout import MOST_SHARED, MOST_SHARED_TENSOR
-
-FIBERS = Path(__file__).with_name("fibers.h")
+from tests.ops.engines.cuda.fibers import library
 
 POINTERS = {
     "examples_kernel": "const unsigned char*,const unsigned char*,const int*,const int4*,const unsigned*,const float*,"
@@ -52,20 +47,7 @@ class HostDevice:
         self.launched = []
 
     def compile(self, code, shared):
-        text = "\n".join(
-            (FIBERS.read_text(), code.replace("extern __shared__ __align__(16) float memory[];", ""), entries())
-        )
-        folder = Path(gettempdir()) / "atelier-fibers"
-        folder.mkdir(exist_ok=True)
-        library = folder / f"{sha256(text.encode()).hexdigest()[:20]}.so"
-        if not library.exists():
-            written = library.with_suffix(".cpp")
-            written.write_text(text)
-            options = ["-O1", "-std=c++17", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-ffp-contract=off"]
-            made = library.with_suffix(".part")
-            subprocess.run(["g++", *options, "-o", made, written], check=True)
-            made.rename(library)
-        return ctypes.CDLL(str(library))
+        return library("\n".join((code.replace("extern __shared__ __align__(16) float memory[];", ""), entries())))
 
     def array(self, host):
         return np.array(host, order="C")

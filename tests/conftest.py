@@ -1,7 +1,9 @@
 """What all tests share: how hypothesis draws, one thread for linear algebra, a working Ctrl-C, a home, a storage."""
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 
 # Before NumPy is first imported. The arrays here are small, and workers run with one thread too.
@@ -25,6 +27,15 @@ from tests.object_storage import KEYS, new_bucket, serving_objects  # noqa: E402
 # The same cases every time, so that a red run is red for everyone; a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all processes of a test run share compiled programs; nothing is read from or left in the user's cache."""
+    if hasattr(config, "workerinput"):
+        return  # a process of pytest-xdist, which has the environment of the first
+    folder = tempfile.mkdtemp(prefix="atelier-cache-")
+    os.environ["ATELIER_CACHE"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture

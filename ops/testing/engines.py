@@ -37,11 +37,13 @@ class EngineContract:
         networks: What the engine is tried on: all of them, if it supports them.
         network: The network of the tests that need one only; it has dropout.
         sizes: How many examples the steps of the comparisons have.
+        slow: The names of networks whose tests are marked `slow`.
     """
 
     networks: Mapping[str, Network] = NETWORKS
     network: Network = NETWORKS["dropout"]
     sizes: tuple[int, ...] = SIZES
+    slow: frozenset[str] = frozenset()
 
     @classmethod
     def build(cls, network: Network, step_config: StepConfig) -> Engine:
@@ -50,10 +52,13 @@ class EngineContract:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """The tests that have an argument `name` run for each network."""
-        if "name" in metafunc.fixturenames:
-            metafunc.parametrize("name", list(self.networks))
-        if "looped" in metafunc.fixturenames:
-            metafunc.parametrize("looped", [name for name in LOOPED if name in self.networks])
+        for argument, names in (
+            ("name", self.networks),
+            ("looped", [name for name in LOOPED if name in self.networks]),
+        ):
+            if argument in metafunc.fixturenames:
+                slow = {name: [pytest.mark.slow] if name in self.slow else [] for name in names}
+                metafunc.parametrize(argument, [pytest.param(name, marks=slow[name]) for name in names])
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -57,13 +57,13 @@ def test_the_model_can_be_listed_shown_and_asked(blobs_home: Home, trained: dict
     assert [(m["model"], m["version"], m["aliases"]) for m in listed] == [("mlp-blobs", 1, ["champion"])]
     shown = json.loads(atelier("models", "show", "mlp-blobs", "--json", home=blobs_home.root).stdout)
     assert shown["lineage"]["parameters"] == trained["digest"]
-    images, labels = blobs(10, shape=(12, 12), classes=5, seed=77)
+    images, labels = blobs(3, shape=(12, 12), classes=5, seed=77)
     right = 0
     for image, label in zip(images, labels, strict=True):
         Image.fromarray(image).save(tmp_path / "image.png")
         asked = atelier("predict", "mlp-blobs", str(tmp_path / "image.png"), "--json", home=blobs_home.root)
         right += json.loads(asked.stdout)["guesses"][0]["label"] == str(label)
-    assert right >= 9
+    assert right == 3
 
 
 def test_the_weights_load_into_pytorch_by_name(blobs_home: Home, trained: dict):

@@ -3,7 +3,8 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from pkgutil import walk_packages
@@ -116,7 +117,12 @@ def test_every_public_name_is_there():
 @pytest.mark.parametrize("name", ["ops", "service", "flows"])
 def test_no_other_distribution_has_packages_of_our_names(name: str):
     """All three names are taken on the package index by others."""
-    assert set(packages_distributions().get(name, ())) <= {"atelier-train"}
+    assert set(_distributions().get(name, ())) <= {"atelier-train"}
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def test_the_package_is_ours():

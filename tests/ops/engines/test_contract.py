@@ -13,6 +13,7 @@ from ops.testing.cases import BLOCKS, NETWORKS
 from ops.testing.engines import EngineContract
 from tests.ops.backends.cuda.host import HostDevice as BackendsHostDevice
 from tests.ops.engines.cuda.host import HostDevice
+from tests.ops.engines.networks import seldom
 
 
 class TestArrayEngine(EngineContract):
@@ -25,6 +26,7 @@ class TestArrayEngine(EngineContract):
 
 class TestSimdEngine(EngineContract):
     networks = MappingProxyType(NETWORKS | {name: BLOCKS[name] for name in ("group norm", "group norms")})
+    slow = seldom(networks)
 
     @classmethod
     def build(cls, network, step_config):

@@ -100,14 +100,24 @@ def with_blobs(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("case", LATER)
-def test_what_only_shows_later_is_told_in_one_line_too(with_blobs: Path, case: str):
+def test_what_only_shows_later_is_told_in_one_line_too(
+    with_blobs: Path, monkeypatch: pytest.MonkeyPatch, capsys, case: str
+):
     words, message, status = LATER[case]
     dataset = [] if "--dataset" in words or "--resume" in words else ["--dataset", "blobs"]
-    done = atelier("train", *dataset, *words, home=with_blobs)
-    assert (done.returncode, done.stdout) == (status, "")
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert not (with_blobs / "prefect").exists(), "found before anything was started"
+    monkeypatch.setenv("ATELIER_HOME", str(with_blobs))
+    with pytest.raises(SystemExit) as left:
+        command(NOTHING_RUNS, ["train", *dataset, *words])
+    told = capsys.readouterr()
+    assert (left.value.code, told.out) == (status, "")
+    assert message in told.err
+    assert told.err.count("\n") == 1, told.err
+
+
+def test_a_process_of_its_own_tells_it_before_it_starts_anything(with_blobs: Path):
+    done = atelier("train", "--dataset", "blobs", "--shards", "301", home=with_blobs)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert not (with_blobs / "prefect").exists()
 
 
 def test_too_little_address_space_is_told_before_anything_is_started(with_blobs: Path):

@@ -11,7 +11,10 @@ from tests.ops.engines.cuda.test_compile import ARCHITECTURES, OPTIONS_OF_CUPY
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed")
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[] if name == "sm_90" else pytest.mark.slow) for name in ARCHITECTURES],
+)
 def test_kernels_compile_without_spills(architecture):
     _, program = nvrtc.nvrtcCreateProgram(SOURCE.read_bytes(), b"kernels.cu", 0, [], [])
     for name in KERNELS:

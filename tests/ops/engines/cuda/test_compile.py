@@ -10,6 +10,7 @@ from ops.engines.cuda.layout import MOST_SHARED, MOST_SHARED_TENSOR, layout
 from ops.engines.cuda.source import source
 from ops.testing.cases import STEP_CONFIGS
 from tests.ops.engines.cuda.test_parity import COVERED, recipe_of
+from tests.ops.engines.networks import tried
 
 nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed")
 
@@ -21,9 +22,7 @@ MOST_REGISTERS = 128
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
-CASES = [(zoo.network(name, (1, 28, 28), 10), STEP_CONFIGS[1]) for name in ("lenet", "lenet-relu", "mlp")] + [
-    (network, recipe_of(name)) for name, network in COVERED.items()
-]
+ZOO = {name: zoo.network(name, (1, 28, 28), 10) for name in ("lenet", "lenet-relu", "mlp")}
 
 
 def compiled(code, architecture):
@@ -43,8 +42,9 @@ def compiled(code, architecture):
     "architecture",
     [pytest.param(name, marks=[] if name == "sm_90" else pytest.mark.slow) for name in ARCHITECTURES],
 )
-@pytest.mark.parametrize(("network", "step_config"), CASES, ids=[network.name for network, _ in CASES])
-def test_kernels_compile_without_spills(network, step_config, architecture):
+@pytest.mark.parametrize("name", [*ZOO, *tried(COVERED)])
+def test_kernels_compile_without_spills(name, architecture):
+    network, step_config = (ZOO[name], STEP_CONFIGS[1]) if name in ZOO else (COVERED[name], recipe_of(name))
     tensor_cores = architecture != "sm_80"
     place = layout(network, MOST_SHARED_TENSOR if tensor_cores else MOST_SHARED, tensor_cores=tensor_cores)
     log = compiled(source(network, step_config, place), architecture)

@@ -27,6 +27,7 @@ from ops.errors import ShapeError, Unsupported
 from ops.network import Network
 from ops.testing.cases import NETWORKS, STEP_CONFIGS, pictures, replica, steps
 from tests.ops.engines.cuda.host import HostDevice
+from tests.ops.engines.networks import tried
 
 pytestmark = pytest.mark.skipif(which("g++") is None, reason="running CUDA sources on the CPU takes g++")
 
@@ -65,9 +66,7 @@ def assert_close(ours, theirs, *, slack=1):
     assert (ours.examples, ours.correct) == (theirs.examples, theirs.correct)
 
 
-@pytest.mark.parametrize(
-    ("name", "tensor_cores"), [*((name, False) for name in COVERED), *((n, True) for n in PRODUCTS)]
-)
+@pytest.mark.parametrize(("name", "tensor_cores"), [*tried(COVERED, False), *tried(PRODUCTS, True)])
 def test_a_round_ends_where_the_composed_operators_end(name, tensor_cores):
     network, step_config = COVERED[name], recipe_of(name)
     plan, devices = steps(5, 0, 1, 8), [HostDevice(order, tensor_cores=tensor_cores) for order in (0, 11)]
@@ -79,7 +78,7 @@ def test_a_round_ends_where_the_composed_operators_end(name, tensor_cores):
     assert (first.loss, first.correct) == (shuffled.loss, shuffled.correct)
 
 
-@pytest.mark.parametrize("name", COVERED)
+@pytest.mark.parametrize("name", tried(COVERED))
 def test_predictions_are_those_of_the_array_engine(name):
     network, step_config = COVERED[name], recipe_of(name)
     images, theta = pictures(network)[0][:5], replica(network).theta

@@ -6,7 +6,8 @@ import pytest
 from ops.engines.simd import SimdEngine
 from ops.engines.simd.cpu import cpu
 from ops.errors import Unsupported
-from ops.testing.cases import BLOCKS, NETWORKS, STEP_CONFIGS, pictures, replica, steps
+from ops.testing.cases import BLOCKS, NETWORKS, STEP_CONFIGS, pictures, replica, step_config_of, steps
+from tests.ops.engines.networks import tried
 from tests.ops.engines.simd.conftest import AVX2
 
 ON_X86 = pytest.mark.skipif(not cpu().x86, reason="the narrower vectors are those of older x86 processors")
@@ -22,19 +23,21 @@ def assert_alone_is_as_in_company(network, step_config):
         np.testing.assert_array_equal(alone, together[first : first + many])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", tried(NETWORKS))
 def test_a_prediction_alone_has_the_bits_it_has_in_company(name):
-    assert_alone_is_as_in_company(NETWORKS[name], STEP_CONFIGS[list(NETWORKS).index(name) % len(STEP_CONFIGS)])
+    assert_alone_is_as_in_company(NETWORKS[name], step_config_of(NETWORKS[name]))
 
 
-@pytest.mark.parametrize("name", ["group norm", "group norms"])
+@pytest.mark.parametrize("name", tried(["group norm", "group norms"]))
 def test_a_normalised_prediction_alone_has_the_bits_it_has_in_company(name):
     assert_alone_is_as_in_company(BLOCKS[name], STEP_CONFIGS[1])
 
 
 @ON_X86
 @pytest.mark.parametrize(
-    "name", ["group norms", "dense", "plain", "padded", "hanging average pools", "dropout", "resized"]
+    "name",
+    ["padded", "dropout", "group norms"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in ("dense", "plain", "hanging average pools", "resized")],
 )
 def test_processors_with_narrower_vectors_come_to_the_same(name, pretend):
     network, step_config = (NETWORKS | BLOCKS)[name], STEP_CONFIGS[1]

@@ -1,6 +1,7 @@
 """What the study tries. Every seed is a sweep of its own, so that a study can be extended by further seeds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -14,51 +15,99 @@ DEFAULT = AveragingConfig()
 StudyName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 """What a study may be called: its sweeps are called so too, with their seeds behind."""
 
+LATER = {"strategy", "solo_steps", "solo_momentum", "final_average"}
+"""Options that came later than studies did; where they have their defaults they are left out."""
+
 STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "plain": {"solo_share": 0.0, "outer_momentum": 0.0},
-        "solo start": {"outer_momentum": 0.0},
         "default": {},
+        "momentum from the start": {"solo_momentum": True, "final_average": "plain"},
+        "the same, rate by 1 / root K": {"solo_momentum": True, "final_average": "plain", "lr_scaling": -0.5},
+        "the same, growing H": {"solo_momentum": True, "final_average": "plain", "first_average_every": 16},
         "growing H": {"first_average_every": 1},
-        "following H": {"target_dispersion": 3e-6},
-        "rate by root K": {"lr_scaling": 0.5},
     }
 )
-"""What each strategy changes in the default way of averaging."""
+"""What each strategy changes in the network's way of averaging."""
+
+CONTROLS = {"the same, rate by 1 / root K": "momentum from the start"}
+"""Strategies that are another one where there is one shard."""
+
+SMALL_NORM: dict[str, Any] = {
+    "name": "small-norm",
+    "initializer": "he",
+    "layers": [
+        *(
+            {"conv2d": {"channels": 8, "kernel_size": 5, "padding": 2}},
+            "batchnorm2d",
+            "relu",
+            {"maxpool2d": {"size": 2}},
+        ),
+        *({"conv2d": {"channels": 16, "kernel_size": 5}}, "batchnorm2d", "relu", {"maxpool2d": {"size": 2}}),
+        *("flatten", {"dense": {"units": 84}}, "relu", {"dense": {"units": "classes"}}),
+    ],
+}
+"""A network with batch norm, of about LeNet's size."""
+
+ANNEALED: dict[str, Any] = {
+    "batch_size": 256,
+    "optimizer": {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "schedule": "one-cycle"},
+    "averaging": {"average_every": 118, "solo_share": 0.15, "outer_momentum": 0.5},
+}
+"""The recipe of `lenet-relu`, shorter and without augmentation; for networks without sigmoids."""
+
+NETWORKS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
+    {
+        "lenet": {},
+        "lenet-relu": {"model": "lenet-relu", "augment": {"flip": False, "shift": 0}, **ANNEALED},
+        "small-norm": {"model": SMALL_NORM, **ANNEALED},
+    }
+)
+"""What the trainings of each network share beside the study's base; all but the first take half of its epochs."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One way to average: a strategy, so many shards, an average every so many steps."""
+    """One way to average: a strategy, so many shards, an average every so many steps; of which network."""
 
     strategy: str
     shards: int
     every: int
+    network: str = "lenet"
 
     @property
     def averaging(self) -> dict[str, Any]:
-        """What it sets in `TrainConfig.averaging`; the strategy's fields that are not changed are the default's."""
-        # Without what came later, as studies on disk have it that were begun before. Their data set isn't small.
-        options = DEFAULT.model_dump(exclude={"strategy", "solo_steps", "solo_momentum"}) | STRATEGIES[self.strategy]
+        """What it sets in `TrainConfig.averaging`; what the strategy doesn't change is the network's."""
+        of_network = NETWORKS[self.network].get("averaging", {})
+        options = DEFAULT.model_dump(exclude=LATER) | of_network | STRATEGIES[self.strategy]
         return options | {"shards": self.shards, "average_every": self.every}
 
+    @property
+    def control(self) -> "Cell":
+        """One shard, with everything else the same: what averaging costs shows beside it."""
+        return replace(self, shards=1, strategy=CONTROLS.get(self.strategy, self.strategy))
 
-APART, H = (2, 4, 8, 16), (30, 59, 118)
+
+SHARDS, H = (1, 2, 4, 8, 16, 32), (59, 118)
+NEW = "momentum from the start"
 
 CELLS = (
-    Cell("plain", 1, DEFAULT.average_every),  # the textbook: one process, plain SGD
-    *(Cell(strategy, shards, every) for strategy in ("plain", "solo start") for shards in APART for every in H[1:]),
-    *(Cell("default", shards, every) for shards in (1, *APART) for every in H),
-    *(Cell(strategy, shards, H[-1]) for strategy in ("growing H", "following H", "rate by root K") for shards in APART),
+    Cell("plain", 1, H[-1]),  # the textbook: one process, plain SGD
+    *(Cell("default", shards, H[-1]) for shards in SHARDS),
+    *(Cell(NEW, shards, every) for every in H for shards in SHARDS),
+    *(Cell("the same, rate by 1 / root K", shards, H[-1]) for shards in SHARDS[3:]),
+    *(Cell("the same, growing H", shards, H[-1]) for shards in (1, *SHARDS[3:])),
+    *(Cell("growing H", shards, H[-1]) for shards in (1, 16)),
+    *(Cell(NEW, shards, H[-1], network) for network in ("lenet-relu", "small-norm") for shards in SHARDS),
 )
-PLATEAU_CELLS = tuple(Cell("default", shards, DEFAULT.average_every) for shards in (2, 4, 8))
+PLATEAU_CELLS = tuple(Cell(NEW, shards, H[-1]) for shards in SHARDS[1:])
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study of so many seeds; of `plateau_seeds` seeds the default strategy is tried alone.
+    """A study of so many seeds; of `plateau_seeds` seeds some cells are tried alone.
 
-    base: what all trainings share; what it leaves open is the textbook's step_config.
+    base: what all trainings share; what it leaves open is the network's, or the textbook's.
     """
 
     base: dict[str, Any]
@@ -68,15 +117,21 @@ class Study:
     plateau_cells: tuple[Cell, ...] = PLATEAU_CELLS
 
     def sweeps(self) -> list[tuple[str, tuple[Cell, ...], Sweep]]:
-        """`(suffix of its id, its cells in the order of the trials, sweep)` for each seed, in order."""
-        return [
-            *((f"seed-{seed}", self.cells, self._sweep(seed, self.cells)) for seed in range(self.seeds)),
-            *(
-                (f"plateau-{seed}", self.plateau_cells, self._sweep(seed, self.plateau_cells))
-                for seed in range(self.seeds, self.plateau_seeds)
-            ),
+        """`(suffix of its id, its cells in the order of the trials, sweep)` for each network and seed, in order."""
+        networks = list(dict.fromkeys(cell.network for cell in self.cells))
+        of_network = {name: tuple(cell for cell in self.cells if cell.network == name) for name in networks}
+        found = [
+            (f"{'seed' if name == 'lenet' else name}-{seed}", cells, self._sweep(name, seed, cells))
+            for name, cells in of_network.items()
+            for seed in range(self.seeds)
         ]
+        alone = [(f"plateau-{seed}", seed) for seed in range(self.seeds, self.plateau_seeds)]
+        cells = self.plateau_cells
+        return found + [(suffix, cells, self._sweep(cells[0].network, seed, cells)) for suffix, seed in alone]
 
-    def _sweep(self, seed: int, cells: tuple[Cell, ...]) -> Sweep:
-        over = {"averaging": [cell.averaging for cell in cells]}
-        return Sweep.model_validate({"base": {**self.base, "seed": seed}, "over": over})
+    def _sweep(self, network: str, seed: int, cells: tuple[Cell, ...]) -> Sweep:
+        base = {**self.base, **NETWORKS[network], "seed": seed}
+        if NETWORKS[network]:
+            base["epochs"] = ceil(self.base["epochs"] / 2)
+        averaging = [cell.averaging for cell in cells]
+        return Sweep.model_validate({"base": base | {"averaging": {}}, "over": {"averaging": averaging}})

@@ -37,7 +37,7 @@ def write_report(outcomes: Sequence[Outcome], study: Study, classes: int, folder
         lines: dict[str, list[tuple[int, float, float]]] = {}
         for cell, members in groups.items():
             if found := summary(members, figure):
-                lines.setdefault(f"{cell.strategy}, H = {cell.every}", []).append((cell.shards, *found))
+                lines.setdefault(_label(cell), []).append((cell.shards, *found))
         if lines:
             replace_file(folder / f"{figure}.png", partial(study_picture, lines, title))
 
@@ -57,28 +57,43 @@ def summary(outcomes: Sequence[Outcome], figure: str) -> tuple[float, float] | N
 
 
 def cells_table(outcomes: Sequence[Outcome], study: Study) -> str:
-    """A line for each cell, in Markdown. Of the default strategy all seeds below `study.seeds` count, as elsewhere."""
+    """A line for each cell, in Markdown. Seeds from `study.seeds` on, which only some cells have, don't count."""
     lines = [
-        "| strategy | shards | H | train loss | train accuracy | validation accuracy | test accuracy "
-        f"| seconds to {TARGET} | seeds |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| network | strategy | shards | H | train loss | train accuracy | validation accuracy | test accuracy "
+        f"| seconds to {TARGET} | train loss beside 1 shard | test accuracy beside 1 shard | seeds |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for cell, members in by_cell([one for one in outcomes if one.seed < study.seeds], study.cells).items():
+    groups = by_cell([one for one in outcomes if one.seed < study.seeds], study.cells)
+    for cell, members in groups.items():
         figures = [
             _with_deviation(summary(members, figure), 1 if figure == "seconds_to_target" else 3) for figure in FIGURES
         ]
-        lines.append(f"| {cell.strategy} | {cell.shards} | {cell.every} | {' | '.join(figures)} | {len(members)} |")
+        figures += [_beside(members, groups.get(cell.control, []), name) for name in ("train_loss", "test_accuracy")]
+        told = f"{cell.network} | {cell.strategy} | {cell.shards} | {cell.every}"
+        lines.append(f"| {told} | {' | '.join(figures)} | {len(members)} |")
     return "\n".join(lines) + "\n"
 
 
 def plateau_table(outcomes: Sequence[Outcome], study: Study, classes: int) -> str:
-    """Whether any run of the default strategy ended near the loss of guessing, over all seeds."""
+    """Whether any run of the cells that are tried with more seeds ended near the loss of guessing, over all seeds."""
     lines = ["| shards | seeds | highest train loss | stuck on the plateau |", "|---:|---:|---:|---:|"]
     for cell, members in by_cell(outcomes, study.plateau_cells).items():
         losses = [outcome.train_loss for outcome in members]
         stuck = sum(loss > 0.9 * log(classes) for loss in losses)
         lines.append(f"| {cell.shards} | {len(losses)} | {max(losses):.3f} | {stuck} |")
     return "\n".join(lines) + "\n"
+
+
+def _beside(members: Sequence[Outcome], control: Sequence[Outcome], figure: str) -> str:
+    """By how much a figure differs from that of one shard, mean over the seeds that both have."""
+    alone = {outcome.seed: getattr(outcome, figure) for outcome in control}
+    both = [getattr(outcome, figure) - alone[outcome.seed] for outcome in members if outcome.seed in alone]
+    return f"{fmean(both):+.3f}" if both and members[0].cell.shards > 1 else ""
+
+
+def _label(cell: Cell) -> str:
+    network = "" if cell.network == "lenet" else f"{cell.network}: "
+    return f"{network}{cell.strategy}, H = {cell.every}"
 
 
 def _with_deviation(found: tuple[float, float] | None, digits: int) -> str:

@@ -19,16 +19,21 @@ def outcome(cell: Cell, seed: int, loss: float, seconds: float | None = 2.0) -> 
     return Outcome(cell, seed, loss, 0.8, 0.81, 0.79, 9.0, seconds)
 
 
-def test_every_number_of_shards_is_tried_plain_and_by_default():
-    for strategy in ("plain", "default"):
-        assert {cell.shards for cell in CELLS if cell.strategy == strategy} == {1, 2, 4, 8, 16}
+def test_every_number_of_shards_is_tried_with_every_network_and_none_without_its_control():
+    for network, strategy in (
+        ("lenet", "default"),
+        *((network, "momentum from the start") for network in ("lenet", "lenet-relu", "small-norm")),
+    ):
+        tried = {cell.shards for cell in CELLS if (cell.network, cell.strategy) == (network, strategy)}
+        assert tried == {1, 2, 4, 8, 16, 32}
     assert len(set(CELLS)) == len(CELLS)
+    assert {cell.control for cell in CELLS} <= set(CELLS)
 
 
 def test_a_larger_study_goes_on_with_the_trainings_of_a_smaller_one():
     small, large = ({name: sweep for name, _, sweep in Study(BASE, seeds, 0).sweeps()} for seeds in (2, 5))
     assert small.items() <= large.items()
-    assert len(large) == 5
+    assert len(large) == 3 * 5
 
 
 def test_trainings_are_the_textbook_s_but_for_the_way_of_averaging():
@@ -36,12 +41,17 @@ def test_trainings_are_the_textbook_s_but_for_the_way_of_averaging():
     seeds = []
     for _, cells, sweep in study.sweeps():
         for trial, cell in zip(sweep.plan(), cells, strict=True):
-            assert trial.config.model_copy(update={"averaging": None}) == from_preset(
-                {**BASE, "seed": trial.config.seed}
-            ).model_copy(update={"averaging": None})
             assert (trial.config.averaging.shards, trial.config.averaging.average_every) == (cell.shards, cell.every)
             seeds.append((trial.config.seed, cell))
-    assert len(set(seeds)) == len(seeds) == 2 * len(CELLS) + 2 * 3
+            assert trial.config.network_name == cell.network
+            if cell.network == "lenet":
+                assert trial.config.model_copy(update={"averaging": None}) == from_preset(
+                    {**BASE, "seed": trial.config.seed}
+                ).model_copy(update={"averaging": None})
+            else:
+                assert (trial.config.epochs, trial.config.optimizer.schedule) == (5, "one-cycle")
+                assert (trial.config.batch_size, trial.config.averaging.outer_momentum) == (256, 0.5)
+    assert len(set(seeds)) == len(seeds) == 2 * len(CELLS) + 2 * len(study.plateau_cells)
     plain = next(cell for cell in CELLS if cell.strategy == "plain").averaging
     assert (plain["outer_momentum"], plain["solo_share"]) == (0, 0)
 
@@ -55,7 +65,15 @@ def test_means_come_with_the_sample_deviation_and_only_where_every_seed_has_the_
     assert summary(outcomes, "seconds_to_target") is None
     (line,) = cells_table(outcomes, Study(BASE)).splitlines()[2:]
     assert f"{losses.mean():.3f} ± {losses.std(ddof=1):.3f}" in line
-    assert line.endswith("| not by all | 5 |")
+    assert line.endswith("| not by all |  |  | 5 |")
+
+
+def test_every_row_has_the_difference_to_one_shard_with_the_same_seeds_beside_it():
+    one, four = Cell("default", 1, 118), Cell("default", 4, 118)
+    alone = [outcome(one, seed, loss) for seed, loss in enumerate((0.3, 0.4, 0.9))]
+    outcomes = [*alone, *(outcome(four, seed, loss) for seed, loss in enumerate((0.35, 0.41)))]
+    *_, last = cells_table(outcomes, Study(BASE)).splitlines()
+    assert last.endswith("| +0.030 | +0.000 | 2 |")
 
 
 def test_a_run_near_the_loss_of_guessing_counts_as_stuck():

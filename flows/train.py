@@ -16,6 +16,8 @@ from service.home import Home
 from service.registry import Registry
 from service.rounds.plan import plan_for
 from service.runs import RunFolder
+from service.tracking.process import tracked
+from service.tracking.registry import check_trackers
 from service.training.evaluate import evaluate_trained
 from service.training.history import epochs_of, scores_of
 from service.training.publish import Published, publish_run
@@ -59,17 +61,21 @@ def train_flow(
     run = run_name(run)
     chosen = RunFolder.open(home.runs, run).config() if resume else config
     begun = resume or continues(home.runs, run, chosen)
+    if not begun:
+        check_trackers(chosen.track)
     data = task(ingest)(home, dataset=chosen.dataset, progress=get_run_logger().info)
     folder = RunFolder(home.runs / run)
     before, scores = (epochs_of(folder), scores_of(folder)) if begun else ([], {})
     view = TrainingView(run, plan_for(chosen, data.train), before, scores)
-    with worker_logs(), open_executor(cluster, suited=partial(suited_to, (chosen, data))) as executor:
-        if begun:
-            trained = task(resume_run)(home, executor, run, view)
-        else:
-            trained = task(start_run)(home, executor, run, chosen, view, WarmStart(fork, init, extend))
-        evaluations = task(evaluate_trained)(home, executor, trained)
-    published = task(publish_run)(home, trained, evaluations)
-    model = Registry(home.models).get(published.model, str(published.version))
+    with tracked(home, run, chosen) as track_model:
+        with worker_logs(), open_executor(cluster, suited=partial(suited_to, (chosen, data))) as executor:
+            if begun:
+                trained = task(resume_run)(home, executor, run, view)
+            else:
+                trained = task(start_run)(home, executor, run, chosen, view, WarmStart(fork, init, extend))
+            evaluations = task(evaluate_trained)(home, executor, trained)
+        published = task(publish_run)(home, trained, evaluations)
+        model = Registry(home.models).get(published.model, str(published.version))
+        track_model(model.label)
     show_report(run, markdown_report(model, evaluations[trained.epoch], gallery_url()))
     return published

@@ -1,7 +1,7 @@
 """The configuration of a training: one frozen, validated value, the same for command line, form and HTTP.
 
-With the data and what it starts from, `TrainConfig` decides the final bits (all of it but `name` and `tags`); nothing
-else does. Where the work runs (`ClusterConfig`) is kept apart, because it must not.
+With the data and what it starts from, `TrainConfig` decides the final bits (all of it but `name`, `tags` and `track`);
+nothing else does. Where the work runs (`ClusterConfig`) is kept apart, because it must not.
 """
 
 from typing import Annotated, Any, Literal
@@ -186,6 +186,12 @@ class TrainConfig(_Frozen):
         "What classes weigh in the loss: none; balanced: rare ones more, so that all weigh the same; a number for each "
         "class, as in 1,1,4; or by name, as in cat=4,dog=2, others 1.",
         min_length=1,
+    )
+    track: str = option(
+        "",
+        23,
+        "Show the run in other tools too: mlflow, tensorboard, or several with commas between them.",
+        pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$",
     )
 
     @model_validator(mode="before")

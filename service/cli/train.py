@@ -83,7 +83,7 @@ def train(
 def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_json: bool) -> None:
     """Continue a run, show how it goes and report what came out."""
     folder = RunFolder.open(context.home.runs, run)
-    check_training(context.home, folder.config(), cluster)
+    check_training(context.home, folder.config(), cluster, resumed=True)
     with folder.held():
         pass  # raises Conflict where another process works on it: before its log is shown, and anything is started
     context.interruption.resume = _resuming(context, run)

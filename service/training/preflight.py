@@ -15,13 +15,16 @@ from service.rounds.class_weights import class_weights
 from service.rounds.job import network_for, step_config_for
 from service.rounds.plan import plan_for
 from service.rounds.strategies import strategy_for
+from service.tracking.registry import check_trackers
 from service.training.warm_start import FRESH, WarmStart
 
 LEAST_ADDRESS_SPACE = 1_200_000_000
 """Bytes of address space without which no training begins: threads can't start, and Dask waits for them for minutes."""
 
 
-def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm_start: WarmStart = FRESH) -> None:
+def check_training(
+    home: Home, config: TrainConfig, cluster: ClusterConfig, warm_start: WarmStart = FRESH, *, resumed: bool = False
+) -> None:
     """Raise the error that a training would end with later.
 
     Data that have not been ingested yet, and a store that will be built again, are not checked.
@@ -31,9 +34,11 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm
         config: what is to be trained.
         cluster: where.
         warm_start: what it starts from.
+        resumed: whether it was begun before; then it goes on where its trackers can't be reached.
 
     Raises:
-        AtelierError: the home can't be written, or is full; or a process may take too little address space.
+        AtelierError: the home can't be written, or is full; a process may take too little address space; or the run
+            can't be tracked.
         InvalidInput: the configuration doesn't fit the data or the engine, or the weights to start from the network.
         NotFound: there is no such model to start from.
         OpsError: the network doesn't fit the data.
@@ -49,6 +54,8 @@ def check_training(home: Home, config: TrainConfig, cluster: ClusterConfig, warm
     if cluster.scheduler:
         check_scheduler(cluster.scheduler)
     Registry(home.models).check_publishing()  # that comes last, and hours later
+    if not resumed:
+        check_trackers(config.track)
     try:
         data = describe(home.store(config.dataset))
     except DataError:

@@ -29,8 +29,13 @@ from service.rounds.strategies import names
 from service.rounds.tasks import shard_updates
 from service.runs import checkpoints
 from service.runs.checkpoints import Checkpoint
+from service.tracking.base import TrackedRun
+from service.tracking.feed import Feed
+from service.tracking.figures import figures_of
+from service.tracking.registry import find
 from tests.jobs import serial_results, small_job
 from tests.packages import install
+from tests.service.tracking.runs import published_run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 
@@ -190,6 +195,19 @@ def test_a_picture_format_takes_one_file(home: Home, tmp_path: Path, monkeypatch
     floats = save(tmp_path / "floats", x_train=images[:20] / 255, **rest)
     with pytest.raises(DataError, match=r"training images must be \(N, h, w\) or .* uint8, got .* float64"):
         ingest(home, dataset="floats", source=floats)
+
+
+def test_a_tracker_takes_one_file(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (source,), (project,) = (examples("A tracker", language) for language in ("python", "toml"))
+    (group,) = tomllib.loads(project)["project"]["entry-points"]
+    install(tmp_path, monkeypatch, "accuracies", source, {group: {"accuracies": "accuracies"}})
+    folder, model = published_run(home, tmp_path / "idx", holdout=60)
+    assert Feed("accuracies", find("accuracies"), TrackedRun(folder, home.root)).step(model, "finished")
+    lines = (folder.path / "accuracies.csv").read_text().splitlines()
+    figures = [figure for entry in folder.entries() for figure in figures_of(entry)]
+    wanted = [f"{f.name},{f.step},{f.value}" for f in figures if f.name.startswith("accuracy/")]
+    assert lines == wanted
+    assert any(line.startswith("accuracy/validation,2,") for line in lines)
 
 
 def test_a_route_takes_a_function_and_the_example_of_its_answer():

@@ -10,6 +10,7 @@ from service.runs import Entry
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
+from service.tracking.process import tracked
 from service.training.evaluate import evaluate_trained
 from service.training.loop import Trained, Watch
 from service.training.resume import resume_run
@@ -59,6 +60,7 @@ def stopped_by(folder: SweepFolder, stop: Event) -> Watch:
 
 def begin_or_resume(home: Home, executor: Executor, run: str, trial: Trial, watch: Watch) -> Trained:
     """Take a trial's run to its end, from wherever it is."""
-    if (home.runs / run).is_dir():
-        return resume_run(home, executor, run, watch)
-    return start_run(home, executor, run, trial.config, watch)
+    with tracked(home, run, trial.config):
+        if (home.runs / run).is_dir():
+            return resume_run(home, executor, run, watch)
+        return start_run(home, executor, run, trial.config, watch)

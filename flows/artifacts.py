@@ -120,6 +120,11 @@ def show_sweep(name: str, results: list[Result]) -> None:
     create_table_artifact(table=results_table(results), key=f"sweep-{name}", description="Trial by trial")
 
 
+def show_sweep_report(name: str, markdown: str) -> None:
+    """Leave the report of a sweep with the flow run."""
+    create_markdown_artifact(markdown=markdown, key=f"sweep-{name}-report", description="What came out")
+
+
 def show_report(run: str, markdown: str) -> None:
     """Leave the final report with the flow run."""
     create_markdown_artifact(markdown=markdown, key=f"run-{run}-report", description="What came out")

@@ -1,14 +1,14 @@
 """Compare many trainings: every trial is a run of its own, several at a time share the cluster."""
 
+from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import Any
 
 from prefect import flow
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.artifacts import show_sweep
+from flows.artifacts import show_sweep, show_sweep_report
 from flows.flow_runs import run_name
 from flows.ingest import ingest_flow
 from flows.logs import worker_logs
@@ -21,13 +21,14 @@ from service.home import Home
 from service.search.sweep import (
     Parallel,
     Result,
+    Step,
     Sweep,
     SweepFolder,
     SweepName,
-    Trial,
-    promoted,
+    next_steps,
     run_rung,
     run_trial,
+    write_report,
 )
 
 LOCAL = ClusterConfig()
@@ -52,58 +53,48 @@ def sweep_flow(
     data = {dataset: ingest_flow(dataset) for dataset in sorted({trial.config.dataset for trial in trials})}
 
     suited = partial(suited_to, *((trial.config, data[trial.config.dataset]) for trial in trials))
-    stop, failures = Event(), list[BaseException]()
+    stop = Event()
     with worker_logs(), open_cluster(cluster, suited=suited) as opened, _runner(parallel) as runner:
         shared = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
+
+        def submit(step: Step) -> PrefectFuture[Result]:
+            number, epochs = step
+            what = {**shared, "trial": trials[number]}
+            if sweep.halving:
+                return runner.submit(task(run_rung), {**what, "epochs": epochs})
+            return runner.submit(task(run_trial), what)
+
         try:
-            for epochs in sweep.rungs():
-                outcomes = _side_by_side(runner, shared, trials, epochs if sweep.halving else None)
-                failures += [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
-                if sweep.halving:
-                    merits = {n: r.rungs[str(epochs)] for n, r in outcomes.items() if isinstance(r, Result) and r.rungs}
-                    going_on = promoted(merits, sweep.halving)
-                    trials = [trial for trial in trials if trial.number in going_on]
+            failures = _all_steps(sweep, folder, submit, parallel)
         finally:
             stop.set()
+    show_sweep_report(folder.name, write_report(folder, sweep))
     if failures:
         raise SweepError(
-            f"{len(failures)} of {len(sweep.plan())} trials failed, the first with: {failures[0]}; "
+            f"{len(failures)} of {len(trials)} trials failed, the first with: {next(iter(failures.values()))}; "
             f"sweep {folder.name} can be started again and goes on with those"
         )
     return list(folder.results().values())
 
 
-def _side_by_side(
-    runner: ThreadPoolTaskRunner[Result], shared: dict[str, Any], trials: list[Trial], epochs: int | None
-) -> dict[int, Result | BaseException]:
-    """What came of trials, by their numbers: of those that are done already too.
-
-    epochs: with halving, how many they get; None takes them to their end.
-    """
-    folder: SweepFolder = shared["folder"]
-    outcomes: dict[int, Result | BaseException] = {}
-    pending = trials
-    if epochs is None:
-        outcomes |= folder.results()
-        pending = [trial for trial in trials if trial.number not in outcomes]
-    numbers: dict[PrefectFuture[Result], int] = {}
-    for trial in pending:
-        future: PrefectFuture[Result]
-        if epochs is None:
-            future = runner.submit(task(run_trial), {**shared, "trial": trial})
-        else:
-            future = runner.submit(task(run_rung), {**shared, "trial": trial, "epochs": epochs})
-        numbers[future] = trial.number
-    for future in as_completed(list(numbers)):
-        outcomes[numbers[future]] = _shown(folder, future)
-    return outcomes
-
-
-def _shown(folder: SweepFolder, future: PrefectFuture[Result]) -> Result | BaseException:
-    """What came of a trial, once the table of those that are done is renewed."""
-    outcome: Result | BaseException = future.result(raise_on_failure=False)
-    show_sweep(folder.name, list(folder.results().values()))
-    return outcome
+def _all_steps(
+    sweep: Sweep, folder: SweepFolder, submit: Callable[[Step], PrefectFuture[Result]], parallel: int
+) -> dict[int, BaseException]:
+    """Do what there is to do until nothing is left, so many steps at a time; what went wrong, by trial."""
+    failures: dict[int, BaseException] = {}
+    doing: dict[PrefectFuture[Result], Step] = {}
+    while True:
+        for step in next_steps(sweep, folder, failures, doing.values())[: parallel - len(doing)]:
+            doing[submit(step)] = step
+        if not doing:
+            return failures
+        done = next(as_completed(list(doing)))
+        trial, _ = doing.pop(done)
+        outcome: Result | BaseException = done.result(raise_on_failure=False)
+        if isinstance(outcome, BaseException):
+            failures[trial] = outcome
+        show_sweep(folder.name, list(folder.results().values()))
+        write_report(folder, sweep)
 
 
 def _runner(parallel: int) -> ThreadPoolTaskRunner[Result]:

@@ -46,6 +46,16 @@ POLL_SECONDS = 0.5
 @click.option(
     "--min-epochs", type=click.IntRange(1), default=1, help="What every trial gets with --halving. [default: 1]"
 )
+@click.option(
+    "--hyperband",
+    is_flag=True,
+    help="With --halving: several brackets, of many trials that are compared early and of few that are later.",
+)
+@click.option(
+    "--asynchronous",
+    is_flag=True,
+    help="With --halving: a trial goes on as soon as it is among the best so far. Which do then depends on timing.",
+)
 @click.option("--parallel", type=click.IntRange(1, 64), default=2, help="Trials at a time. [default: 2]")
 @click.option("--id", "sweep_id", default="", help="A name for the sweep; one that exists is continued.")
 @options_of(TrainConfig, presets=True)
@@ -59,6 +69,8 @@ def sweep(
     draw_seed: int,
     halving: int,
     min_epochs: int,
+    hyperband: bool,
+    asynchronous: bool,
     parallel: int,
     sweep_id: str,
     as_json: bool,
@@ -66,7 +78,8 @@ def sweep(
 ) -> None:
     """Train with every combination of some settings, or with random draws, and compare what comes out."""
     chosen = with_network(context, nested_options(TrainConfig, options))
-    wanted = _sweep(context, over, chosen, trials=trials, seed=draw_seed, halving=halving, min_epochs=min_epochs)
+    form = {"halving": halving, "min_epochs": min_epochs, "hyperband": hyperband, "asynchronous": asynchronous}
+    wanted = _sweep(context, over, chosen, {"trials": trials, "seed": draw_seed, **form})
     cluster = validated(ClusterConfig, options)
     name = checked_id(SweepName, sweep_id) or new_run_id()
     plan = _plan(wanted)
@@ -77,14 +90,15 @@ def sweep(
     )
     with _progress(context.home, name, len(plan)):
         results = context.pipelines.sweep(context.home, wanted, name, parallel, cluster)
+    report = context.home.sweeps / name / "report.md"
     show(
         {"sweep": name, "trials": [asdict(result) for result in results]},
-        f"\n{as_text(results_table(results))}\n\nPublish one:  atelier runs resume RUN",
+        f"\n{as_text(results_table(results))}\n\nLook at them: {report}\nPublish one:  atelier runs resume RUN",
         as_json,
     )
 
 
-def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], **numbers: int) -> Sweep:
+def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], how: dict[str, Any]) -> Sweep:
     """Raises InvalidInput, in one line."""
     values = dict(map(_parsed, over))
     if "model" in values:
@@ -93,7 +107,7 @@ def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], **numb
             for source in values["model"]
         ]
     try:
-        return Sweep(base=base, over=values, **numbers)
+        return Sweep(base=base, over=values, **how)
     except ValidationError as error:
         raise explain(error) from None
 

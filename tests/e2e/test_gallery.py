@@ -16,7 +16,7 @@ from service.home import Home
 from tests.browser import CHROMIUM, FLAGS
 from tests.commands import start
 from tests.jobs import blobs_store
-from tests.service.http.conftest import RUN, filled_home
+from tests.service.http.conftest import RUN, SWEEP, filled_home
 from tests.service.http.serving import serving
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -32,6 +32,8 @@ PAGES = (
     f"/runs/{RUN}",
     "/data",
     "/data/fashion-mnist",
+    "/sweeps",
+    f"/sweeps/{SWEEP}",
 )
 
 

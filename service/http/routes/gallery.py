@@ -16,6 +16,7 @@ from service.http.pages.first_layer import colour_kernels, feature_maps, kernel_
 from service.http.pages.reliability import reliability_bars
 from service.http.pages.rendering import Pages, flatten
 from service.http.pages.samples import Samples
+from service.http.pages.sweeps import all_sweeps, find_sweep
 from service.http.predictor_cache import PredictorCache
 from service.http.routes.models import ModelName
 from service.http.routes.runs import open_run
@@ -76,6 +77,7 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
         return pages.response(request, "try.html", here="try", known=known, chosen=chosen, count=count)
 
     _add_run_pages(router, home, registry, pages)
+    _add_sweep_pages(router, home, pages)
     _add_data_pages(router, home, registry, pages)
     _add_images(router, samples)
     return router
@@ -94,6 +96,17 @@ def _add_run_pages(router: APIRouter, home: Home, registry: Registry, pages: Pag
         return pages.response(
             request, "run.html", here="runs", run=serialize_run(folder), config=config, model=published
         )
+
+
+def _add_sweep_pages(router: APIRouter, home: Home, pages: Pages) -> None:
+    @router.get("/sweeps")
+    def sweeps(request: Request) -> HTMLResponse:
+        return pages.response(request, "sweeps.html", here="sweeps", sweeps=all_sweeps(home))
+
+    @router.get("/sweeps/{name}")
+    def sweep_page(request: Request, name: ModelName) -> HTMLResponse:
+        report, picture = find_sweep(home, name)
+        return pages.response(request, "sweep.html", here="sweeps", report=report, picture=picture)
 
 
 def _add_data_pages(router: APIRouter, home: Home, registry: Registry, pages: Pages) -> None:

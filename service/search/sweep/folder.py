@@ -23,8 +23,7 @@ class SweepFolder:
 
         Raises Conflict where that one tries something else.
         """
-        dumped = sweep.model_dump(mode="json", exclude=None if sweep.halving else {"halving", "min_epochs"})
-        content = canonical_json(_with_holdout_by(dumped, "stratified")) + "\n"
+        content = canonical_json(_with_holdout_by(_dumped(sweep), "stratified")) + "\n"
         try:
             with new_folder(path) as draft:
                 (draft / "sweep.json").write_text(content, encoding="utf-8")
@@ -60,6 +59,14 @@ class SweepFolder:
 
     def _file(self, trial: int) -> Path:
         return self.path / "trials" / f"{trial:04}.json"
+
+
+def _dumped(sweep: Sweep) -> dict[str, Any]:
+    """A sweep as it is written down: without what it makes no use of, so that those of before are continued."""
+    unused = {name for name in ("halving", "hyperband", "asynchronous") if not getattr(sweep, name)}
+    if not sweep.halving:
+        unused.add("min_epochs")
+    return sweep.model_dump(mode="json", exclude=unused)
 
 
 def _with_holdout_by(sweep: dict[str, Any], otherwise: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Successive halving: many trials begin, and those that look best go on for longer; a function of their figures.
 
-After K. Jamieson and A. Talwalkar, Non-stochastic best arm identification and hyperparameter optimization, 2016. This
-is the synchronous form: who goes on is decided when all trials of a rung are measured, so that it depends on the
-configuration, the seeds and the data alone.
+After K. Jamieson and A. Talwalkar, Non-stochastic best arm identification and hyperparameter optimization, 2016.
+`promotion` says when it is decided who goes on, `brackets` which trials are compared.
 
     rung       epochs    trials, with a factor of 3
     0               1    27

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.config import TrainConfig, from_preset, overlaid
 from service.errors import InvalidInput
+from service.search.sweep.brackets import Bracket, halving_bracket, hyperband_brackets, hyperband_trials
 from service.search.sweep.halving import rungs
 
 MOST_TRIALS = 10_000
@@ -44,7 +45,9 @@ class Sweep(BaseModel):
     over: for each field, written `optimizer.lr`, the values to try; a group of fields (`averaging`) takes objects.
     trials: 0 tries every combination; otherwise so many draws, each field on its own. seed: decides the draws.
     halving: one of so many trials goes on from each rung to the next, which is so many times as long; 0 trains all of
-    them to the end. min_epochs: how many epochs every trial gets then.
+    them to the end. min_epochs: how many epochs every trial gets then. hyperband: several such brackets, of fewer
+    trials that get more epochs each; always with random draws, of which `trials` 0 takes as many as the paper says.
+    asynchronous: a trial goes on as soon as it is among the best so far, before the others of its rung are measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,27 +58,44 @@ class Sweep(BaseModel):
     seed: int = Field(0, ge=0, le=2**63 - 1)
     halving: int = Field(0, ge=0, le=100)
     min_epochs: int = Field(1, ge=1, le=10_000)
+    hyperband: bool = False
+    asynchronous: bool = False
 
     def plan(self) -> list["Trial"]:
         """All trials, in order. Raises InvalidInput, in one line, for one that can't be."""
+        self._check_factor()
         trials = [
             Trial(number, changes, self._config(changes))
-            for number, changes in enumerate(self._drawn() if self.trials else self._grid())
+            for number, changes in enumerate(self._drawn() if self.trials or self.hyperband else self._grid())
         ]
         if self.halving:
             self._check_halving([trial.config for trial in trials])
         return trials
 
-    def rungs(self) -> list[int]:
-        """After how many epochs trials are compared, the last being the end. Raises InvalidInput as `plan` does."""
-        epochs = self.plan()[0].config.epochs
-        return rungs(epochs, self.min_epochs, self.halving) if self.halving else [epochs]
+    def brackets(self) -> list[Bracket]:
+        """Which trials are compared with each other, and when. Raises InvalidInput as `plan` does.
 
-    def _check_halving(self, configs: list[TrainConfig]) -> None:
+        Without halving it is one bracket whose trials are compared at their end.
+        """
+        trials = self.plan()
+        if not self.halving:
+            return [Bracket(tuple(range(len(trials))), (trials[0].config.epochs,))]
+        make = hyperband_brackets if self.hyperband else halving_bracket
+        return make(len(trials), trials[0].config.epochs, self.min_epochs, self.halving)
+
+    def _check_factor(self) -> None:
         if self.halving == 1:
             raise InvalidInput("halving must be at least 2, or 0 to train all trials to the end, got 1")
+        for name in ("hyperband", "asynchronous"):
+            if getattr(self, name) and not self.halving:
+                raise InvalidInput(f"{name} needs halving: say with it how many trials one of goes on, such as 3")
+
+    def _check_halving(self, configs: list[TrainConfig]) -> None:
         if len({config.epochs for config in configs}) > 1:
             raise InvalidInput("epochs must be the same in all trials with halving: the rungs are made of them")
+        brackets = len(rungs(configs[0].epochs, self.min_epochs, self.halving))
+        if self.hyperband and len(configs) < brackets:
+            raise InvalidInput(f"trials must be at least {brackets}, one for each of hyperband's brackets, or 0")
         if not all(config.holdout for config in configs):
             raise InvalidInput(
                 "holdout must be at least 1, got 0: halving compares trials on examples that are held out"
@@ -93,9 +113,13 @@ class Sweep(BaseModel):
             yield dict(zip(self.over, values, strict=True))
 
     def _drawn(self) -> Iterator[dict[str, Any]]:
-        for number in range(self.trials):
+        for number in range(self.trials or self._paper_trials()):
             draws = np.random.Generator(np.random.Philox(key=[self.seed, number]))
             yield {name: _draw(draws, name, values) for name, values in self.over.items()}
+
+    def _paper_trials(self) -> int:
+        epochs = self._config({}).epochs
+        return hyperband_trials(epochs, self.min_epochs, self.halving)
 
     def _config(self, changes: dict[str, Any]) -> TrainConfig:
         merged: dict[str, Any] = dict(self.base)

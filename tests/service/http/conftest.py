@@ -12,17 +12,19 @@ from service.data.store import build
 from service.home import Home
 from service.http import Limits
 from service.runs import RoundLog, RunFolder
+from service.search.sweep import Range, Result, Sweep, SweepFolder, write_report
 from tests.service.http.serving import serving
 from tests.service.models import draft, publish
 
 TOKEN = "open sesame"
 RUN = "20261123-181500-4f2a"
+SWEEP = "rates"
 LIMITS = Limits(body=2 * 2**20, images=200)
 IMPATIENT = replace(LIMITS, read_s=1.0)
 
 
 def filled_home(root: Path) -> Home:
-    """Two models, a finished run of two epochs, and a data set of random images."""
+    """Two models, a finished run of two epochs, a sweep of three trials, and a data set of random images."""
     home = Home(root)
     home.prepare()
     random = np.random.default_rng(0)
@@ -39,6 +41,11 @@ def filled_home(root: Path) -> Home:
             log.append("epoch", epoch=epoch, examples=60, train_loss=1.75 - epoch, train_accuracy=0.6,
                        examples_per_s=1000.0, wall_s=0.06, rounds_done=epoch + 1)  # fmt: skip
         log.append("end", outcome="finished", digest="0" * 64, examples=120)
+    sweep = Sweep(over={"optimizer.lr": Range(low=0.01, high=1.0, log=True)}, trials=3)
+    trials = SweepFolder.begin(home.sweeps / SWEEP, sweep)
+    for number, lr in enumerate((0.01, 0.1, 1.0)):
+        trials.keep(Result(number, RUN, {"optimizer.lr": lr}, "", 1.0, 0.5, 1.0, 0.3 * number, 1000.0, 2.0))
+    write_report(trials, sweep)
     return home
 
 

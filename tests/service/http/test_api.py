@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.home import Home
 from service.registry import Registry
-from tests.service.http.conftest import RUN, TOKEN
+from tests.service.http.conftest import RUN, SWEEP, TOKEN
 from tests.service.http.serving import serving
 from tests.service.models import publish
 
@@ -146,7 +146,7 @@ def test_health_and_metrics_answer(http: httpx.Client) -> None:
     "path",
     [
         *("/", "/models/lenet", "/models/flat/1", "/compare", "/try", "/runs", f"/runs/{RUN}"),
-        *("/data", "/data/fashion-mnist"),
+        *("/data", "/data/fashion-mnist", "/sweeps", f"/sweeps/{SWEEP}"),
     ],
 )
 def test_every_page_is_whole_and_names_no_other_host(http: httpx.Client, path: str) -> None:
@@ -160,5 +160,14 @@ def test_every_page_is_whole_and_names_no_other_host(http: httpx.Client, path: s
 def test_pages_of_an_empty_home_say_what_to_do(tmp_path: Path) -> None:
     with serving(Home(tmp_path)) as http:
         assert "atelier train" in http.get("/").text
-        assert all(http.get(path).status_code == 200 for path in ("/try", "/compare", "/runs", "/data"))
+        assert all(http.get(path).status_code == 200 for path in ("/try", "/compare", "/runs", "/sweeps", "/data"))
         assert http.get("/data/none").status_code == 404
+        assert http.get("/sweeps/none").status_code == 404
+
+
+def test_the_page_of_a_sweep_has_its_trials_and_their_picture(http: httpx.Client) -> None:
+    assert f'href="/sweeps/{SWEEP}"' in http.get("/sweeps").text
+    page = http.get(f"/sweeps/{SWEEP}").text
+    assert page.count('class="trial"') == 3
+    assert "trial 2: lr 1: 0.6000" in page
+    assert f'href="/runs/{RUN}"' in page

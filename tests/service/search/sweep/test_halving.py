@@ -14,8 +14,8 @@ from service.errors import InvalidInput
 from service.home import Home
 from service.rounds.job import Job
 from service.rounds.serial_executor import SerialExecutor
-from service.search.sweep import Result, Sweep, SweepFolder, promoted, results_table, run_rung
-from service.search.sweep.halving import rungs
+from service.search.sweep import Result, Sweep, SweepFolder, results_table, run_rung
+from service.search.sweep.halving import promoted, rungs
 from service.training.epoch_scores import score_epoch
 from service.training.resume import resume_run
 from tests.jobs import choose_for, serial_results
@@ -44,6 +44,12 @@ def sweep(home: Home, tmp_path: Path) -> Sweep:
     return Sweep(base=base, over={"optimizer.lr": [0.001, 0.05, 0.5, 20.0]}, halving=2)
 
 
+def rungs_of(sweep: Sweep) -> list[int]:
+    """After how many epochs the trials of the one bracket are compared."""
+    (bracket,) = sweep.brackets()
+    return list(bracket.rungs)
+
+
 def halve(home: Home, sweep: Sweep, name: str, address: str, parallel: int, rungs: list[int]) -> dict[int, Result]:
     """What the flow does, as far as some rungs."""
     folder, trials = SweepFolder.begin(home.sweeps / name, sweep), sweep.plan()
@@ -70,7 +76,7 @@ def test_the_trials_that_go_on_are_those_with_the_best_figures(home: Home, sweep
     whole = [accuracies(home, trial.config) for trial in sweep.plan()]
     second = promoted({n: whole[n][0][0] for n in range(4)}, 2)
     (last,) = promoted({n: whole[n][1][0] for n in second}, 2)
-    results = halve(home, sweep, "all", cluster_of(2).address, 4, sweep.rungs())
+    results = halve(home, sweep, "all", cluster_of(2).address, 4, rungs_of(sweep))
     assert {n: result.epochs for n, result in results.items()} == {
         n: 4 if n == last else 2 if n in second else 1 for n in range(4)
     }
@@ -81,9 +87,9 @@ def test_the_trials_that_go_on_are_those_with_the_best_figures(home: Home, sweep
 
 def test_a_sweep_that_was_stopped_goes_on_to_the_same_results(home: Home, sweep: Sweep, cluster_of):
     address = cluster_of(2).address
-    whole = halve(home, sweep, "whole", address, 4, sweep.rungs())
-    halve(home, sweep, "parts", address, 1, sweep.rungs()[:2])
-    parts = halve(home, sweep, "parts", address, 2, sweep.rungs())
+    whole = halve(home, sweep, "whole", address, 4, rungs_of(sweep))
+    halve(home, sweep, "parts", address, 1, rungs_of(sweep)[:2])
+    parts = halve(home, sweep, "parts", address, 2, rungs_of(sweep))
     assert [(r.digest, r.rungs) for r in parts.values()] == [(r.digest, r.rungs) for r in whole.values()]
 
 
@@ -106,6 +112,9 @@ def test_a_sweep_from_before_there_was_halving_is_continued(home: Home):
         ({"halving": 1, "base": {"holdout": 9}}, "at least 2"),
         ({"halving": 3}, "holdout must be at least 1"),
         ({"halving": 3, "base": {"holdout": 9}, "over": {"epochs": [1, 2]}}, "epochs must be the same"),
+        ({"hyperband": True}, "hyperband needs halving"),
+        ({"asynchronous": True, "base": {"holdout": 9}}, "asynchronous needs halving"),
+        ({"hyperband": True, "halving": 2, "trials": 2, "base": {"holdout": 9}}, "trials must be at least 5"),
     ],
 )
 def test_what_cannot_be_halved_is_refused(given: dict, message: str):

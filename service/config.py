@@ -193,6 +193,15 @@ class TrainConfig(_Frozen):
         "Show the run in other tools too: mlflow, tensorboard, or several with commas between them.",
         pattern=f"^$|{NAME[:-1]}(,{NAME[1:-1]})*$",
     )
+    shuffle: Literal["auto", "full", "windowed"] = option(
+        "auto",
+        24,
+        "How an epoch is shuffled: full, all examples together; windowed, by chunks and windows, which takes less "
+        "memory; auto: windowed from 1 GB of images on.",
+    )
+    window: int = option(
+        128, 25, "MB of images that are shuffled together where they are shuffled by windows.", ge=1, le=1_000_000
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -253,6 +262,14 @@ class ClusterConfig(_Frozen):
         "auto",
         2,
         "What a local cluster's workers are, of one process or of their own; auto: threads with the engine simd.",
+    )
+    data_memory: int = option(
+        0,
+        3,
+        "MB of images that a worker process keeps in memory of a data set shuffled by windows; 0: an eighth of what "
+        "it may use.",
+        ge=0,
+        le=100_000_000,
     )
 
 

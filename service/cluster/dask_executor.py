@@ -51,11 +51,13 @@ class DaskExecutor:
         cluster: the connection to its scheduler.
         grain: what a task is: the steps of one shard in one round, or a span, all shards of several rounds. `auto`
             takes spans while there is one worker, or all are threads of this process.
+        data_memory: see `service.rounds.job.Job`.
     """
 
-    def __init__(self, cluster: Cluster, grain: Grain = "auto") -> None:
+    def __init__(self, cluster: Cluster, grain: Grain = "auto", data_memory: int = 0) -> None:
         self.cluster = cluster
         self.grain = grain
+        self.data_memory = data_memory
         self._quarantine = Quarantine()
         self._fingerprints: dict[str, Fingerprint] = {}
         self._guard: FingerprintGuard | None = None
@@ -230,7 +232,7 @@ class DaskExecutor:
 def open_executor(config: ClusterConfig, *, suited: Suited = LocalWorkers) -> Iterator[DaskExecutor]:
     """An executor on the configured cluster; see `open_cluster`."""
     with open_cluster(config, suited=suited) as cluster:
-        yield DaskExecutor(cluster)
+        yield DaskExecutor(cluster, data_memory=config.data_memory)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A few figures of images, and which of them a single image must have to be like the ones a model was trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any, Self
@@ -40,7 +40,12 @@ class ImageStatistics:
     @classmethod
     def of_images(cls, images: NDArray[np.uint8]) -> Self:
         """The ranges of images (n, h, w) or (n, 3, h, w), at least one."""
-        figures = _figures(images, _weights(images.shape[1:]))
+        return cls.of_parts([images])
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[NDArray[np.uint8]]) -> Self:
+        """The same of images that come in parts."""
+        figures = np.concatenate([_figures(images, _weights(images.shape[1:])) for images in parts])
         low, high = np.quantile(figures, (TAIL, 1 - TAIL), axis=0)
         return cls(*((round(float(a), 2), round(float(b), 2)) for a, b in zip(low, high, strict=True)))
 

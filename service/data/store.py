@@ -23,7 +23,7 @@ from service.data import chunked_groups, whole_arrays
 from service.data.about import About
 from service.data.chunked_groups import ChunkedGroup
 from service.data.formats.base import Arrays
-from service.data.shards import chunk_rows
+from service.data.shards import Layout, chunk_rows
 from service.errors import DataError
 from service.files import new_folder
 
@@ -44,7 +44,7 @@ class DatasetInfo:
 
     digest: the identity of the data, one SHA-256 over all images and labels and their shapes.
     train, test: numbers of examples. image_shape: (h, w) in pixels. channels: 1, or 3 in colour.
-    is_chunked: whether its chunks have digests of their own, so that it can be read in part.
+    chunk: images of a chunk that has a digest of its own, so that it can be read by itself; 0 in a small store.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class DatasetInfo:
     classes: int
     class_names: tuple[str, ...]
     channels: int = 1
-    is_chunked: bool = False
+    chunk: int = 0
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -69,9 +69,14 @@ class DatasetInfo:
         return prod(self.input_shape)
 
     @property
-    def chunk(self) -> int:
-        """How many images a chunk has, or would have in a chunked store: it depends on their shape alone."""
-        return chunk_rows(self.input_shape, chunked_groups.CHUNK_BYTES)
+    def is_chunked(self) -> bool:
+        """Whether it can be read in part."""
+        return self.chunk > 0
+
+    @property
+    def chunk_size(self) -> int:
+        """How many images a chunk has; of a small store, how many it would have."""
+        return self.chunk or chunk_rows(self.input_shape, chunked_groups.CHUNK_BYTES)
 
 
 def build(
@@ -156,7 +161,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
             classes=len(names),
             class_names=tuple(names),
             channels=channels[0] if channels else 1,
-            is_chunked=attributes["format"] == CHUNKED,
+            chunk=_chunk(path) if attributes["format"] == CHUNKED else 0,
         )
         return info, {key: facts[key]["digest"] for key in ("train", "test")}
     except OSError as error:
@@ -250,6 +255,10 @@ def _shape(path: Path) -> tuple[int, ...]:
     if metadata["data_type"] != "uint8":
         raise ValueError(f"{path} holds {metadata['data_type']}, expected uint8")
     return tuple(metadata["shape"])
+
+
+def _chunk(path: Path) -> int:
+    return Layout.from_metadata(_metadata(path / "train" / "images")).rows
 
 
 def identity(train: Arrays, test: Arrays, *, like: DatasetInfo | None = None) -> str:

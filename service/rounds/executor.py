@@ -54,6 +54,10 @@ class Executor(Protocol):
     """Computes rounds. Whichever executor does it, on however many workers, the results are the same, bit for bit."""
 
     @property
+    def data_memory(self) -> int:
+        """What jobs that it computes have as their `data_memory`."""
+
+    @property
     def num_workers(self) -> int:
         """How many workers there are at the moment that may take tasks."""
 

@@ -18,10 +18,11 @@ from service.config import TrainConfig
 from service.data import DatasetInfo
 from service.networks import Description
 from service.networks.building import build
-from service.rounds.plan import Plan, Round, plan_for
+from service.rounds.plan import Plan, Round, plan_for, windows_for
 from service.rounds.split import Split
 from service.rounds.strategies import Strategy, strategy_for
 from service.rounds.train_state import TrainState
+from service.rounds.windows import Chunks
 from service.rounds.worker_cache import process_cache
 
 
@@ -35,6 +36,8 @@ class Job:
         choice: the engine that takes the steps.
         fingerprint: the class of hardware and libraries that computes them; None where any will do.
         class_weights: what each class weighs in the loss; empty where all weigh 1.
+        data_memory: MB of images that a process keeps in memory of a data set that is shuffled by windows; 0 is a
+            share of what there is. It changes no bits.
     """
 
     config: TrainConfig
@@ -42,6 +45,7 @@ class Job:
     choice: Choice
     fingerprint: Fingerprint | None = None
     class_weights: tuple[float, ...] = ()
+    data_memory: int = 0
 
     @property
     def network(self) -> Network:
@@ -61,7 +65,7 @@ class Job:
     @property
     def plan(self) -> Plan:
         """Who takes which examples when. Raises InvalidInput where there are too few examples."""
-        return plan_for(self.config, self.data.train)
+        return plan_for(self.config, self.data.train, windows_for(self.config, self.data))
 
     def averages_plainly(self, round_: Round) -> bool:
         """Whether a round's mean goes on as it is: where one task took it alone, or the run ends so."""
@@ -129,6 +133,12 @@ def engine_of(job: Job) -> Engine:
 def split_of(job: Job) -> Split:
     """Which training examples the job is trained on, and which it holds out."""
     return process_cache().split(job.data, job.config)
+
+
+def chunks_of(job: Job) -> Chunks | None:
+    """Where chunks begin among the examples that are trained on; None where all are, or nothing depends on it."""
+    windows = job.plan.windows
+    return split_of(job).chunks(windows.chunk) if windows and job.config.holdout else None
 
 
 def training_data(job: Job) -> Any:

@@ -1,7 +1,8 @@
 """Which examples, in which order, each shard takes in each round: pure functions of the configuration, and of the
 dispersion where the strategy's interval follows it.
 
-An epoch is one shuffle of all examples, cut into steps of `batch_size`. Every step's batch is split over the
+An epoch is one shuffle of all examples (of a large data set by windows, see `windows`), cut into steps of
+`batch_size`. Every step's batch is split over the
 shards in order, so that averaging after every step is the same as one process taking the whole batch. A round is
 a run of steps within one epoch that the shards take on their own.
 
@@ -21,12 +22,19 @@ from numpy.typing import NDArray
 
 from ops.random import generator
 from service.config import TrainConfig
+from service.data import DatasetInfo
 from service.errors import InvalidInput
 from service.rounds.strategies import Progress, Strategy, strategy_for
 from service.rounds.strategies.base import updates_alone
+from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks
 
 ROUNDS_AHEAD = 4
 """How many rounds are submitted ahead. An interval may depend on what was measured in a round so many before."""
+
+
+WINDOWED_FROM = 1 << 30
+"""Bytes of training images from which on a chunked data set is shuffled by windows, unless the configuration says how.
+It decides the bits of runs on such data."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,19 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """How a data set is shuffled by windows; see `service.rounds.windows`.
+
+    Attributes:
+        chunk: examples a chunk, of those that are held out too.
+        steps: steps a window, at most.
+    """
+
+    chunk: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the rounds of a run follow from, as a value. Build one with `plan_for`.
 
@@ -62,6 +83,7 @@ class Plan:
         shards: how many shards there are while they are apart.
         strategy: how long the rounds are.
         first_epoch: the one that the run begins with; those before it are another run's.
+        windows: how the examples are shuffled by windows; None where all are shuffled together.
     """
 
     examples: int
@@ -71,6 +93,7 @@ class Plan:
     shards: int
     strategy: Strategy
     first_epoch: int = 0
+    windows: Windows | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -130,20 +153,37 @@ class Plan:
         """How many examples the run has used when a round is done."""
         return (done.epoch - self.first_epoch) * self.examples + min(done.last * self.batch_size, self.examples)
 
-    def batches(self, round_: Round, shard: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """`(examples, offsets)`: the numbers of the examples that a shard takes, and where each of its steps begins.
+    def batches(
+        self, round_: Round, shard: int, chunks: Chunks | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Which examples a shard takes, and where each of its steps begins.
 
-        examples: (total,) int32, counted among those that are trained on (`service.rounds.split`); offsets:
-        (steps + 1,) int32. A step may be empty where the batch has fewer examples than there are shards.
+        Args:
+            round_: the round.
+            shard: which of its shards.
+            chunks: where chunks begin among the examples that are trained on, where some are held out of a training
+                that is shuffled by windows.
+
+        Returns:
+            examples (total,) int32, counted among those that are trained on (`service.rounds.split`), and offsets
+            (steps + 1,) int32. A step may be empty where the batch has fewer examples than there are shards.
         """
-        order = shuffle(self.seed, round_.epoch, self.examples)
         starts = np.arange(round_.first, round_.last) * self.batch_size
         sizes = np.minimum(starts + self.batch_size, self.examples) - starts
         lows = starts + sizes * shard // round_.shards
         highs = starts + sizes * (shard + 1) // round_.shards
         offsets = np.concatenate(([0], np.cumsum(highs - lows))).astype(np.int32)
-        pieces = [order[low:high] for low, high in zip(lows, highs, strict=True)]
+        order, base = self._order(round_, chunks)
+        pieces = [order[low:high] for low, high in zip(lows - base, highs - base, strict=True)]
         return np.concatenate(pieces), offsets
+
+    def _order(self, round_: Round, chunks: Chunks | None) -> tuple[NDArray[np.int32], int]:
+        """The order of an epoch's examples, or as much of it as a round needs, and the place where that begins."""
+        if self.windows is None:
+            return shuffle(self.seed, round_.epoch, self.examples), 0
+        chunks = chunks or regular_chunks(self.examples, self.windows.chunk)
+        windowed = WindowedShuffle(self.seed, chunks, self.batch_size, self.shards, self.windows.steps)
+        return windowed.order(round_.epoch, round_.first, round_.last), round_.first * self.batch_size
 
     def _progress(self, epoch: int, step: int, dispersion: float | None = None) -> Progress:
         return Progress(epoch * self.steps_per_epoch + step, self.steps, dispersion, self.examples)
@@ -156,8 +196,19 @@ class Plan:
         return Round(number, epoch, first, last, 1 if solo else self.shards, solo)
 
 
-def plan_for(config: TrainConfig, examples: int) -> Plan:
+def windows_for(config: TrainConfig, data: DatasetInfo) -> Windows | None:
+    """The windows that a training on some data is shuffled by; None where all examples are shuffled together."""
+    is_large = data.is_chunked and data.train * data.image_bytes > WINDOWED_FROM
+    if config.shuffle == "full" or (config.shuffle == "auto" and not is_large):
+        return None
+    steps = config.window * 1_000_000 // (data.image_bytes * config.batch_size)
+    return Windows(data.chunk_size, max(1, steps))
+
+
+def plan_for(config: TrainConfig, examples: int, windows: Windows | None = None) -> Plan:
     """The plan of a training on so many examples, less the `holdout` that are kept out.
+
+    windows: how they are shuffled by windows, which decides nothing but their order.
 
     Raises InvalidInput where nothing would be left, or less than one example for each shard, or where the strategy is
     not known.
@@ -183,6 +234,7 @@ def plan_for(config: TrainConfig, examples: int) -> Plan:
         shards=averaging.shards,
         strategy=strategy_for(averaging),
         first_epoch=config.first_epoch,
+        windows=windows,
     )
 
 

@@ -28,6 +28,7 @@ class SerialExecutor:
     """Computes rounds in this process, one shard after another. See `service.rounds.executor.Executor`."""
 
     num_workers = 1
+    data_memory = 0
 
     def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
         """The engine that this machine takes. Raises ClusterError without the data, InvalidInput without the engine."""

@@ -1,6 +1,7 @@
 """The training examples of a run in two parts: those it is trained on, and those that are held out."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from service.config import TrainConfig
 from service.data.holdout import stratified_holdout
+from service.rounds.windows import Chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,3 +33,12 @@ class Split:
         else:
             held_out = examples[len(labels) - config.holdout :]
         return cls(np.delete(examples, held_out), held_out)
+
+    def chunks(self, size: int) -> Chunks:
+        """Where chunks of so many examples begin, among those that are trained on."""
+        return _chunks(self, size)
+
+
+@lru_cache(maxsize=8)
+def _chunks(split: Split, size: int) -> Chunks:
+    return Chunks.among(split.trained_on, len(split.trained_on) + len(split.held_out), size)

@@ -6,29 +6,31 @@ from the first step on.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ops.engines.base import StepResult, Steps
 from service.rounds.averaging import updated
-from service.rounds.job import Job, engine_of, training_data
+from service.rounds.job import Job, engine_of
 from service.rounds.strategies.base import Average
 from service.rounds.train_state import TrainState
 
 
-def stepwise(job: Job, start: TrainState, steps: Steps) -> tuple[StepResult, TrainState]:
+def stepwise(job: Job, start: TrainState, steps: Steps, data: Any) -> tuple[StepResult, TrainState]:
     """Take steps one by one, each followed by the strategy's update.
 
     Args:
         job: the training.
         start: the state that the first step begins with.
         steps: the steps, with whole batches.
+        data: the training examples, as the engine takes them.
 
     Returns:
         What came of the steps, with the replica after the last update; and the state `start` with what the strategy
         keeps after it, which is where an average finds it.
     """
-    engine, data, state = engine_of(job), training_data(job), start
+    engine, state = engine_of(job), start
     examples, loss, correct = 0, 0.0, 0
     for step in _one_by_one(steps):
         result = engine.run(state.replica, data, step)

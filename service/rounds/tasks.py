@@ -15,6 +15,7 @@ from service.rounds.averaging import apply_average, divergence, partial_sum, sta
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import with_moving_average
 from service.rounds.plan import Round
+from service.rounds.reading import examples_for, resident_images
 from service.rounds.shard_update import Pace, PartialSum, RoundStats, ShardUpdate
 from service.rounds.steps import steps_of
 from service.rounds.stepwise import stepwise
@@ -76,14 +77,15 @@ def shard_updates(
         worker: the address of the worker that this runs on, which is noted beside how fast it was.
     """
     start = before if isinstance(before, TrainState) else state_after(job, before)
-    engine, data = engine_of(job), training_data(job)
+    engine = engine_of(job)
     steps = [steps_of(job, round_, shard) for shard in shards]
-    began = perf_counter()
-    if job.plan.updates_alone(round_):
-        result, start = stepwise(job, start, steps[0])
-        results = [result]
-    else:
-        results = engine.run_shards([start.replica] * len(shards), data, steps)
+    with examples_for(job, round_, shards, steps) as data:
+        began = perf_counter()
+        if job.plan.updates_alone(round_):
+            result, start = stepwise(job, start, steps[0], data)
+            results = [result]
+        else:
+            results = engine.run_shards([start.replica] * len(shards), data, steps)
     example_s = (perf_counter() - began) / max(sum(result.examples for result in results), 1)
     return [
         ShardUpdate(
@@ -104,7 +106,8 @@ def shard_update(
 
 def warm_up(job: Job) -> None:
     """Have a worker load the data and compile the engine before its first round. A speed-up and nothing else."""
-    training_data(job)
+    if resident_images(job) is None:
+        training_data(job)
 
 
 def round_result(job: Job, done: Predecessor, with_state: bool) -> RoundResult:

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ops.engines import Choice, build
 from ops.engines.base import Engine
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.data import Arrays, DatasetInfo, read
+from service.data.resident_images import ResidentImages
+from service.data.store import open_chunks
 from service.rounds.shard_update import PartialSum
 from service.rounds.split import Split
 from service.rounds.train_state import TrainState
@@ -63,6 +68,8 @@ class WorkerCache:
         self._engines: Cache[Engine] = Cache(8)
         self._loaded: Cache[Any] = Cache(8)
         self._examples: Cache[Arrays] = Cache(2)
+        self._resident: Cache[ResidentImages] = Cache(2)
+        self._labels: Cache[NDArray[np.uint8]] = Cache(2)
         self._splits: Cache[Split] = Cache(8)
         self.averages: Cache[tuple[PartialSum, TrainState]] = Cache(8)
 
@@ -83,7 +90,33 @@ class WorkerCache:
     def split(self, data: DatasetInfo, config: TrainConfig) -> Split:
         """Which of the training examples are trained on, and which are held out."""
         key = (data.path, data.digest, config.holdout, config.holdout_by, config.seed)
-        return self._splits.get(key, lambda: Split.of(config, self.examples(data)[1]))
+        return self._splits.get(key, lambda: Split.of(config, self.labels(data)))
+
+    def labels(self, data: DatasetInfo) -> NDArray[np.uint8]:
+        """The labels of the training examples, verified. They are not to be changed."""
+        if not data.is_chunked:
+            return self.examples(data)[1]
+
+        def read_labels() -> NDArray[np.uint8]:
+            return open_chunks(data.path, "train", data.digest).labels.read_all()
+
+        return self._labels.get((data.path, data.digest), read_labels)
+
+    def resident(self, data: DatasetInfo, budget: int) -> ResidentImages:
+        """The training images by chunks, of which a budget of bytes is kept in memory."""
+
+        def open_images() -> ResidentImages:
+            return ResidentImages(open_chunks(data.path, "train", data.digest).images, budget)
+
+        return self._resident.get((data.path, data.digest, budget), open_images)
+
+    def resident_data(
+        self, choice: Choice, network: Network, step_config: StepConfig, data: DatasetInfo, resident: ResidentImages
+    ) -> Any:
+        """The training examples as the engine's `load` gives them, where it reads the images in place."""
+        key = (choice.engine, choice.device, network, step_config, data.path, data.digest, id(resident))
+        engine = self.engine(choice, network, step_config)
+        return self._loaded.get(key, lambda: engine.load(resident.array, self.labels(data)))
 
     def _load(self, engine: Engine, choice: Choice, data: DatasetInfo) -> Any:
         images, labels = self.examples(data)

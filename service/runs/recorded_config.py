@@ -14,6 +14,8 @@ def recorded_config(values: Any) -> TrainConfig:
         values = _before_holdout_by(values)
     if isinstance(values, dict) and isinstance(averaging := values.get("averaging"), dict):
         values = {**values, "averaging": {"solo_steps": 0, **averaging}}
+    if isinstance(values, dict):
+        values = {"shuffle": "full", **values}
     return TrainConfig.model_validate(values)
 
 

@@ -8,9 +8,9 @@ from ops.engines.base import Floats
 from service.errors import RunError
 from service.home import Home
 from service.rounds.executor import Executor
-from service.rounds.job import Job, engine_of
+from service.rounds.job import Job
 from service.runs import RunFolder, checkpoints
-from service.training.epoch_scores import examples_for_test, examples_held_out
+from service.training.epoch_scores import held_out_parts, parts_for_test, predicted
 from service.training.history import epochs_of, scores_of
 from service.training.loop import Trained
 from service.training.metrics import Evaluation, measure, score
@@ -63,13 +63,10 @@ def evaluate_trained(home: Home, executor: Executor, trained: Trained) -> dict[i
 
 def evaluate(job: Job, theta: Floats) -> Evaluation:
     """Evaluate parameters on the test examples, and on the training examples that are held out. Runs on a worker."""
-    engine = engine_of(job)
-    images, labels = examples_for_test(job.data.path, job.data.digest)
-    evaluation = measure(engine.predict(theta, images), labels, job.data.class_names)
+    evaluation = measure(*predicted(job, theta, parts_for_test(job)), job.data.class_names)
     if not job.config.holdout:
         return evaluation
-    images, labels = examples_held_out(job)
-    return replace(evaluation, validation=score(engine.predict(theta, images), labels))
+    return replace(evaluation, validation=score(*predicted(job, theta, held_out_parts(job))))
 
 
 def _parameters(folder: RunFolder, without: Collection[int]) -> Iterator[tuple[int, Floats]]:

@@ -8,12 +8,12 @@ from service.config import ClusterConfig, TrainConfig
 from service.data import describe, label_counts
 from service.data.catalog import KNOWN
 from service.data.sources import cannot_be_fetched
-from service.errors import AtelierError, DataError
+from service.errors import AtelierError, DataError, InvalidInput
 from service.home import Home
 from service.registry import Registry
 from service.rounds.class_weights import class_weights
 from service.rounds.job import network_for, step_config_for
-from service.rounds.plan import plan_for
+from service.rounds.plan import plan_for, windows_for
 from service.rounds.strategies import strategy_for
 from service.tracking.registry import check_trackers
 from service.training.warm_start import FRESH, WarmStart
@@ -66,6 +66,10 @@ def check_training(
         raise cannot_be_fetched(config.dataset) from None
     plan_for(config, data.train)
     class_weights(config.class_weights, data.class_names, label_counts(data.path, "train"))
+    if windows_for(config, data) and data.is_chunked and 0 < cluster.data_memory < 2 * config.window:
+        raise InvalidInput(
+            f"data_memory must be at least twice the window, {2 * config.window} MB, got {cluster.data_memory}"
+        )
     network = network_for(config, data)
     warm_start.check(home, network)
     if not cluster.scheduler:

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 
 from service.config import TrainConfig
-from service.data import DatasetInfo, describe, label_counts, read
+from service.data import DatasetInfo, describe, label_counts
 from service.data.preparation import Preparation
 from service.data.statistics import ImageStatistics
-from service.data.store import read_about
+from service.data.store import blocks, read_about
 from service.errors import NotFound, StorageError
 from service.home import Home
 from service.registry import Draft, ModelVersion, Registry
@@ -124,7 +124,8 @@ def _champion(registry: Registry, model: ModelVersion) -> tuple[int | None, str 
 def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
-    images, _ = read(data.path, "test", data.digest)
+    first, _ = next(blocks(data.path, "test", data.digest))
+    images = (images for images, _ in blocks(data.path, "test", data.digest))
     test = asdict(evaluations[trained.epoch])
     scores = {epoch: EpochScores.of(evaluation) for epoch, evaluation in evaluations.items()}
     scores = scores_of(folder) | scores
@@ -152,8 +153,8 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
             "versions": facts["versions"],
         },
         tags=tuple(filter(None, config.tags.split(","))),
-        preparation=dict(read_about(data.path).preparation or Preparation.of_images(images).to_manifest()),
-        statistics=ImageStatistics.of_images(images).to_manifest(),
+        preparation=dict(read_about(data.path).preparation or Preparation.of_images(first).to_manifest()),
+        statistics=ImageStatistics.of_parts(images).to_manifest(),
         warnings=_warnings(config, data, folder, evaluations[trained.epoch], trained.epoch),
     )
 

@@ -45,7 +45,8 @@ def reopen_run(home: Home, executor: Executor, folder: RunFolder) -> Job:
     job = recorded_job(home, folder)
     pinned = job.config.model_copy(update={"engine": job.choice.engine, "device": job.choice.device})
     executor.choose_engine(pinned, job.network, job.step_config, job.data.path)
-    return replace(job, fingerprint=executor.match_fingerprint(job.choice, job.fingerprint))
+    fingerprint = executor.match_fingerprint(job.choice, job.fingerprint)
+    return replace(job, fingerprint=fingerprint, data_memory=executor.data_memory)
 
 
 def recorded_job(home: Home, folder: RunFolder) -> Job:

@@ -61,7 +61,7 @@ def create_run(
     network, step_config = network_for(config, data), step_config_for(config, weights)
     choice = executor.choose_engine(config, network, step_config, data.path)
     fingerprint = executor.match_fingerprint(choice)
-    job = Job(config, data, choice, fingerprint, weights)
+    job = Job(config, data, choice, fingerprint, weights, executor.data_memory)
     start = warm_start.checkpoint(home, job)
     job.plan.first_round()
     folder = RunFolder.create(

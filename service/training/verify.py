@@ -9,6 +9,7 @@ from service.errors import NotFound, RunError
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import SerialExecutor
+from service.rounds.steps import batches_of
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
@@ -148,12 +149,12 @@ def _wrong_choices(
 
 def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:
     """Whether the logged rounds of an epoch used every example exactly once; of one that isn't done, at most once."""
-    seen = np.zeros(job.plan.examples, np.int64)
+    seen = np.zeros(job.plan.examples, np.int16)
     logged = (logged_round(entry, job.plan) for entry in folder.entries() if entry["kind"] == "round")
     rounds = [round_ for round_ in logged if round_.epoch == epoch]
     for round_ in rounds:
         for shard in range(round_.shards):
-            np.add.at(seen, job.plan.batches(round_, shard)[0], 1)
+            np.add.at(seen, batches_of(job, round_, shard)[0], 1)
     is_done = any(round_.last == job.plan.steps_per_epoch for round_ in rounds)
     return bool((seen == 1 if is_done else seen <= 1).all())
 

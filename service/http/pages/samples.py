@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ops.softmax import softmax
-from service.data import describe, read
+from service.data import describe
+from service.data.store import blocks
 from service.errors import AtelierError, NotFound
 from service.home import Home
 from service.inference.predictor import Predictor
 
 MAX_MISTAKES = 12
+MOST_BYTES = 64 << 20
+"""Of the test images of a large data set, the first ones that take so much are shown."""
+
 STRIP = 8
 """Images of a class that are shown side by side."""
 
@@ -78,7 +82,14 @@ class Samples:
         return to_png(np.concatenate(list(images[chosen]), axis=-1))
 
     def _load(self, dataset: str, digest: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        return read(self._home.store(dataset), "test", digest)
+        images, labels, size = [], [], 0
+        for part, part_labels in blocks(self._home.store(dataset), "test", digest):
+            images.append(part)
+            labels.append(part_labels)
+            size += part.nbytes
+            if size >= MOST_BYTES:
+                break
+        return (images[0], labels[0]) if len(images) == 1 else (np.concatenate(images), np.concatenate(labels))
 
     def _find_mistakes(self, predictor: Predictor) -> tuple[Mistake, ...]:
         images, labels = self.test_images(predictor.model.dataset)

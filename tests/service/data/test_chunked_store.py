@@ -148,7 +148,7 @@ def spoil_metadata(info: DatasetInfo) -> str:
     content = json.loads(path.read_text())
     content["codecs"][0]["configuration"]["codecs"].pop()
     path.write_text(json.dumps(content))
-    return "the metadata of .*images are damaged"
+    return "the metadata of .* are damaged: an array is cut or packed in another way"
 
 
 SPOILT = [

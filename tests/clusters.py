@@ -17,7 +17,7 @@ def process_of(cluster: Cluster, worker: str) -> int:
     return process
 
 
-def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+def until(is_so: Callable[[], bool], seconds: float = 240) -> None:
     """Wait until something is so; it must be within a generous time."""
     deadline = monotonic() + seconds
     while not is_so():

@@ -23,7 +23,7 @@ def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
     )
 
 
-def atelier(*words: str, home: Path, timeout: float = 120, **more: str) -> "subprocess.CompletedProcess[str]":
+def atelier(*words: str, home: Path, timeout: float = 240, **more: str) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end."""
     process = start(*words, home=home, **more)
     try:

@@ -27,7 +27,7 @@ EVERY_PART = [
 def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=1500, **LONG)
     calm = [report.digest for report in serial_results(job)]
-    outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=240)
+    outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=500)
     assert outcome.rounds == calm
     assert outcome.digest == calm[-1]
     assert outcome.kills == 4

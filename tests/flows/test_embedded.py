@@ -51,7 +51,7 @@ def settled(folder: Path) -> dict[str, str]:
     return environment
 
 
-def ends(process_id: int, seconds: float = 30) -> bool:
+def ends(process_id: int, seconds: float = 120) -> bool:
     deadline = time.monotonic() + seconds
     while Path(f"/proc/{process_id}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -91,7 +91,7 @@ def test_another_network_or_recipe_is_another_entry(cache, network, step_config)
 
 def test_processes_that_start_at_once_share_a_cache_and_later_ones_do_not_compile(tmp_path):
     both = [start(tmp_path), start(tmp_path)]
-    answers = [process.communicate(timeout=120) for process in both]
+    answers = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     losses, compilers, megabytes = zip(*(out.split() for out, _ in answers), strict=True)
     assert losses[0] == losses[1]
@@ -99,7 +99,7 @@ def test_processes_that_start_at_once_share_a_cache_and_later_ones_do_not_compil
     assert max(map(int, megabytes)) < 400  # what a worker may take in all, compiling included
     assert len(list((tmp_path / "simd").iterdir())) == 1
     third = start(tmp_path)
-    out, err = third.communicate(timeout=60)
+    out, err = third.communicate(timeout=240)
     assert out.split()[:2] == [losses[0], "False"], err
 
 

@@ -50,7 +50,7 @@ def test_bash_completes_commands_options_runs_and_models(command: Path):
         env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=True,
     )
     assert done.stdout.splitlines() == ["runs", "resume", "another a-run", "flat", "--json"]
@@ -60,5 +60,5 @@ def test_bash_completes_commands_options_runs_and_models(command: Path):
 def test_every_shell_has_its_script(shell: str, command: Path):
     words = [str(command / "atelier"), "completion", shell]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    script = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    script = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240, check=True).stdout
     assert f"_ATELIER_COMPLETE={shell}_complete" in script

@@ -95,7 +95,7 @@ def test_a_home_that_can_only_be_read_is_served(tmp_path: Path) -> None:
             assert httpx.get(f"{url}api/runs").json()["items"][0]["run"] == "begun"
             assert httpx.get(f"{url}runs/begun").status_code == 200
             body = {"pixels": [[9] * 28] * 28}
-            assert httpx.post(f"{url}api/models/flat/predict", json=body, timeout=120).status_code == 200
+            assert httpx.post(f"{url}api/models/flat/predict", json=body, timeout=240).status_code == 200
             assert process.poll() is None
     finally:
         for folder, _, _ in os.walk(home.root):

@@ -81,6 +81,6 @@ def test_output_that_nobody_reads_ends_a_listing_quietly(trained: Home):
     environment = {**os.environ, "ATELIER_HOME": str(trained.root), "PYTHONPATH": str(ROOT)}
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(words, env=environment, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    done = subprocess.run(words, env=environment, stdout=writer, stderr=subprocess.PIPE, timeout=240, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")

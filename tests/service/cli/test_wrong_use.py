@@ -123,7 +123,7 @@ def test_a_process_of_its_own_tells_it_before_it_starts_anything(with_blobs: Pat
 def test_too_little_address_space_is_told_before_anything_is_started(with_blobs: Path):
     words = f"ulimit -v 1000000; exec {sys.executable} -m flows train --dataset blobs"
     own = {"ATELIER_HOME": str(with_blobs), "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(["bash", "-c", words], env={**os.environ, **own}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["bash", "-c", words], env={**os.environ, **own}, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
     assert "a process may take 1,024 MB of address space (`ulimit -v`), and a training needs" in done.stderr
     assert not (with_blobs / "prefect").exists()
@@ -277,5 +277,5 @@ def test_a_reader_that_has_had_enough_is_no_failure_to_talk_about(tmp_path: Path
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    assert (process.stderr.read(), process.wait(60)) == ("", 1)
+    assert (process.stderr.read(), process.wait(240)) == ("", 1)
     process.stderr.close()

@@ -11,10 +11,10 @@ from service.errors import ClusterError
 
 
 def test_a_scheduler_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 1)
     with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as local:
         cluster = Cluster(local.scheduler_address)
+    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 1)
     with pytest.raises(ClusterError, match="went away and did not come back within 1 s; `atelier runs resume`"):
         cluster.reconnect()
 
@@ -26,6 +26,7 @@ def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch: 
     ):
         pass
     monkeypatch.setattr("service.cluster.local_cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 60)
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
         pytest.raises(ClusterError, match="has no workers"),

@@ -29,7 +29,7 @@ def test_a_wait_for_tasks_of_other_runs_is_no_failure(home: Home, tmp_path: Path
         """Called when the patience is at its end; then the other run's task may end too."""
         waits = waits_for_other_runs(cluster, tasks)
         release.touch()
-        window.patience_s = 60
+        window.patience_s = 240
         return waits
 
     monkeypatch.setattr(service.cluster.waiting, "waits_for_other_runs", look)
@@ -43,7 +43,7 @@ def test_a_wait_for_tasks_of_other_runs_is_no_failure(home: Home, tmp_path: Path
             patience_s=0.2,
         )
         assert [result.digest for result in window.results()] == [result.digest for result in serial_results(job)]
-        foreign.result(timeout=60)
+        foreign.result(timeout=240)
     assert release.exists()
 
 
@@ -59,7 +59,7 @@ def test_a_frozen_worker_is_silent_and_no_other_is():
         process = process_of(cluster, frozen)
         os.kill(process, signal.SIGSTOP)
         try:
-            until(lambda: bool(silent_workers(cluster.worker_info())), 60)
+            until(lambda: bool(silent_workers(cluster.worker_info())))
             assert silent_workers(cluster.worker_info()) == {frozen}
         finally:
             os.kill(process, signal.SIGCONT)

@@ -90,7 +90,7 @@ def test_a_connection_that_dask_made_anew_is_replaced_by_one_that_hears_of_worke
         assert cluster.is_connected
         (worker,) = cluster.workers
         os.kill(process_of(cluster, worker), signal.SIGKILL)
-        assert cluster.membership.worker_left.wait(60)
+        assert cluster.membership.worker_left.wait(240)
 
 
 async def _join(address: str) -> Nanny:

@@ -20,7 +20,7 @@ TOKEN = "open sesame"
 RUN = "20261123-181500-4f2a"
 SWEEP = "rates"
 LIMITS = Limits(body=2 * 2**20, images=200)
-IMPATIENT = replace(LIMITS, read_s=1.0)
+IMPATIENT = replace(LIMITS, read_s=2.0)
 
 
 def filled_home(root: Path) -> Home:
@@ -63,6 +63,6 @@ def http(home: Home) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def impatient(home: Home) -> Iterator[httpx.Client]:
-    """A service that waits a second for a request: for tests that wait for the end of its patience."""
+    """A service that waits two seconds for a request: for tests that wait for the end of its patience."""
     with serving(home, limits=IMPATIENT) as client:
         yield client

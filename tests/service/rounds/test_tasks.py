@@ -126,7 +126,7 @@ def test_another_process_gives_the_same_bits(home: Home, tmp_path: Path, engine:
     given = {"averaging": {"shards": 11, "average_every": 3, "outer_momentum": 0.5}, "augment": {"shift": 1}}
     job = small_job(home, tmp_path / "idx", engine=engine, **given)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        there = process.submit(last_digest, job).result(timeout=120)
+        there = process.submit(last_digest, job).result(timeout=240)
     assert there == last_digest(job)
 
 

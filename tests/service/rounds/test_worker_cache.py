@@ -42,7 +42,7 @@ def test_threads_wait_while_one_of_them_makes_what_all_ask_for():
         return object()
 
     def ask(_: int) -> object:
-        all_here.wait(timeout=10)
+        all_here.wait(timeout=120)
         return cache.get("a", make)
 
     with ThreadPoolExecutor(4) as threads:
@@ -54,7 +54,7 @@ def test_a_value_that_takes_long_holds_up_nobody_who_asks_for_another():
     cache: Cache[str] = Cache(2)
     release = Event()
     with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(cache.get, "slow", lambda: str(release.wait(timeout=10)))
+        slow = threads.submit(cache.get, "slow", lambda: str(release.wait(timeout=120)))
         assert cache.get("quick", lambda: "there") == "there"
         release.set()
         assert slow.result() == "True"

@@ -171,7 +171,7 @@ def _take_when_stale(run: Path) -> int:
 
 def test_a_holder_on_another_machine_is_watched(run: Path, monkeypatch: pytest.MonkeyPatch):
     simulate("ENOLCK", monkeypatch)
-    monkeypatch.setattr(service.runs.lease, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(service.runs.lease, "LEASE_SECONDS", 3.0)
     monkeypatch.setattr(service.runs.lease, "RENEW_SECONDS", 0.1)
     elsewhere = Holder("other", "another boot", "its processes", 1, "0")
     monkeypatch.setattr(service.runs.lease, "this_process", lambda: elsewhere)

@@ -14,7 +14,7 @@ from tests.service.tracking.runs import cut, grow, published_run
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
 reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no TensorBoard")
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
 
 def test_tensorboard_reads_every_figure_once_over_a_run_that_was_resumed(home: Home, tmp_path: Path):

@@ -148,7 +148,7 @@ class ResidentImages:
             self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
     def _chunks_of(self, examples: NDArray[np.int32]) -> list[int]:
-        chunks: list[int] = np.unique(examples // self._source.layout.rows).tolist()
+        chunks: list[int] = np.flatnonzero(np.bincount(examples // self._source.layout.rows)).tolist()
         return chunks
 
     @property

@@ -26,7 +26,7 @@ from service.data import DatasetInfo
 from service.errors import InvalidInput
 from service.rounds.strategies import Progress, Strategy, strategy_for
 from service.rounds.strategies.base import updates_alone
-from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks
+from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks, window_edges
 
 ROUNDS_AHEAD = 4
 """How many rounds are submitted ahead. An interval may depend on what was measured in a round so many before."""
@@ -152,6 +152,13 @@ class Plan:
     def examples_after(self, done: Round) -> int:
         """How many examples the run has used when a round is done."""
         return (done.epoch - self.first_epoch) * self.examples + min(done.last * self.batch_size, self.examples)
+
+    def is_within_window(self, round_: Round, following: Round) -> bool:
+        """Whether the round after another takes no examples but of the window that the other one ends in."""
+        if self.windows is None or following.epoch != round_.epoch:
+            return False
+        inner = window_edges(self.steps_per_epoch, self.windows.steps)[1:-1]
+        return not ((inner >= round_.last) & (inner < following.last)).any()
 
     def batches(
         self, round_: Round, shard: int, chunks: Chunks | None = None

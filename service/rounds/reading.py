@@ -63,7 +63,7 @@ def _reads_in_place(job: Job) -> bool:
 def _needed_next(job: Job, round_: Round, shards: Sequence[int]) -> Iterable[NDArray[np.int32]]:
     """The examples of the same shards in the next round, as far as it can be foreseen."""
     following = job.plan.round_after(round_)
-    if following is not None:
+    if following is not None and not job.plan.is_within_window(round_, following):
         for shard in shards:
             if shard < following.shards:
                 yield steps_of(job, following, shard).examples

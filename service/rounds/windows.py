@@ -48,6 +48,15 @@ def regular_chunks(examples: int, size: int) -> Chunks:
     return Chunks(np.minimum(np.arange(0, examples + size, size), examples))
 
 
+def window_edges(steps: int, most: int) -> NDArray[np.int64]:
+    """The first step of each window of an epoch, and the number of steps: windows are as even as can be.
+
+    most: steps a window.
+    """
+    windows = -(-steps // most)
+    return np.arange(windows + 1) * steps // windows
+
+
 @dataclass(frozen=True)
 class WindowedShuffle:
     """The order in which epochs visit the examples.
@@ -79,10 +88,8 @@ class WindowedShuffle:
         return int(self.chunks.bounds[-1])
 
     def _edges(self) -> NDArray[np.int64]:
-        """The first step of each window, and the number of steps: windows are as even as can be."""
-        steps = -(-self._examples // self.batch_size)
-        windows = -(-steps // self.window_steps)
-        return np.arange(windows + 1) * steps // windows
+        """See `window_edges`."""
+        return window_edges(-(-self._examples // self.batch_size), self.window_steps)
 
     def _pool(self, epoch: int, low: int, high: int) -> NDArray[np.int32]:
         """The examples from place `low` to `high - 1` of an epoch's chunks, laid one behind the other."""

@@ -75,6 +75,17 @@ def shuffle_of(plan: Plan) -> WindowedShuffle:
     return WindowedShuffle(plan.seed, chunks, plan.batch_size, plan.shards, plan.windows.steps)
 
 
+@given(plan=PLANS)
+def test_a_round_within_the_window_before_it_needs_no_other_chunks(plan: Plan):
+    assert plan.windows is not None
+    edges = shuffle_of(plan)._edges()
+    for round_, following in pairwise(plan.rounds()):
+        steps = [*range(round_.last - 1, round_.last), *range(following.first, following.last)]
+        windows = set((np.searchsorted(edges, steps, "right") - 1).tolist())
+        within = following.epoch == round_.epoch and len(windows) == 1
+        assert plan.is_within_window(round_, following) == within
+
+
 LARGE = WindowedShuffle(3, regular_chunks(10_000, 100), 50, 4, 40)
 
 

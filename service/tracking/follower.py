@@ -54,10 +54,11 @@ def follow(home: Home, run: str, trackers: list[str], pipe: int) -> None:
 def _finish(feeds: list[Feed], folder: RunFolder, model: ModelVersion | None) -> None:
     outcome = folder.status()
     for number in range(LAST_TRIES):
+        if number:
+            sleep(0.25 * 2**number)
         complete = [feed.step(model, outcome, patient=False) for feed in feeds]
         if all(complete):
             return
-        sleep(0.5 * 2**number)
     for feed in feeds:
         if feed.problem:
             _say(f"{feed.name}: {feed.problem}; `atelier runs resume {folder.name}` sends what is missing")

@@ -22,8 +22,8 @@ from service.runs import RunFolder, new_run_id
 from service.training.loop import advance
 from service.training.start import create_run
 
-WARM_UP_STEPS = 4
-"""Steps of the run before the clock starts: each worker takes some, of both kinds, alone and side by side."""
+WARM_UP_STEPS = 2
+"""Steps of the run before the clock starts: each worker takes a share of them, so that each has compiled."""
 
 
 @dataclass(frozen=True)

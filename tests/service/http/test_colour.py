@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from service.client import Atelier, UnlikeTraining
-from service.config import from_preset
-from service.data import ingest, read
+from service.config import TrainConfig, from_preset
+from service.data import DatasetInfo, ingest, read
 from service.home import Home
 from service.inference.pixels import parse_pixels
 from service.inference.predictor import Predictor
@@ -30,6 +32,7 @@ from tests.jobs import small
 from tests.service.data.formats.sources import picture, write_folder
 from tests.service.http.serving import serving
 
+REAL = Path(os.environ.get("ATELIER_TEST_DATA") or "no folder")
 COUNT, SIDE = 1000, 12
 SHOWN = 25
 """Images that are sent one by one to a real server."""
@@ -76,11 +79,39 @@ def colour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colour]:
             model="lenet-relu", name="lenet-relu", dataset="scenes", optimizer={"lr": 0.05, "momentum": 0.9}, epochs=4
         )
     )
-    trained = start_run(home, SerialExecutor(), "scenes", config, lambda entry: None)
-    published = publish_run(home, trained, evaluate_run(home, SerialExecutor(), "scenes"))
-    assert published.test_accuracy > 0.8  # guessing gets a third
+    with served(home, data, config, 0.8) as made:  # guessing gets a third
+        yield made
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colour]:
+    """CIFAR-10 and the network that is made for it, trained for a while."""
+    source = next((path for path in (REAL / "cifar10-jpeg.tar.xz", REAL / "cifar10") if path.exists()), None)
+    if source is None:
+        pytest.skip("needs CIFAR-10: ATELIER_TEST_DATA names no folder that has cifar10-jpeg.tar.xz, or it as cifar10/")
+    home = Home(tmp_path_factory.mktemp("photos"))
+    home.prepare()
+    data = ingest(home, dataset="cifar10", source=source)
+    given = {"model": "convnet", "dataset": "cifar10", "epochs": 3, "holdout": 35_000, "averaging": {"shards": 1}}
+    with served(home, data, from_preset(given), 0.45) as real:  # guessing gets a tenth
+        yield real
+
+
+@pytest.fixture(params=["colour", pytest.param("photos", marks=pytest.mark.slow)])
+def any_colour(request: pytest.FixtureRequest) -> Colour:
+    """The made images, and the real ones."""
+    found: Colour = request.getfixturevalue(request.param)
+    return found
+
+
+@contextmanager
+def served(home: Home, data: DatasetInfo, config: TrainConfig, accuracy: float) -> Iterator[Colour]:
+    """Train, which must reach a test accuracy, publish and serve."""
+    trained = start_run(home, SerialExecutor(), "run", config, lambda entry: None)
+    published = publish_run(home, trained, evaluate_run(home, SerialExecutor(), "run"))
+    assert published.test_accuracy > accuracy
     predictor = Predictor(Registry(home.models).get(published.model, "1"))
-    images = read(data.path, "test", data.digest)[0]
+    images = read(data.path, "test", data.digest)[0][:COUNT]
     with serving(home) as http:
         yield Colour(http, home, predictor, images, predictor.logits(images).argmax(axis=1))
 
@@ -112,9 +143,9 @@ SAME: dict[str, Callable[[Image.Image], bytes]] = {
     "WebP": lambda x: file_of(x, "WEBP", lossless=True),
     "turned": turned,
     "RGBA": lambda x: file_of(x.convert("RGBA")),
-    "nine times as large": lambda x: file_of(x.resize((3 * SIDE, 3 * SIDE), Image.Resampling.NEAREST)),
-    "wide": lambda x: file_of(ImageOps.expand(x, (SIDE, 0, SIDE, 0), (9, 9, 9))),
-    "high": lambda x: file_of(ImageOps.expand(x, (0, SIDE, 0, SIDE), (250, 0, 9))),
+    "nine times as large": lambda x: file_of(x.resize((3 * x.width, 3 * x.height), Image.Resampling.NEAREST)),
+    "wide": lambda x: file_of(ImageOps.expand(x, (x.width, 0, x.width, 0), (9, 9, 9))),
+    "high": lambda x: file_of(ImageOps.expand(x, (0, x.height, 0, x.height), (250, 0, 9))),
 }
 """Ways that lose nothing: what arrives is the image in the store, to the bit."""
 
@@ -133,28 +164,30 @@ Where colours are stored at half the resolution, a patch of four pixels loses mu
 
 
 @pytest.mark.parametrize("way", SAME)
-def test_every_image_arrives_to_the_bit(colour: Colour, way: str):
-    for image in colour.images[:: 1 if way == "PNG" else 5]:
-        np.testing.assert_array_equal(colour.predictor.read_pictures([SAME[way](picture(image))])[0], image)
+def test_every_image_arrives_to_the_bit(any_colour: Colour, way: str):
+    for image in any_colour.images[:: 1 if way == "PNG" else 5]:
+        np.testing.assert_array_equal(any_colour.predictor.read_pictures([SAME[way](picture(image))])[0], image)
 
 
 @pytest.mark.parametrize("way", ALIKE)
-def test_nearly_every_image_gets_the_same_class(colour: Colour, way: str):
+def test_nearly_every_image_gets_the_same_class(any_colour: Colour, way: str):
     make, least = ALIKE[way]
-    received = np.concatenate([colour.predictor.read_pictures([make(picture(image))]) for image in colour.images])
-    assert (colour.predictor.logits(received).argmax(axis=1) == colour.classes).mean() >= least
+    received = np.concatenate(
+        [any_colour.predictor.read_pictures([make(picture(image))]) for image in any_colour.images]
+    )
+    assert (any_colour.predictor.logits(received).argmax(axis=1) == any_colour.classes).mean() >= least
 
 
-def test_numbers_arrive_to_the_bit(colour: Colour):
-    interleaved = colour.images.transpose(0, 2, 3, 1)
+def test_numbers_arrive_to_the_bit(any_colour: Colour):
+    interleaved = any_colour.images.transpose(0, 2, 3, 1)
     for body in ({"pixels": interleaved.tolist()}, {"pixels": (interleaved / 255).tolist(), "scale": 1}):
-        np.testing.assert_array_equal(parse_pixels(body, colour.predictor.pixel_shape, COUNT), colour.images)
+        np.testing.assert_array_equal(parse_pixels(body, any_colour.predictor.pixel_shape, COUNT), any_colour.images)
 
 
-def test_hardly_any_test_image_is_warned_of_and_inverted_ones_are(colour: Colour):
-    assert sum(map(bool, colour.predictor.warnings(colour.images))) <= 6
-    blank = np.zeros_like(colour.images[:1]) + np.array([200, 30, 30], np.uint8)[:, None, None]
-    assert "blank" in colour.predictor.warnings(blank)[0][0]
+def test_hardly_any_test_image_is_warned_of_and_inverted_ones_are(any_colour: Colour):
+    assert sum(map(bool, any_colour.predictor.warnings(any_colour.images))) <= 6
+    blank = np.zeros_like(any_colour.images[:1]) + np.array([200, 30, 30], np.uint8)[:, None, None]
+    assert "blank" in any_colour.predictor.warnings(blank)[0][0]
 
 
 def infer(colour: Colour, images: Pixels, datatype: str) -> NDArray[np.int64]:
@@ -174,7 +207,7 @@ def infer(colour: Colour, images: Pixels, datatype: str) -> NDArray[np.int64]:
         }
     ).encode()
     answer = colour.http.post(
-        "/v2/models/lenet-relu/infer",
+        f"/v2/models/{colour.predictor.model.name}/infer",
         content=head + content,
         headers={"Inference-Header-Content-Length": str(len(head))},
     )
@@ -182,28 +215,32 @@ def infer(colour: Colour, images: Pixels, datatype: str) -> NDArray[np.int64]:
     return np.array(answer.json()["outputs"][0]["data"]).reshape(len(images), -1).argmax(axis=1)
 
 
-def test_all_ways_to_a_server_give_the_answer_for_the_stored_image(colour: Colour):
-    images, names = colour.images[:SHOWN], colour.predictor.model.class_names
-    expected = [names[number] for number in colour.classes[:SHOWN]]
+def test_all_ways_to_a_server_give_the_answer_for_the_stored_image(any_colour: Colour):
+    images, names = any_colour.images[:SHOWN], any_colour.predictor.model.class_names
+    expected = [names[number] for number in any_colour.classes[:SHOWN]]
 
     def labels(answer: httpx.Response) -> list[str]:
         assert answer.status_code == 200, answer.text
         return [guesses[0]["label"] for guesses in answer.json()["predictions"]]
 
-    url = "/api/models/lenet-relu/predict"
+    model = any_colour.predictor.model.name
+    url = f"/api/models/{model}/predict"
     files = [file_of(picture(image)) for image in images]
-    sent = [labels(colour.http.post(url, content=one, headers={"content-type": "image/png"}))[0] for one in files]
+    sent = [labels(any_colour.http.post(url, content=one, headers={"content-type": "image/png"}))[0] for one in files]
     assert sent == expected
-    assert labels(colour.http.post(url, files=[("file", (f"{n}.png", one)) for n, one in enumerate(files)])) == expected
+    assert (
+        labels(any_colour.http.post(url, files=[("file", (f"{n}.png", one)) for n, one in enumerate(files)]))
+        == expected
+    )
     interleaved = images.transpose(0, 2, 3, 1)
-    assert labels(colour.http.post(url, json={"pixels": interleaved.tolist()})) == expected
-    assert labels(colour.http.post(f"{url}?top=3&version=1", json={"pixels": interleaved.tolist()})) == expected
+    assert labels(any_colour.http.post(url, json={"pixels": interleaved.tolist()})) == expected
+    assert labels(any_colour.http.post(f"{url}?top=3&version=1", json={"pixels": interleaved.tolist()})) == expected
     for datatype in ("UINT8", "FP32"):
-        assert [names[number] for number in infer(colour, images, datatype)] == expected
-    with Atelier(str(colour.http.base_url)) as atelier:
-        assert [guesses[0].label for guesses in atelier.predict_many("lenet-relu", interleaved)] == expected
-        assert atelier.predict("lenet-relu", interleaved[0] / 255, scale=1.0)[0].label == expected[0]
-        assert atelier.predict("lenet-relu", files[0])[0].label == expected[0]
+        assert [names[number] for number in infer(any_colour, images, datatype)] == expected
+    with Atelier(str(any_colour.http.base_url)) as atelier:
+        assert [guesses[0].label for guesses in atelier.predict_many(model, interleaved)] == expected
+        assert atelier.predict(model, interleaved[0] / 255, scale=1.0)[0].label == expected[0]
+        assert atelier.predict(model, files[0])[0].label == expected[0]
 
 
 def test_the_export_and_the_protocol_have_three_channels(colour: Colour):

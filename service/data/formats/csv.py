@@ -4,6 +4,7 @@ One example a line, `label,pixel,pixel,…`, with a header or without; a file, o
 `test.csv`. The delimiter is a comma, a semicolon, a tab or blanks; any file may be compressed with gzip.
 """
 
+import csv
 import gzip
 import zlib
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class _Layout:
     @classmethod
     def of(cls, line: str) -> "_Layout":
         delimiter = max(DELIMITERS, key=line.count)
-        cells = [cell.strip().strip('"').lower() for cell in line.split(delimiter)]
+        cells = [cell.strip().lower() for cell in _cells(line, delimiter)]
         has_header = sum(_is_number(cell) for cell in cells) < len(cells) - 1
         named = [number for number, cell in enumerate(cells) if cell in LABELS]
         texts = [number for number, cell in enumerate(cells) if not _is_number(cell)]
@@ -115,6 +116,8 @@ def _table(file: Path) -> Table:
         raise DataError(f"{file} can't be read: {reason}") from None
     except UnicodeDecodeError:
         raise DataError(f"{file} is no text in UTF-8") from None
+    except csv.Error as error:
+        raise DataError(f"{file} is no CSV: {error}") from None
 
 
 def _rows(file: Path, lines: IO[str]) -> Table:
@@ -125,17 +128,25 @@ def _rows(file: Path, lines: IO[str]) -> Table:
     labels: list[str] = []
     blocks: list[NDArray[np.float32]] = []
     while block := list(islice(rows, LINES)):
-        cells = [(number, line.strip().split(layout.delimiter)) for number, line in block]
+        cells = [(number, _cells(line, layout.delimiter)) for number, line in block]
         for number, row in cells:
             if len(row) != layout.columns:
                 raise DataError(f"{file}, line {number}: {len(row)} columns, expected {layout.columns}")
-            labels.append(row.pop(layout.label).strip().strip('"'))
+            labels.append(row.pop(layout.label).strip())
+            if not labels[-1]:
+                raise DataError(f"{file}, line {number}: there is no label")
         blocks.append(_numbers(file, cells))
         if len(labels) * (layout.columns - 1) > MAX_BYTES:
             raise DataError(f"{file} has more than {MAX_BYTES:,} pixels")
     if not blocks:
         raise DataError(f"{file} has no examples")
     return _labels(labels), np.concatenate(blocks)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """What stands between the delimiters; one within quotes belongs to a name."""
+    line = line.strip()
+    return next(csv.reader([line], delimiter=delimiter)) if '"' in line else line.split(delimiter)
 
 
 def _numbers(file: Path, cells: list[tuple[int, list[str]]]) -> NDArray[np.float32]:
@@ -174,7 +185,7 @@ def _opened(file: Path) -> IO[str]:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell.strip().strip('"'))
+        float(cell)
     except ValueError:
         return False
     return True

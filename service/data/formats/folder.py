@@ -7,6 +7,8 @@ it; hidden files and files of other kinds are left out. Where there is `train`, 
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from errno import EINVAL
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -87,9 +89,16 @@ def _classes(folder: Path, reading: Reading) -> Files:
 
 def _pictures(files: Files) -> Pictures:
     def each(step: int) -> Iterator[Picture]:
-        return (Picture(str(path), name, path.read_bytes) for path, name in files[::step])
+        return (Picture(str(path), name, partial(_content, path)) for path, name in files[::step])
 
     return Pictures(len(files), lambda: each(1), lambda: each(max(1, len(files) // SAMPLE)))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file. A pipe that is named like a picture would keep its reader waiting for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(EINVAL, "it is no file", str(path))
+    return path.read_bytes()
 
 
 def _descend(folder: Path) -> Path:

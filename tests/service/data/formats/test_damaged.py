@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import tarfile
 import zipfile
@@ -199,8 +200,17 @@ CASES |= {
     "csv_columns": csv("line 3: 4 columns, expected 5", "0,1,2,3,4", "1,1,2,3,4", "1,2,3,4"),
     "csv_square": csv("make no square", "0,1,2,3,4,5", "1,1,2,3,4,5"),
     "csv_header_only": csv("has no examples", "label,a,b,c,d"),
+    "csv_no_label": csv("line 2: there is no label", "0,1,2,3,4", ",1,2,3,4"),
+    "csv_nul": csv("is no CSV: line contains NUL|line 2: 1 columns, expected 5", "0,1,2,3,4", '"\0'),
     "csv_scale": csv(r"must lie in \[0, 255\]", "0,1,2,3,256", "1,1,2,3,4"),
 }
+
+
+@case(r"a picture can't be read \(.*pipe\.png\)")
+def a_pipe_that_nobody_writes_to(folder: Path) -> Path:
+    sources.write_folder(folder / "pictures", GREY)
+    os.mkfifo(folder / "pictures" / "ant" / "pipe.png")
+    return folder / "pictures"
 
 
 @case("is no text in UTF-8")

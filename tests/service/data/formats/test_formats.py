@@ -1,5 +1,6 @@
 """Every format comes back from the store as it was written, with its classes."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,6 +176,18 @@ def test_csv_takes_names_as_labels_in_any_column(home: Home, tmp_path: Path):
     header = ",".join([*(f"p{number}" for number in range(64)), "class"])
     (tmp_path / "last.csv").write_text("\n".join([header, *rows]) + "\n")
     assert stored(home, tmp_path / "last.csv")[2].class_names == NAMES
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+def test_csv_understands_quotes_as_other_programs_write_them(home: Home, tmp_path: Path, quoting: int):
+    names = ("T-shirt, top", '3" nail', "bag")
+    with (tmp_path / "quoted.csv").open("w", newline="") as file:
+        rows = csv.writer(file, quoting=quoting)
+        rows.writerow(["label", *(f"p{number}" for number in range(64))])
+        rows.writerows([names[label], *image.ravel().tolist()] for image, label in zip(*TRAIN, strict=True))
+    train, test, info, _ = stored(home, tmp_path / "quoted.csv")
+    assert sorted(info.class_names) == sorted(names)
+    assert sorted(map(bytes, np.concatenate((train[0], test[0])))) == sorted(map(bytes, TRAIN[0]))
 
 
 def test_pictures_of_several_sizes_need_one(home: Home, tmp_path: Path):

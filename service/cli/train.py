@@ -12,7 +12,7 @@ from service.cli.networks import with_network
 from service.cli.options import in_options, nested_options, options_of, validated
 from service.cli.output import counted, show
 from service.cli.progress import progress
-from service.config import ClusterConfig, TrainConfig, from_preset
+from service.config import ClusterConfig, TrainConfig, from_preset, overlaid
 from service.errors import InvalidInput
 from service.home import check_text
 from service.rounds.strategies.registry import unread_options
@@ -20,6 +20,7 @@ from service.runs import RunFolder, new_run_id
 from service.training.extension import extended_config
 from service.training.preflight import check_training
 from service.training.publish import Published
+from service.training.recommended import recommended_averaging
 from service.training.warm_start import FRESH, WarmStart
 
 
@@ -72,8 +73,14 @@ def train(
     except InvalidInput as error:
         raise in_options(error) from None
     _check_strategy(config, chosen)
+    picked = None
+    if warm_start == FRESH:
+        picked = recommended_averaging(config, chosen)
+        config = from_preset(overlaid(chosen, {"averaging": dict(picked.options)})) if picked else config
     run = new_run_id()
     check_training(context.home, config, cluster, warm_start)
+    if picked:
+        click.echo(picked.why, err=True)
     context.interruption.resume = _resuming(context, run)
     with progress(context.home, run):
         published = context.pipelines.train(context.home, config, cluster, run, warm_start)

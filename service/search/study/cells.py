@@ -9,6 +9,7 @@ from pydantic import Field
 
 from service.config import AveragingConfig
 from service.search.sweep import Sweep
+from service.training.recommended import MANY
 
 DEFAULT = AveragingConfig()
 
@@ -21,16 +22,15 @@ LATER = {"strategy", "solo_steps", "solo_momentum", "final_average"}
 STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "plain": {"solo_share": 0.0, "outer_momentum": 0.0},
-        "default": {},
-        "momentum from the start": {"solo_momentum": True, "final_average": "plain"},
-        "the same, rate by 1 / root K": {"solo_momentum": True, "final_average": "plain", "lr_scaling": -0.5},
-        "the same, growing H": {"solo_momentum": True, "final_average": "plain", "first_average_every": 16},
-        "growing H": {"first_average_every": 1},
+        "default": {"final_average": "plain"},
+        "growing H": {"final_average": "plain", "first_average_every": 1},
+        "momentum from the start": {"final_average": "plain", "solo_momentum": True},
+        "rate by 1 / root K": {"final_average": "plain", "lr_scaling": -0.5},
     }
 )
-"""What each strategy changes in the network's way of averaging."""
+"""What each strategy changes in the network's way of averaging. But for the textbook's, the last average is plain."""
 
-CONTROLS = {"the same, rate by 1 / root K": "momentum from the start"}
+CONTROLS = {"rate by 1 / root K": "default"}
 """Strategies that are another one where there is one shard."""
 
 SMALL_NORM: dict[str, Any] = {
@@ -88,19 +88,18 @@ class Cell:
         return replace(self, shards=1, strategy=CONTROLS.get(self.strategy, self.strategy))
 
 
-SHARDS, H = (1, 2, 4, 8, 16, 32), (59, 118)
-NEW = "momentum from the start"
+SHARDS, H = (1, 2, 4, 8, 16, 32), 118
 
 CELLS = (
-    Cell("plain", 1, H[-1]),  # the textbook: one process, plain SGD
-    *(Cell("default", shards, H[-1]) for shards in SHARDS),
-    *(Cell(NEW, shards, every) for every in H for shards in SHARDS),
-    *(Cell("the same, rate by 1 / root K", shards, H[-1]) for shards in SHARDS[3:]),
-    *(Cell("the same, growing H", shards, H[-1]) for shards in (1, *SHARDS[3:])),
-    *(Cell("growing H", shards, H[-1]) for shards in (1, 16)),
-    *(Cell(NEW, shards, H[-1], network) for network in ("lenet-relu", "small-norm") for shards in SHARDS),
+    Cell("plain", 1, H),  # the textbook: one process, plain SGD
+    *(Cell(strategy, shards, H) for strategy in ("default", "growing H") for shards in SHARDS),
+    *(Cell("default", shards, H // 2) for shards in SHARDS[:4]),
+    *(Cell("momentum from the start", shards, H) for shards in (1, *SHARDS[3:])),
+    *(Cell("rate by 1 / root K", shards, H) for shards in SHARDS[3:]),
+    *(Cell("default", shards, H, network) for network in ("lenet-relu", "small-norm") for shards in SHARDS),
 )
-PLATEAU_CELLS = tuple(Cell(NEW, shards, H[-1]) for shards in SHARDS[1:])
+PLATEAU_CELLS = tuple(Cell("growing H" if shards > MANY else "default", shards, H) for shards in SHARDS[1:])
+"""What `atelier train --shards K` picks; see `service.training.recommended`."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ takes none. So an example has the same place whichever chunks are there, and eng
 import logging
 import mmap
 import os
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +24,8 @@ from service.errors import AtelierError, DataError
 
 log = logging.getLogger(__name__)
 
-MAP_NORESERVE = 0x4000
-"""Linux's flag for memory of which most will never be touched; Python's `mmap` doesn't name it."""
+MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0
+"""Linux's flag for memory of which most will never be touched; Python's `mmap` doesn't name it before 3.13."""
 
 SHARE_OF_MEMORY = 8
 """Without a budget, an eighth of the memory that the process may use."""

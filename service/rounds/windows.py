@@ -1,7 +1,9 @@
 """Shuffles by chunks and windows, for data sets that are larger than a worker's memory.
 
 An epoch takes the chunks of a data set in an order of its own. A window is a run of whole steps; it is cut into a part
-for each shard, and each part is shuffled by itself. So a shard's steps need the chunks of its part, and no others.
+for each shard, and each part is shuffled by itself. So a shard's steps need the chunks of its part, and no others. Each
+window, and each part of it, has chunks from everywhere in the data set at even distances, give or take a draw: so the
+classes have their shares in it even where the data set is sorted by class.
 
     chunks, as this epoch has them   | 7 | 2 | 9 | 0 | 5 | 4 | 1 | 8 |
     windows                          |     window 0      |  window 1 …
@@ -131,7 +133,18 @@ def _window_order(shuffle: WindowedShuffle, epoch: int, window: int) -> NDArray[
 
 @lru_cache(maxsize=4)
 def _chunk_order(shuffle: WindowedShuffle, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """An epoch's order of the chunks, and how many examples there are up to the end of each."""
-    sizes = np.diff(shuffle.chunks.bounds)
-    order = generator(shuffle.seed, "chunks", epoch).permutation(len(sizes))
+    """An epoch's order of the chunks, and how many examples there are up to the end of each.
+
+    Chunks are dealt to the windows, and those of a window to its parts.
+    """
+    sizes, random = np.diff(shuffle.chunks.bounds), generator(shuffle.seed, "chunks", epoch)
+    windows = _dealt(np.arange(len(sizes)), len(shuffle._edges()) - 1, random)
+    order = np.concatenate([part for window in windows for part in _dealt(window, shuffle.shards, random)])
     return order, np.cumsum(sizes[order])
+
+
+def _dealt(chunks: NDArray[np.int64], hands: int, random: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Chunks dealt to some hands: of each run of as many neighbours, every hand gets one, drawn at random."""
+    table = np.full(-(-len(chunks) // hands) * hands, -1)
+    table[: len(chunks)] = chunks
+    return [hand[hand >= 0] for hand in random.permuted(table.reshape(-1, hands), axis=1).T]

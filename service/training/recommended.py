@@ -10,6 +10,9 @@ from service.networks.presets import PRESETS
 MANY = 8
 """With more shards, one training of five stayed on its first plateau by the default; see docs/averaging.md."""
 
+ENOUGH = 32
+"""So many examples a step and shard are enough for the default, as they were with 8 shards."""
+
 
 @dataclass(frozen=True)
 class Recommended:
@@ -41,16 +44,13 @@ def recommended_averaging(config: TrainConfig, chosen: Mapping[str, Any]) -> Rec
     if "averaging" in PRESETS.get(config.network_name, {}):
         return None
     options: dict[str, Any] = {"final_average": "plain"}
-    said, reasons = (
-        "--final-average plain",
-        ["the mean of the replicas is a better model than the momentum's next start"],
-    )
-    if shards > MANY:
+    said, reasons = "--final-average plain", ["their mean is a better model than the momentum's next start"]
+    if shards > MANY and config.batch_size < ENOUGH * shards:
         options = {"first_average_every": 1, **options}
         said = f"--first-average-every 1 {said}"
         reasons.insert(
             0,
-            f"each takes only {config.batch_size / shards:.3g} examples a step, too noisy to leave a plateau without "
-            "averages in short succession, which take time",
+            f"steps of {config.batch_size / shards:.3g} examples are too noisy to leave a plateau, unless averages "
+            "follow each other fast at first, which takes time",
         )
     return Recommended(options, f"averaging {shards} shards: {said}, because {'; and '.join(reasons)}")

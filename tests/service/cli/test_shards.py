@@ -47,7 +47,7 @@ def test_what_is_picked_is_part_of_the_configuration_and_is_said_in_one_line(
     assert config.averaging == AveragingConfig(shards=16, first_average_every=1, final_average="plain")
     assert config.batch_size == 32
     (line,) = (line for line in told.splitlines() if "16 shards" in line)
-    assert "--first-average-every 1 --final-average plain, because each takes only 2 examples a step" in line
+    assert "--first-average-every 1 --final-average plain, because steps of 2 examples are too noisy" in line
 
 
 @pytest.mark.parametrize("words", [(), ("--shards", "4"), ("--shards", "16", "--solo-share", "0.15")], ids=" ".join)

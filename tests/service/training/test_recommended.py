@@ -26,6 +26,13 @@ def test_many_shards_are_averaged_after_every_step_at_first(shards: int):
     assert config == AveragingConfig(shards=shards, first_average_every=1, final_average="plain")
 
 
+@pytest.mark.parametrize(("batch_size", "grows"), [(16 * 32 - 1, True), (16 * 32, False)])
+def test_many_shards_that_take_enough_examples_each_are_averaged_as_a_few(batch_size: int, grows: bool):
+    options = picked({"averaging": {"shards": 16}, "batch_size": batch_size})
+    assert options is not None
+    assert ("first_average_every" in options) == grows
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -48,5 +55,5 @@ def test_the_reason_names_the_options_as_the_command_line_takes_them_in_one_line
         found = recommended_averaging(from_preset(given), given)
         assert found is not None
         assert found.why.startswith(f"averaging {shards} shards: {said}because ")
-        assert ("takes only 16 examples a step" in found.why) == (shards == 16)
+        assert ("steps of 16 examples are too noisy" in found.why) == (shards == 16)
         assert "\n" not in found.why

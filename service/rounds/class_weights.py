@@ -51,12 +51,14 @@ def _weights(text: str, names: Sequence[str]) -> list[float]:
     if "=" in text:
         by_name = {name: _number(number, text) for name, _, number in (part.rpartition("=") for part in parts)}
         if strangers := sorted(set(by_name) - set(names)):
-            raise InvalidInput(f"class_weights names {strangers[0]!r}, which is none of the classes {', '.join(names)}")
+            raise InvalidInput(
+                f"--class-weights names {strangers[0]!r}, which is none of the classes {', '.join(names)}"
+            )
         return [by_name.get(name, 1.0) for name in names]
     weights = [_number(part, text) for part in parts]
     if len(weights) != len(names):
         raise InvalidInput(
-            f"class_weights must have {len(names)} numbers, one for each class, got {len(parts)}: {text}"
+            f"--class-weights must have {len(names)} numbers, one for each class, got {len(parts)}: {text}"
         )
     return weights
 
@@ -65,7 +67,7 @@ def _number(text: str, whole: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise InvalidInput(f"class_weights {FORM}, got {whole!r}") from None
+        raise InvalidInput(f"--class-weights {FORM}, got {whole!r}") from None
     if not 1e-6 <= number <= 1e6:
-        raise InvalidInput(f"class_weights must be numbers from 0.000001 to 1000000, got {text}")
+        raise InvalidInput(f"--class-weights must be numbers from 0.000001 to 1000000, got {text}")
     return number

@@ -41,12 +41,12 @@ def test_a_class_without_examples_weighs_nothing_of_the_others():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2", "class_weights must have 3 numbers, one for each class, got 2: 1,2"),
-        ("cow=2", "class_weights names 'cow', which is none of the classes cat, a=b, dog"),
-        ("1,2,many", "class_weights must be none, balanced, a number for each class"),
-        ("1,0,1", "class_weights must be numbers from 0.000001 to 1000000, got 0"),
-        ("cat=nan", "class_weights must be numbers from 0.000001 to 1000000, got nan"),
-        ("Balanced", "class_weights must be none, balanced, a number for each class"),
+        ("1,2", "--class-weights must have 3 numbers, one for each class, got 2: 1,2"),
+        ("cow=2", "--class-weights names 'cow', which is none of the classes cat, a=b, dog"),
+        ("1,2,many", "--class-weights must be none, balanced, a number for each class"),
+        ("1,0,1", "--class-weights must be numbers from 0.000001 to 1000000, got 0"),
+        ("cat=nan", "--class-weights must be numbers from 0.000001 to 1000000, got nan"),
+        ("Balanced", "--class-weights must be none, balanced, a number for each class"),
     ],
 )
 def test_what_are_no_weights_is_refused(text: str, message: str):

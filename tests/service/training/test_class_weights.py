@@ -71,5 +71,5 @@ def test_classes_far_from_balanced_are_told_at_both_ends_unless_they_are_weighte
 
 
 def test_weights_that_do_not_fit_the_data_are_refused_before_anything_starts(rare: Home):
-    with pytest.raises(InvalidInput, match="class_weights names 'cow', which is none of the classes many, few, five"):
+    with pytest.raises(InvalidInput, match="--class-weights names 'cow', which is none of the classes many, few, five"):
         check_training(rare, config_of("cow=3"), ClusterConfig())

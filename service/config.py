@@ -106,11 +106,8 @@ class AveragingConfig(_Frozen):
         ge=0,
         le=1_000_000,
     )
-    solo_momentum: bool = option(
-        False, 11, "Let the outer momentum follow every step that is taken alone, as if shards were averaged after it."
-    )
     final_average: Literal["strategy", "plain"] = option(
-        "strategy", 12, "The run's last average: as the strategy has it, or plainly the mean, without outer momentum."
+        "strategy", 11, "The run's last average: as the strategy has it, or plainly the mean, without outer momentum."
     )
 
 

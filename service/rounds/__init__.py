@@ -4,7 +4,6 @@ job, plan, schedule            what is trained; which examples a shard takes in 
 windows                        shuffles of data sets that are larger than a worker's memory
 split                          which examples are trained on, and which are held out
 steps, learning_rates          the SGD steps of a shard in a round, and the learning rate of each
-stepwise                       steps taken alone, each followed by the strategy's update
 tasks, shard_update            what a task computes, and what a shard hands in after a round
 averaging, strategies/         the mean of the replicas, and what becomes of it: one file a paper
 train_state, serialization     what a round hands to the next, and how it travels

@@ -12,7 +12,7 @@ from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
 from service.rounds.train_state import TrainState
 
-__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum", "start_of", "updated"]
+__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum", "start_of"]
 
 
 def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
@@ -39,16 +39,10 @@ def apply_average(
     mean, velocity = whole.theta / examples, (whole.velocity / examples).astype(np.float32)
     if plain:
         return TrainState(Replica(mean.astype(np.float32), velocity), start.outer)
-    return updated(start, Average(mean, velocity), strategy, trained)
-
-
-def updated(start: TrainState, average: Average, strategy: Strategy, trained: int | None = None) -> TrainState:
-    """What a strategy makes of an average. trained: see `apply_average`."""
-    mean = average.theta
     if trained is None or trained == mean.size:
-        return strategy.update(start, average)
+        return strategy.update(start, Average(mean, velocity))
     before = replace(start, replica=replace(start.replica, theta=start.replica.theta[:trained]))
-    after = strategy.update(before, Average(mean[:trained], average.velocity))
+    after = strategy.update(before, Average(mean[:trained], velocity))
     return replace(after, replica=replace(after.replica, theta=with_buffers(after.replica.theta, mean[trained:])))
 
 

@@ -25,7 +25,6 @@ from service.config import TrainConfig
 from service.data import DatasetInfo
 from service.errors import InvalidInput
 from service.rounds.strategies import Progress, Strategy, strategy_for
-from service.rounds.strategies.base import updates_alone
 from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks, window_edges
 
 ROUNDS_AHEAD = 4
@@ -139,10 +138,6 @@ class Plan:
     def is_last(self, round_: Round) -> bool:
         """Whether a round is the last one of the run."""
         return self.ends_epoch(round_) and round_.epoch == self.epochs - 1
-
-    def updates_alone(self, round_: Round) -> bool:
-        """Whether the strategy's `update` follows every step of a round that one task takes alone."""
-        return round_.solo and updates_alone(self.strategy)
 
     def share_after(self, epoch: int, step: int) -> float:
         """Which part of the run's steps is done after so many of an epoch, in [0, 1]."""

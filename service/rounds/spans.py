@@ -86,7 +86,7 @@ def run_span(
     if first is None:
         return None
     rule = averaging_rule(job.strategy)
-    if rule is None or not _averages_itself(job) or job.plan.updates_alone(first):
+    if rule is None or not _averages_itself(job):
         results = _on_host(job, before.state, first, schedule, rounds, worker, threads)
     else:
         results = _on_device(job, before.state, first, schedule, rounds, rule, worker)

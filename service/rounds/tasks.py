@@ -18,7 +18,6 @@ from service.rounds.plan import Round
 from service.rounds.reading import examples_for, resident_images
 from service.rounds.shard_update import Pace, PartialSum, RoundStats, ShardUpdate
 from service.rounds.steps import steps_of
-from service.rounds.stepwise import stepwise
 from service.rounds.train_state import TrainState
 from service.rounds.worker_cache import process_cache
 
@@ -81,11 +80,7 @@ def shard_updates(
     steps = [steps_of(job, round_, shard) for shard in shards]
     with examples_for(job, round_, shards, steps) as data:
         began = perf_counter()
-        if job.plan.updates_alone(round_):
-            result, start = stepwise(job, start, steps[0], data)
-            results = [result]
-        else:
-            results = engine.run_shards([start.replica] * len(shards), data, steps)
+        results = engine.run_shards([start.replica] * len(shards), data, steps)
     example_s = (perf_counter() - began) / max(sum(result.examples for result in results), 1)
     return [
         ShardUpdate(

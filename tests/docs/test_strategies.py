@@ -23,7 +23,6 @@ OTHER: dict[str, Any] = {
     "target_dispersion": 1e-6,
     "velocity": "reset",
     "solo_steps": 7,
-    "solo_momentum": True,
 }
 """A value of each option that isn't the default."""
 

@@ -81,14 +81,6 @@ class Strategy(Protocol):
         """
 
 
-def updates_alone(strategy: Strategy) -> bool:
-    """Whether `update` is to follow every step that one task takes alone, as if the shards were averaged after it.
-
-    A strategy for which it is says so by a property `updates_alone`.
-    """
-    return bool(getattr(strategy, "updates_alone", False))
-
-
 def averaging_rule(strategy: Strategy) -> AveragingRule | None:
     """What `update` comes to, if an engine can work it out where it computes: `ops.averaging` has the equations.
 

@@ -33,15 +33,12 @@ class PostLocalSGD:
         every: steps of a round during the start. It decides how often progress is reported, and no result.
         inner: the strategy that follows.
         least: how many steps the start has at least, on fewer than `SMALL` examples.
-        updates_alone: whether the other strategy's `update` follows every step of the start. Without it the start is
-            that of the paper: the steps' optimizer alone.
     """
 
     share: float
     every: int
     inner: Strategy
     least: int = 0
-    updates_alone: bool = False
 
     def init(self, theta: Floats) -> Floats:
         return self.inner.init(theta)

@@ -16,7 +16,7 @@ DEFAULT = AveragingConfig()
 StudyName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 """What a study may be called: its sweeps are called so too, with their seeds behind."""
 
-LATER = {"strategy", "solo_steps", "solo_momentum", "final_average"}
+LATER = {"strategy", "solo_steps", "final_average"}
 """Options that came later than studies did; where they have their defaults they are left out."""
 
 STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
@@ -24,7 +24,6 @@ STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         "plain": {"solo_share": 0.0, "outer_momentum": 0.0},
         "default": {"final_average": "plain"},
         "growing H": {"final_average": "plain", "first_average_every": 1},
-        "momentum from the start": {"final_average": "plain", "solo_momentum": True},
         "rate by 1 / root K": {"final_average": "plain", "lr_scaling": -0.5},
     }
 )
@@ -94,7 +93,6 @@ CELLS = (
     Cell("plain", 1, H),  # the textbook: one process, plain SGD
     *(Cell(strategy, shards, H) for strategy in ("default", "growing H") for shards in SHARDS),
     *(Cell("default", shards, H // 2) for shards in SHARDS[:4]),
-    *(Cell("momentum from the start", shards, H) for shards in (1, *SHARDS[3:])),
     *(Cell("rate by 1 / root K", shards, H) for shards in SHARDS[3:]),
     *(Cell("default", shards, H, network) for network in ("lenet-relu", "small-norm") for shards in SHARDS),
 )

@@ -20,7 +20,6 @@ MEASURED = {"seconds", "ended", "quickest", "slowest", "state"}
 STRATEGIES = {
     "fedavg": {"strategy": "fedavg"},
     "outer momentum, solo start": {"solo_share": 0.3, "outer_momentum": 0.7},
-    "outer momentum from the first step": {"solo_share": 0.3, "outer_momentum": 0.7, "solo_momentum": True},
     "a plain average at the end": {"outer_momentum": 0.7, "final_average": "plain"},
     "outer rate, velocity reset": {"outer_lr": 0.5, "outer_momentum": 0.3, "velocity": "reset"},
     "growing interval": {"first_average_every": 1, "average_every": 5},
@@ -30,8 +29,8 @@ STRATEGIES = {
 }
 
 
-ON_HOST = ("slowmo", "following the dispersion", "outer momentum from the first step")
-"""Strategies whose averages are always worked out on the host; of the last one, those of the start."""
+ON_HOST = ("slowmo", "following the dispersion")
+"""Strategies whose averages are always worked out on the host."""
 
 
 def in_spans(job: Job, rounds: int, threads: int = 1) -> list[RoundResult]:

@@ -4,6 +4,8 @@ What serves Prefect, Prefect itself and what the flows need are imported by the 
 """
 
 import os
+import sys
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line."""
     flows = Flows()
+    if _trains(sys.argv[1:]):
+        flows.prepare()
     pipelines = Pipelines(
         ingest=flows.ingest,
         train=flows.train,
@@ -54,6 +58,19 @@ class Flows:
 
             self._server = PrefectServer()
         return self._server
+
+    def prepare(self) -> None:
+        """Start a server of our own while the command finds out what it is to do. It touches nothing until it is used.
+
+        What is wrong with the environment is told later, by whoever needs it.
+        """
+        from service.errors import AtelierError
+        from service.home import Home
+        from service.proxies import bypass_loopback
+
+        bypass_loopback(os.environ)
+        with suppress(AtelierError, OSError):
+            self.server.prepare(Home.from_environment())
 
     def end(self) -> None:
         """End the server, if there is one and it is our own."""
@@ -99,6 +116,11 @@ class Flows:
         with self.server.running(home, "flows.study") as flows:
             folder: Path = flows.study_flow(study, name, cluster)
         return folder
+
+
+def _trains(words: list[str]) -> bool:
+    """Whether a command line will train something, if it isn't wrong."""
+    return (words[:1] == ["train"] or words[:2] == ["runs", "resume"]) and not {"-h", "--help"} & set(words)
 
 
 def deploy(home: "Home", scheduler: str, trainings: int) -> None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from random import sample
 from types import ModuleType
+from typing import IO
 
 from flows import configured
 from service.errors import AtelierError
@@ -79,7 +80,7 @@ def settle(environment: MutableMapping[str, str], home: Path) -> None:
 
 
 class EmbeddedServer:
-    """A process that serves Prefect's API on a port of the loopback interface.
+    """A process that serves Prefect's API on a port of the loopback interface, once it is told to begin.
 
     It has a session of its own, so that a Ctrl-C at the terminal doesn't reach it: the flows that are interrupted by
     that still have to tell it so. It ends when its standard input does, which happens even if this process is killed.
@@ -91,31 +92,45 @@ class EmbeddedServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Start it; it answers some seconds later.
+        """Start the process, which takes seconds to import Prefect and touches nothing meanwhile.
 
         Args:
-            folder: Where it keeps its database.
+            folder: Where it will keep its database.
 
         Raises:
-            AtelierError: There is no free port, or the folder can't be written.
+            AtelierError: There is no free port.
         """
         self._folder = folder
+        self._has_begun = False
         self.log = folder / "server.log"
-        listening = _listening()
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        self._start(subprocess.DEVNULL)
+
+    def _start(self, log: int | IO[bytes]) -> None:
+        with _listening() as listening:
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+            self._process = subprocess.Popen(  # noqa: S603 -- our own module
+                [sys.executable, "-m", "flows.server", str(listening.fileno()), str(self._folder)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,
+            )
+
+    def begin(self) -> None:
+        """Have it serve: it answers some seconds later. Raises AtelierError where the folder can't be written."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with listening, self.log.open("w", encoding="utf-8") as log:
-                self._process = subprocess.Popen(  # noqa: S603 -- our own module
-                    [sys.executable, "-m", "flows.server", str(listening.fileno()), str(folder)],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[listening.fileno()],
-                    start_new_session=True,
-                )
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self.log.open("wb") as log:
+                if self.has_ended:
+                    self._start(log)  # once more, so that its log says why
         except OSError as error:
-            raise AtelierError(f"Prefect's embedded server does not start: {folder}: {error.strerror}") from None
+            raise AtelierError(f"Prefect's embedded server does not start: {self._folder}: {error.strerror}") from None
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it ended just now, which who waits for it will notice
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+        self._has_begun = True
 
     @property
     def process_id(self) -> int:
@@ -145,6 +160,8 @@ class EmbeddedServer:
 
     def end(self) -> None:
         """Have it end, and wait until it has."""
+        if not self._has_begun:
+            self._process.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
@@ -158,11 +175,21 @@ class PrefectServer:
     """The server that flows run on: the one that is configured, or one of our own, which the first of them starts.
 
     Attributes:
-        embedded: The server of our own, once it is started.
+        embedded: The server of our own, once its process is started.
     """
 
     def __init__(self) -> None:
         self.embedded: EmbeddedServer | None = None
+
+    def prepare(self, home: Home) -> None:
+        """Start the process of a server of our own, where none is configured; it touches nothing until a flow begins.
+
+        Raises:
+            AtelierError: There is no free port.
+        """
+        if not os.environ.get("PREFECT_API_URL"):
+            settle(os.environ, home.root)
+            self.embedded = EmbeddedServer(home.root / "prefect")
 
     @contextmanager
     def running(self, home: Home, module: str) -> Iterator[ModuleType]:
@@ -186,7 +213,10 @@ class PrefectServer:
             if self.embedded is None:
                 configured.wait_until_ready(address)
         else:
-            self.embedded = EmbeddedServer(home.root / "prefect")
+            if self.embedded is None:
+                self.prepare(home)
+            assert self.embedded is not None
+            self.embedded.begin()
             os.environ["PREFECT_API_URL"] = self.embedded.url
         from prefect.exceptions import TerminationSignal
 
@@ -208,7 +238,7 @@ class PrefectServer:
         if self.embedded is not None:
             self.embedded.end()
             self.embedded = None
-            del os.environ["PREFECT_API_URL"]
+            os.environ.pop("PREFECT_API_URL", None)
 
 
 @contextmanager

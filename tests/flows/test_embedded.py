@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows import database
-from flows.embedded import IMPORTED_MEANWHILE, settle
+from flows.embedded import IMPORTED_MEANWHILE, EmbeddedServer, settle
 from tests.commands import ROOT
 
 PROGRAM = """
@@ -22,6 +22,7 @@ from flows.embedded import EmbeddedServer
 
 signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 server = EmbeddedServer(Path(sys.argv[1]))
+server.begin()
 server.wait_until_ready()
 print(server.process_id, flush=True)
 for _ in sys.stdin:
@@ -67,6 +68,14 @@ def test_a_signal_to_the_group_leaves_it_alone_and_a_kill_of_its_parent_ends_it(
     assert parent.stdout.readline() == "answers\n"
     parent.kill()
     assert ends(server)
+
+
+def test_a_server_that_never_begins_touches_nothing_and_ends_when_it_is_told(tmp_path: Path):
+    server = EmbeddedServer(tmp_path / "prefect")
+    assert not server.has_ended
+    server.end()
+    assert server.has_ended
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

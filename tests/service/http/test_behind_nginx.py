@@ -51,7 +51,7 @@ def proxy(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[http
         config.write_text(CONFIG.format(folder=folder, port=port, upstream=service.base_url.port))
         process = subprocess.Popen([str(NGINX), "-e", str(folder / "error.log"), "-c", str(config)])
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client:
                 wait_until_it_answers(client, process)
                 yield client
         finally:

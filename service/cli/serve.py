@@ -41,6 +41,7 @@ def serve(context: Context, host: str, port: int, token: str, root_path: str, co
         ws="none",
         log_level="warning",
         access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=5,
     )
     context.interruption.leave()

@@ -38,6 +38,12 @@ def test_every_example_is_seen_exactly_once_in_each_epoch(plan: Plan):
 
 
 @given(plan=PLANS)
+def test_one_round_is_the_last_of_the_training_and_no_other(plan: Plan):
+    rounds = list(plan.rounds())
+    assert [round_ for round_ in rounds if plan.is_last(round_)] == rounds[-1:]
+
+
+@given(plan=PLANS)
 def test_the_shards_of_a_step_together_take_the_batch_that_one_process_would(plan: Plan):
     alone = Plan(**{**plan.__dict__, "shards": 1})
     sole = [alone.batches(round_, 0) for round_ in alone.rounds()]

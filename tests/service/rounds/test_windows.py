@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo
-from service.rounds.plan import WINDOWED_FROM, Plan, Windows, windows_for
+from service.rounds.plan import WINDOWED_FROM, Plan, Windows, plan_for, windows_for
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.strategies.post_local_sgd import PostLocalSGD
 from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks
@@ -27,6 +27,12 @@ PLANS = st.builds(
     ),
     windows=st.builds(Windows, chunk=st.integers(1, 60), steps=st.integers(1, 12)),
 )
+
+
+def test_a_plan_keeps_the_windows_that_it_is_made_with():
+    windows = Windows(chunk=10, steps=3)
+    assert plan_for(TrainConfig(), 60_000, windows).windows == windows
+    assert plan_for(TrainConfig(), 60_000).windows is None
 
 
 @given(plan=PLANS)

@@ -183,7 +183,8 @@ class ArrayEngine(OneByOne):
         xp, network = self._xp, self.network
         images = checked_images(self.network, images)
         logits = np.empty((len(images), network.classes), np.float32)
-        parameters = network.parameters(xp.asarray(theta))
+        # Numbers that came over a network lie anywhere in memory, and NumPy multiplies unaligned ones in another order.
+        parameters = network.parameters(xp.asarray(np.require(theta, np.float32, "A")))
         for start in range(0, len(images), PREDICT_BATCH):
             part = slice(start, start + PREDICT_BATCH)
             y, _ = forward(network, parameters, scaled(xp.asarray(images[part])), Context())

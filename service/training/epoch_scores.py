@@ -19,7 +19,7 @@ from service.runs import Entry
 from service.training.metrics import Evaluation, Score, score
 
 LEAST = 512
-"""Examples that are predicted together."""
+"""Examples that are predicted together, where so many are left."""
 
 KEPT = 64 << 20
 """Bytes of test images that a process keeps from one epoch to the next."""
@@ -64,9 +64,9 @@ def score_epoch(job: Job, theta: Floats) -> EpochScores:
 def predicted(job: Job, theta: Floats, parts: Iterable[Arrays]) -> tuple[Floats, NDArray[np.uint8]]:
     """The logits (n, classes) of examples that come in parts, and their labels (n,)."""
     engine = engine_of(job)
-    together = _together(parts)
-    logits, labels = zip(*((engine.predict(theta, images), labels) for images, labels in together), strict=True)
-    return (logits[0], labels[0]) if len(logits) == 1 else (np.concatenate(logits), np.concatenate(labels))
+    found = [(engine.predict(theta, images), labels) for images, labels in _together(parts)]
+    logits, labels = zip(*found, strict=True)
+    return np.concatenate(logits), np.concatenate(labels)
 
 
 def parts_for_test(job: Job) -> Iterator[Arrays]:
@@ -92,16 +92,15 @@ def held_out_parts(job: Job) -> Iterator[Arrays]:
 
 
 def _together(parts: Iterable[Arrays]) -> Iterator[Arrays]:
-    """The same examples in parts of `LEAST` at least: how BLAS rounds a few rows may depend on where they lie."""
+    """The same examples in parts of `LEAST` at least, except the last: engines take many at little more cost."""
     held: list[Arrays] = []
-    ready: Arrays | None = None
     for part in parts:
         held.append(part)
         if sum(len(labels) for _, labels in held) >= LEAST:
-            if ready is not None:
-                yield ready
-            ready, held = _joined(held), []
-    yield _joined([*([] if ready is None else [ready]), *held])
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
 
 
 def _joined(parts: Sequence[Arrays]) -> Arrays:

@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import ops
-from ops import augment
+from ops import augment, zoo
 from ops.engines.array import ArrayEngine, scaled
 from ops.engines.base import Replica, Steps
 from ops.layers import Context
@@ -100,6 +100,18 @@ def test_any_number_of_images_can_be_predicted(engine, count):
     expected, _ = forward(NETWORK, NETWORK.parameters(theta), scaled(images[:, None]), Context())
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)  # batches of another size sum in another order
     np.testing.assert_array_equal(engine.predict(theta, images[:, None]), logits)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_predictions_do_not_depend_on_where_the_parameters_lie(at):
+    """A worker gets them as a part of a message, which may begin at any byte."""
+    network = zoo.network("mlp", (1, 28, 28), 10)
+    theta = network.init_parameters(1)
+    message = bytearray(at) + theta.tobytes()
+    received = np.frombuffer(message, np.float32, offset=at)
+    images = RNG.integers(0, 256, (16, 28, 28), dtype=np.uint8)
+    engine = ArrayEngine(network, ops.StepConfig())
+    np.testing.assert_array_equal(engine.predict(received, images), engine.predict(theta, images))
 
 
 def test_pixels_are_scaled_to_one():

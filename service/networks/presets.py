@@ -3,44 +3,29 @@
 from types import MappingProxyType
 from typing import Any
 
+_ONE_CYCLE = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "schedule": "one-cycle"}
+"""How the small networks of the zoo are optimized."""
+
 PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "lenet-relu": {
             "epochs": 100,
             "batch_size": 128,
-            "optimizer": {
-                "lr": 0.05,
-                "momentum": 0.9,
-                "nesterov": True,
-                "weight_decay": 5e-4,
-                "schedule": "one-cycle",
-            },
+            "optimizer": {"lr": 0.05, **_ONE_CYCLE},
             "averaging": {"shards": 2, "average_every": 469, "solo_share": 0.03, "outer_momentum": 0.5},
             "augment": {"flip": True, "shift": 1},
         },
         "convnet": {
             "epochs": 14,
             "batch_size": 128,
-            "optimizer": {
-                "lr": 0.03,
-                "momentum": 0.9,
-                "nesterov": True,
-                "weight_decay": 5e-4,
-                "schedule": "one-cycle",
-            },
+            "optimizer": {"lr": 0.03, **_ONE_CYCLE},
             "averaging": {"shards": 2, "average_every": 100, "solo_share": 0.05, "outer_momentum": 0.5},
             "augment": {"flip": True, "shift": 3},
         },
         "groupnet": {
             "epochs": 40,
             "batch_size": 64,
-            "optimizer": {
-                "lr": 0.05,
-                "momentum": 0.9,
-                "nesterov": True,
-                "weight_decay": 5e-4,
-                "schedule": "one-cycle",
-            },
+            "optimizer": {"lr": 0.05, **_ONE_CYCLE},
             "averaging": {"shards": 2, "average_every": 938, "solo_share": 0.03, "outer_momentum": 0.5},
             "augment": {"flip": True, "shift": 1},
         },

@@ -24,11 +24,11 @@ class ActivationKernels(LayerKernels):
 
     def value(self, code: Code, x: Vec) -> Vec:
         """f(x)."""
-        raise NotImplementedError
+        raise NotImplementedError  # each activation has its own
 
     def slope(self, code: Code, dy: Vec, y: Vec) -> Vec:
         """dy f'(x), from y = f(x)."""
-        raise NotImplementedError
+        raise NotImplementedError  # each activation has its own
 
     def forward(self, buffers: Buffers) -> list[Kernel]:
         return self._map("forward", self.elements, buffers)

@@ -67,7 +67,7 @@ class LayerKernels:
 
     def forward(self, buffers: Buffers) -> list[Kernel]:
         """From x to y for a block, in training."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of layer has its own
 
     def predict(self, buffers: Buffers) -> list[Kernel]:
         """From x to y for a block, when predicting."""
@@ -78,7 +78,7 @@ class LayerKernels:
 
         Every sum takes its terms in the order of `predict`, so that the results have the same bits.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of layer has its own
 
     def backward(self, buffers: Buffers) -> list[Kernel]:
         """From dy to dx and to the gradients of parameters, for a block."""

@@ -25,11 +25,11 @@ class PoolKernels(LayerKernels):
 
     def reduce(self, code: Code, window: Window, x: int) -> Vec:
         """The result of a window."""
-        raise NotImplementedError
+        raise NotImplementedError  # the maximum and the mean have their own
 
     def spread(self, code: Code, window: Window, dy: Vec, buffers: Buffers, add: Epilogue) -> None:
         """Hand each number of a window its part of the gradient dy: `add(code, part, offset)`."""
-        raise NotImplementedError
+        raise NotImplementedError  # the maximum and the mean have their own
 
     def forward(self, buffers: Buffers) -> list[Kernel]:
         return [self.kernel("forward", self._forward(buffers))]

@@ -15,20 +15,11 @@ import pytest
 import zarr
 
 from service.data import chunked_groups, describe, ingest, label_counts, read, store, verify
-from service.data.formats.base import Arrays
 from service.data.store import DatasetInfo, blocks, build, check_files, identity, open_chunks
 from service.errors import Conflict, DataError
 from service.home import Home
 from tests.data import write_idx_dataset
-
-NAMES = ("shirt", "shoe", "bag")
-SHAPE = (4, 5)
-
-
-def arrays(count: int, seed: int) -> Arrays:
-    random = np.random.default_rng(seed)
-    return random.integers(0, 256, (count, *SHAPE), np.uint8), (np.arange(count) % len(NAMES)).astype(np.uint8)
-
+from tests.service.data.things import NAMES, SHAPE, arrays
 
 TRAIN, TEST = arrays(53, 0), arrays(17, 1)
 

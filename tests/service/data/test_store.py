@@ -12,17 +12,9 @@ import zarr
 from numpy.typing import NDArray
 
 from service.data import whole_arrays
-from service.data.store import Arrays, DatasetInfo, build, describe, identity, read, verify
+from service.data.store import DatasetInfo, build, describe, identity, read, verify
 from service.errors import DataError
-
-NAMES = ("shirt", "shoe", "bag")
-SHAPE = (4, 5)
-
-
-def arrays(count: int, seed: int) -> Arrays:
-    random = np.random.default_rng(seed)
-    return random.integers(0, 256, (count, *SHAPE), np.uint8), (np.arange(count) % len(NAMES)).astype(np.uint8)
-
+from tests.service.data.things import NAMES, SHAPE, arrays
 
 TRAIN, TEST = arrays(25, 0), arrays(7, 1)
 DIGEST = identity(TRAIN, TEST)

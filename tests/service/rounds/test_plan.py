@@ -4,37 +4,22 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from service.config import from_preset
 from service.errors import InvalidInput
 from service.rounds.plan import Plan, Round, plan_for, shuffle
 from service.rounds.strategies import Interval, Progress
 from service.rounds.strategies.fedavg import FedAvg
-from service.rounds.strategies.post_local_sgd import PostLocalSGD
+from tests.service.rounds.plans import examples_seen, plans
 
 SHUFFLED = [7, 1, 9, 6, 8, 0, 5, 3, 2, 4]
 
-PLANS = st.builds(
-    Plan,
-    examples=st.integers(1, 400),
-    epochs=st.integers(1, 3),
-    batch_size=st.integers(1, 70),
-    seed=st.integers(0, 2**63 - 1),
-    shards=st.integers(1, 9),
-    strategy=st.builds(
-        lambda share, every: PostLocalSGD(share, every, FedAvg(every)), st.floats(0, 1), st.integers(1, 40)
-    ),
-)
+PLANS = plans(most_epochs=3)
 
 
 @given(plan=PLANS)
 def test_every_example_is_seen_exactly_once_in_each_epoch(plan: Plan):
-    seen: dict[int, list[int]] = {epoch: [] for epoch in range(plan.epochs)}
-    for round_ in plan.rounds():
-        for shard in range(round_.shards):
-            seen[round_.epoch] += plan.batches(round_, shard)[0].tolist()
-    assert all(sorted(examples) == list(range(plan.examples)) for examples in seen.values())
+    assert examples_seen(plan) == [list(range(plan.examples))] * plan.epochs
 
 
 @given(plan=PLANS)

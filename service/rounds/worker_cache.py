@@ -114,7 +114,7 @@ class WorkerCache:
         self, choice: Choice, network: Network, step_config: StepConfig, data: DatasetInfo, resident: ResidentImages
     ) -> Any:
         """The training examples as the engine's `load` gives them, where it reads the images in place."""
-        key = (choice.engine, choice.device, network, step_config, data.path, data.digest, id(resident))
+        key = (choice.engine, choice.device, network, step_config, resident)
         engine = self.engine(choice, network, step_config)
         return self._loaded.get(key, lambda: engine.load(resident.array, self.labels(data)))
 

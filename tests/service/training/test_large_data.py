@@ -14,6 +14,7 @@ from service.home import Home
 from service.rounds.job import Job
 from service.rounds.reading import resident_images
 from service.rounds.serial_executor import SerialExecutor
+from service.rounds.worker_cache import WorkerCache
 from service.runs import RunFolder
 from service.runs.recorded_config import recorded_config
 from service.training.epoch_scores import score_epoch
@@ -139,3 +140,13 @@ def test_a_run_of_before_was_shuffled_whole(jobs):
     values = from_preset(small()).model_dump(mode="json", exclude={"shuffle", "window"})
     assert recorded_config(values).shuffle == "full"
     assert SerialExecutor().data_memory == 0
+
+
+def test_an_engine_reads_the_images_that_are_resident_now_and_none_that_were_given_up(jobs):
+    _, job = jobs()
+    cache = WorkerCache()
+    for budget in range(1_000_000, 1_000_020):
+        resident = cache.resident(job.data, budget)
+        data = cache.resident_data(job.choice, job.network, job.step_config, job.data, resident)
+        assert np.shares_memory(data.images, resident.array)
+        del resident, data

@@ -62,6 +62,8 @@ def _read(path: Path, scratch: Path | None, *, axes: int, what: str) -> IdxFile:
             raise _wrong_length(path, shape, size, "has fewer")
         digest = sha256(header)
         mapped = length > IN_MEMORY and not isinstance(file, gzip.GzipFile)
+        if mapped and size + length > path.stat().st_size:
+            raise _wrong_length(path, shape, size, f"has {path.stat().st_size}")
         array = np.memmap(path, np.uint8, "r", size, shape) if mapped else allocate(shape, scratch or path.parent)
         read = _skip(file, length, digest) if mapped else _fill(file, array, digest)
         if read != length:

@@ -246,6 +246,16 @@ def test_a_file_larger_than_memory_is_read_in_place(home: Home, tmp_path: Path, 
         np.testing.assert_array_equal(read(info.path, group, info.digest)[1], labels)
 
 
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
+def test_a_file_larger_than_memory_that_ends_too_early_is_told(home: Home, tmp_path: Path, monkeypatch, name: str):
+    monkeypatch.setattr("service.data.formats.idx.IN_MEMORY", 100)
+    write_idx_dataset(tmp_path / "idx", gz=False)
+    path = tmp_path / "idx" / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=f"{name} has the wrong length: .* the file has {path.stat().st_size}$"):
+        ingest(home, dataset="blobs", source=tmp_path / "idx")
+
+
 def test_large_arrays_of_numpy_are_unpacked_to_a_file(home: Home, tmp_path: Path, monkeypatch):
     for module in ("formats.npz", "buffers"):
         monkeypatch.setattr(f"service.data.{module}.IN_MEMORY", 100)

@@ -5,7 +5,7 @@ import resource
 from ops.engines import choose, find
 from service.cluster.local_cluster import check_scheduler
 from service.config import ClusterConfig, TrainConfig
-from service.data import describe, label_counts
+from service.data import describe
 from service.data.catalog import KNOWN
 from service.data.sources import cannot_be_fetched
 from service.errors import AtelierError, DataError, InvalidInput
@@ -65,7 +65,7 @@ def check_training(
             raise
         raise cannot_be_fetched(config.dataset) from None
     plan_for(config, data.train)
-    class_weights(config.class_weights, data.class_names, label_counts(data.path, "train"))
+    class_weights(config.class_weights, data.class_names, [1] * data.classes)  # whether it can be read
     if windows_for(config, data) and data.is_chunked and 0 < cluster.data_memory < 2 * config.window:
         raise InvalidInput(
             f"data_memory must be at least twice the window, {2 * config.window} MB, got {cluster.data_memory}"

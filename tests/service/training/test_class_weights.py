@@ -70,6 +70,13 @@ def test_classes_far_from_balanced_are_told_at_both_ends_unless_they_are_weighte
         assert any(warning.endswith("or train with --class-weights balanced") for warning in warnings) == said
 
 
+def test_a_store_that_may_be_built_again_is_not_read_before(rare: Home):
+    for file in (rare.store("blobs") / "train" / "labels").rglob("*"):
+        if file.is_file() and file.name != "zarr.json":
+            file.write_bytes(b"damaged")
+    check_training(rare, config_of("balanced"), ClusterConfig())
+
+
 def test_weights_that_do_not_fit_the_data_are_refused_before_anything_starts(rare: Home):
     with pytest.raises(InvalidInput, match="--class-weights names 'cow', which is none of the classes many, few, five"):
         check_training(rare, config_of("cow=3"), ClusterConfig())

@@ -1,6 +1,7 @@
 """Puts a finished run into the registry, as a new version of its model."""
 
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 from service.config import TrainConfig
 from service.data import DatasetInfo, describe, label_counts
@@ -124,8 +125,8 @@ def _champion(registry: Registry, model: ModelVersion) -> tuple[int | None, str 
 def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
-    first, _ = next(blocks(data.path, "test", data.digest))
-    images = (images for images, _ in blocks(data.path, "test", data.digest))
+    parts = (images for images, _ in blocks(data.path, "test", data.digest))
+    first = next(parts)
     test = asdict(evaluations[trained.epoch])
     scores = {epoch: EpochScores.of(evaluation) for epoch, evaluation in evaluations.items()}
     scores = scores_of(folder) | scores
@@ -154,7 +155,7 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
         },
         tags=tuple(filter(None, config.tags.split(","))),
         preparation=dict(read_about(data.path).preparation or Preparation.of_images(first).to_manifest()),
-        statistics=ImageStatistics.of_parts(images).to_manifest(),
+        statistics=ImageStatistics.of_parts(chain([first], parts)).to_manifest(),
         warnings=_warnings(config, data, folder, evaluations[trained.epoch], trained.epoch),
     )
 

@@ -14,7 +14,7 @@ def test_requests_at_the_same_time_get_their_own_answers(http: httpx.Client) -> 
 
     def ask(image: np.ndarray) -> dict[str, float]:
         body = {"pixels": image.tolist()}
-        answer = httpx.post(f"{http.base_url}/api/models/lenet/predict?top=10", json=body).json()
+        answer = httpx.post(f"{http.base_url}/api/models/lenet/predict?top=10", json=body, timeout=http.timeout).json()
         return {guess["label"]: guess["probability"] for guess in answer["predictions"][0]}
 
     alone = [ask(image) for image in images]

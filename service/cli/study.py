@@ -16,7 +16,7 @@ from service.training.preflight import check_training
     "--plateau-seeds",
     type=click.IntRange(0, 1000),
     default=20,
-    help="Seeds for what is picked for a number of shards, to see whether any run stays on the plateau. [default: 20]",
+    help="Seeds for what `--shards K` alone picks, to see whether a run stays on the plateau. [default: 20]",
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), default=10, help="Epochs of every training. [default: 10]")
 @click.option("--holdout", type=click.IntRange(0), default=5000, help="Examples kept out to choose by. [default: 5000]")

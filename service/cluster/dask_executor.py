@@ -19,7 +19,7 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.cluster.background_calls import BackgroundCalls
 from service.cluster.calls import PendingCalls
-from service.cluster.code_version import code_version, is_load_error, why_cannot_load, why_other_code
+from service.cluster.code_version import is_load_error, why_cannot_load
 from service.cluster.connection import LOST, RETURN_SECONDS, Cluster
 from service.cluster.engine_choice import NoAnswer, WorkerReport, agreed_choice, ask_for_reports
 from service.cluster.failure_policy import ATTEMPTS, FIRST_PATIENCE_SECONDS, FailurePolicy, TasksLost
@@ -218,8 +218,7 @@ class DaskExecutor:
             if is_load_error(error):
                 self._quarantine.exclude(worker, why_cannot_load(worker, error))
         for worker, report in sorted(reports.items()):
-            if report.code != code_version():
-                self._quarantine.notify_once(why_other_code(worker, report.code))
+            self._quarantine.note_code(worker, report.code)
 
     def _present(self) -> list[str]:
         """The workers there are; none where the scheduler was lost just now, which the window will notice."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from time import monotonic
 
+from service.cluster.code_version import code_version, why_other_code
+
 QUARANTINE_SECONDS = 30.0
 """How long a quarantine lasts; twice as long each time that the same worker is put into it again."""
 
@@ -16,7 +18,7 @@ class Quarantine:
         self._times: dict[str, int] = {}
         self._excluded: set[str] = set()
         self._notices: SimpleQueue[str] = SimpleQueue()
-        self._once: set[str] = set()
+        self._other_code: set[tuple[str, str]] = set()
 
     @property
     def workers(self) -> frozenset[str]:
@@ -45,11 +47,11 @@ class Quarantine:
         """Leave a notice for people."""
         self._notices.put(notice)
 
-    def notify_once(self, notice: str) -> None:
-        """Leave a notice for people, unless the same one was left before."""
-        if notice not in self._once:
-            self._once.add(notice)
-            self.notify(notice)
+    def note_code(self, worker: str, code: str) -> None:
+        """Leave a notice, once, about a worker that runs other code than this process. code: its `code_version`."""
+        if code != code_version() and (worker, code) not in self._other_code:
+            self._other_code.add((worker, code))
+            self.notify(why_other_code(worker, code))
 
     def take_notices(self) -> list[str]:
         """The notices that people have not seen yet, one line each."""

@@ -17,7 +17,7 @@ from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.shard_update import ShardUpdate
 from service.rounds.tasks import Predecessor, RoundResult, round_result, shard_update, state_after
-from service.rounds.train_state import TrainState
+from service.rounds.train_state import TrainState, state_vectors
 
 FETCH_BYTES = 4 << 20
 """The most that is fetched after every round: the shards' updates, or else one report that brings the state."""
@@ -187,8 +187,7 @@ class RoundSubmitter(TaskSubmitter):
 
 def is_state_small(job: Job) -> bool:
     """Whether the state of a job is small enough to be fetched whenever there is a new one."""
-    vectors = 4 if job.config.ema else 3  # parameters, velocity, outer velocity, moving average
-    return vectors * 4 * job.network.num_parameters <= FETCH_BYTES
+    return state_vectors(job.config) * 4 * job.network.num_parameters <= FETCH_BYTES
 
 
 def _shard_update(job: Job, round_: Round, shard: int, before: TrainState | Predecessor) -> ShardUpdate:

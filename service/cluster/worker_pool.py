@@ -8,7 +8,7 @@ from typing import Any
 
 from distributed import Future
 
-from service.cluster.code_version import code_version, why_other_code
+from service.cluster.code_version import code_version
 from service.cluster.connection import ANSWER_SECONDS, LOST, Cluster
 from service.cluster.fingerprints import WorkerDiffers, check_fingerprint, why_excluded
 from service.cluster.placement import place
@@ -118,9 +118,7 @@ class WorkerPool:
         if task.status == "finished":
             self._warm.add(worker)
             with suppress(*LOST):
-                code = task.result(timeout=ANSWER_SECONDS)
-                if code != code_version():
-                    self._quarantine.notify_once(why_other_code(worker, code))
+                self._quarantine.note_code(worker, task.result(timeout=ANSWER_SECONDS))
         elif task.status == "error" and self._job is not None and self._job.fingerprint is not None:
             error = task.exception(timeout=ANSWER_SECONDS)
             if isinstance(error, WorkerDiffers):

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 from service.data.formats.base import Arrays
-from service.data.shards import Layout, ShardedArray, chunk_rows, create_array, write_array, write_metadata
+from service.data.shards import (
+    DIGEST_BYTES,
+    Layout,
+    ShardedArray,
+    chunk_rows,
+    create_array,
+    write_array,
+    write_metadata,
+)
 from service.errors import DataError
 
 CHUNK_BYTES = 1 << 20
@@ -136,7 +144,7 @@ def _describe(store: MemoryStore, attributes: dict[str, Any], groups: dict[str, 
         group = root.create_group(key)
         for name, layout in zip(NAMES, layouts(images.shape), strict=True):
             create_array(group, name, layout)
-            shape = (layout.chunks, 32)
+            shape = (layout.chunks, DIGEST_BYTES)
             group.create_array(_digests_of(name), shape=shape, chunks=shape, dtype=np.uint8, compressors=None)
 
 
@@ -150,6 +158,6 @@ def _read_digests(path: Path, chunks: int) -> NDArray[np.uint8]:
         content = np.frombuffer(file.read_bytes(), np.uint8)
     except OSError as error:
         raise DataError(f"{file} can't be read: {error.strerror or error}") from None
-    if content.size != chunks * 32:
-        raise DataError(f"{file} is damaged: it should have 32 bytes for each of {chunks} chunks")
-    return content.reshape(chunks, 32)
+    if content.size != chunks * DIGEST_BYTES:
+        raise DataError(f"{file} is damaged: it should have {DIGEST_BYTES} bytes for each of {chunks} chunks")
+    return content.reshape(chunks, DIGEST_BYTES)

@@ -13,7 +13,7 @@ from service.data.about import About
 from service.data.catalog import KNOWN, check_digest
 from service.data.formats import Examples, Reading, find
 from service.data.formats import names as format_names
-from service.data.formats.base import Arrays, Say, check_examples
+from service.data.formats.base import SAY_EVERY_S, Arrays, Say, check_examples
 from service.data.formats.idx_folder import read_files
 from service.data.options import IngestOptions
 from service.data.sources import find_files
@@ -23,8 +23,6 @@ from service.errors import Conflict, DataError, InvalidInput
 from service.files import locked
 from service.home import Home
 from service.model_ref import NAME
-
-SAY_EVERY_S = 2.0
 
 
 def ingest(
@@ -94,10 +92,10 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
     elif path.exists():
         shutil.rmtree(path)
     size = train[0].nbytes + test[0].nbytes
-    return build(path, dataset, examples.class_names, train, test, about, Progress(progress, "wrote", size).add)
+    return build(path, dataset, examples.class_names, train, test, about, BytesDone(progress, "wrote", size).add)
 
 
-class Progress:
+class BytesDone:
     """Says how much of something is done, every few seconds."""
 
     def __init__(self, say: Say, what: str, size: int) -> None:

@@ -30,7 +30,7 @@ MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0
 SHARE_OF_MEMORY = 8
 """Without a budget, an eighth of the memory that the process may use."""
 
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class ResidentImages:
@@ -165,7 +165,7 @@ def usable_memory() -> int:
     """The bytes of memory that the process may use: the machine's, or what its control group is limited to."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
-        return min(machine, int(MEMORY_LIMIT.read_text(encoding="ascii")))
+        return min(machine, int(CGROUP_LIMIT.read_text(encoding="ascii")))
     except (OSError, ValueError):  # no such group, or "max"
         return machine
 

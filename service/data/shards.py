@@ -70,11 +70,6 @@ class Layout:
         return -(-self.shape[0] // self.rows)
 
     @property
-    def shards(self) -> int:
-        """How many objects there are."""
-        return -(-self.chunks // self.per_shard)
-
-    @property
     def index_bytes(self) -> int:
         """What the index of an object takes, with its checksum."""
         return 16 * self.per_shard + 4

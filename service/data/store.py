@@ -142,7 +142,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
         *channels, height, width = _shape(path / "train" / "images")[1:]
         if channels not in ([], [3]):
             raise ValueError(f"images have {channels} channels")
-        for key in ("train", "test"):
+        for key in GROUPS:
             count = facts[key]["count"]
             shapes = _shape(path / key / "images"), _shape(path / key / "labels")
             if shapes != ((count, *channels, height, width), (count,)):
@@ -163,7 +163,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
             channels=channels[0] if channels else 1,
             chunk=_chunk(path) if attributes["format"] == CHUNKED else 0,
         )
-        return info, {key: facts[key]["digest"] for key in ("train", "test")}
+        return info, {key: facts[key]["digest"] for key in GROUPS}
     except OSError as error:
         raise DataError(f"{error.filename or path} can't be read: {error.strerror or error}") from None
     except KeyError as error:
@@ -182,7 +182,7 @@ def read(path: Path, group: Group, digest: str) -> Arrays:
         chunks = ChunkedGroup(path / group, expected[group])
         images, labels = chunks.images.read_all(), chunks.labels.read_all()
     else:
-        images, labels = (whole_arrays.read_array(path / group / name) for name in ("images", "labels"))
+        images, labels = (whole_arrays.read_array(path / group / name) for name in chunked_groups.NAMES)
         if whole_arrays.digest(images, labels) != expected[group]:
             raise DataError(f"{path / group} is damaged: its content doesn't have the digest in zarr.json")
     _check_labels(info, labels)
@@ -290,4 +290,4 @@ def _format_for(train: Arrays, test: Arrays) -> str:
 
 
 def _identity(facts: dict[str, Any]) -> str:
-    return sha256("/".join(f"{key}:{facts[key]['digest']}" for key in ("train", "test")).encode()).hexdigest()
+    return sha256("/".join(f"{key}:{facts[key]['digest']}" for key in GROUPS).encode()).hexdigest()

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from ops.palette import FAINT, INDIGO, INK, MADDER, OCHRE, PAPER
+from ops.palette import INDIGO, INK, MADDER, PAPER
 
 HEIGHT, TOP, BOTTOM, SIDE = 360.0, 54.0, 24.0, 70.0
 SPACING = 150.0
 """Pixels between two axes."""
 
-COLORS = {"paper": PAPER, "ink": INK, "faint": FAINT, "indigo": INDIGO, "madder": MADDER, "ochre": OCHRE}
+COLORS = {"paper": PAPER, "ink": INK, "indigo": INDIGO, "madder": MADDER}
 
 
 @dataclass(frozen=True)

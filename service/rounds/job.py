@@ -136,7 +136,7 @@ def split_of(job: Job) -> Split:
 
 
 def chunks_of(job: Job) -> Chunks | None:
-    """Where chunks begin among the examples that are trained on; None where all are, or nothing depends on it."""
+    """Where chunks begin among the examples that are trained on; None without windows or held-out examples."""
     windows = job.plan.windows
     return split_of(job).chunks(windows.chunk) if windows and job.config.holdout else None
 

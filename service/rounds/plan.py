@@ -25,7 +25,7 @@ from service.config import TrainConfig
 from service.data import DatasetInfo
 from service.errors import InvalidInput
 from service.rounds.strategies import Progress, Strategy, strategy_for
-from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks, window_edges
+from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks, shares, window_edges
 
 ROUNDS_AHEAD = 4
 """How many rounds are submitted ahead. An interval may depend on what was measured in a round so many before."""
@@ -170,13 +170,11 @@ class Plan:
             examples (total,) int32, counted among those that are trained on (`service.rounds.split`), and offsets
             (steps + 1,) int32. A step may be empty where the batch has fewer examples than there are shards.
         """
-        starts = np.arange(round_.first, round_.last) * self.batch_size
-        sizes = np.minimum(starts + self.batch_size, self.examples) - starts
-        lows = starts + sizes * shard // round_.shards
-        highs = starts + sizes * (shard + 1) // round_.shards
-        offsets = np.concatenate(([0], np.cumsum(highs - lows))).astype(np.int32)
+        steps = range(round_.first, round_.last)
+        lows, counts = shares(steps, self.batch_size, self.examples, shard, round_.shards)
+        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
         order, base = self._order(round_, chunks)
-        pieces = [order[low:high] for low, high in zip(lows - base, highs - base, strict=True)]
+        pieces = [order[low : low + count] for low, count in zip(lows - base, counts, strict=True)]
         return np.concatenate(pieces), offsets
 
     def _order(self, round_: Round, chunks: Chunks | None) -> tuple[NDArray[np.int32], int]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ops.engines.base import Floats, Replica
+from service.config import TrainConfig
 from service.rounds.serialization import Packed, pack, unpack
 
 
@@ -65,3 +66,8 @@ def parameters_digest(theta: Floats) -> str:
 
 def _unpack(theta: Floats, velocity: Packed, outer: Packed, ema: Floats | None) -> TrainState:
     return TrainState(Replica(theta, unpack(velocity)), unpack(outer), ema)
+
+
+def state_vectors(config: TrainConfig) -> int:
+    """How many vectors a state has: parameters, velocity, outer velocity, and their moving average if it is kept."""
+    return 4 if config.ema else 3

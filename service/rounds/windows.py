@@ -59,6 +59,16 @@ def window_edges(steps: int, most: int) -> NDArray[np.int64]:
     return np.arange(windows + 1) * steps // windows
 
 
+def shares(
+    steps: range, batch_size: int, examples: int, shard: int, shards: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The part of each step that a shard takes: where it begins among an epoch's places, and how many it has."""
+    starts = np.arange(steps.start, steps.stop) * batch_size
+    sizes = np.minimum(starts + batch_size, examples) - starts
+    lows = starts + sizes * shard // shards
+    return lows, starts + sizes * (shard + 1) // shards - lows
+
+
 @dataclass(frozen=True)
 class WindowedShuffle:
     """The order in which epochs visit the examples.
@@ -109,14 +119,11 @@ class WindowedShuffle:
     def window_order(self, epoch: int, window: int) -> NDArray[np.int32]:
         """The examples of one window, step after step, each step's split over the shards in order."""
         first, last = self._edges()[window : window + 2]
-        starts = np.arange(first, last) * self.batch_size
-        sizes = np.minimum(starts + self.batch_size, self._examples) - starts
-        base, stop = int(starts[0]), int(starts[-1] + sizes[-1])
+        base, stop = int(first) * self.batch_size, min(int(last) * self.batch_size, self._examples)
         pool, taken = self._pool(epoch, base, stop), 0
         order = np.empty_like(pool)
         for shard in range(self.shards):
-            lows = starts + sizes * shard // self.shards
-            counts = starts + sizes * (shard + 1) // self.shards - lows
+            lows, counts = shares(range(first, last), self.batch_size, self._examples, shard, self.shards)
             total = int(counts.sum())
             places = np.repeat(lows - base - np.cumsum(counts) + counts, counts) + np.arange(total)
             part = pool[taken : taken + total]

@@ -17,7 +17,7 @@ GLANCE_SECONDS = 0.3
 
 
 LockState = Literal["held", "busy", "unavailable"]
-"""A file lock: this process holds it, or could, and no other does; another process holds it; or it excludes nobody."""
+"""A file lock: this process has it or could take it; another process has it; or locks exclude nobody here."""
 
 
 @dataclass(frozen=True)

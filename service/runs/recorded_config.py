@@ -27,3 +27,11 @@ def _before_holdout_by(values: dict[str, Any]) -> dict[str, Any]:
     if values.get("dataset", DEFAULT_DATASET) != DEFAULT_DATASET:
         changed["name"] = values.get("name") or values.get("model", "")
     return changed
+
+
+def flatten(nested: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """A nested configuration with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= flatten(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return flat

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from service.config import TrainConfig
 from service.registry import ModelVersion
 from service.runs import Entry, RunFolder
+from service.runs.recorded_config import flatten
 
-APART = ("name", "tags", "track")
-"""Fields of a configuration that decide nothing: they are no parameters."""
+NOT_PARAMETERS = ("name", "tags", "track")
+"""Fields of a configuration that don't change what is trained."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class TrackedRun:
 
     def parameters(self) -> dict[str, str | int | float | bool]:
         """The configuration with dotted names; of a described network, its name."""
-        values = self.config.model_dump(mode="json", exclude=set(APART))
-        return _flat({**values, "model": self.config.network_name})
+        values = self.config.model_dump(mode="json", exclude=set(NOT_PARAMETERS))
+        return flatten({**values, "model": self.config.network_name})
 
 
 class Tracker(Protocol):
@@ -78,10 +79,3 @@ class TrackerModule(Protocol):
             run: the run.
             saved: what the tracker has to remember of the record, empty at first. It may be changed.
         """
-
-
-def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
-    return flat

@@ -42,7 +42,7 @@ def follow(home: Home, run: str, trackers: list[str], pipe: int) -> None:
             said, is_over = said + received, not received
         if not feeds and (folder.path / "config.json").exists():
             feeds = [Feed(name, find(name), TrackedRun(folder, home.root)) for name in trackers]
-        for feed in feeds:
+        for feed in feeds if not is_over else ():  # the last lines are sent below, with the model
             before = feed.problem
             feed.step(None, None)
             if feed.problem and not before:

@@ -6,6 +6,7 @@ is found again by two tags, its name and when it began, so that a resumed run go
 one of several equal values, so that lines may be sent twice.
 """
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -169,7 +170,9 @@ def _data_set(run: TrackedRun) -> Any:
     from mlflow.entities import Dataset, DatasetInput
 
     data = run.facts["data"]
-    return DatasetInput(Dataset(data["name"], data["digest"][:36], "local", f'{{"uri": "{data["path"]}"}}'))
+    return DatasetInput(
+        Dataset(data["name"], data["digest"][:36], "local", json.dumps({"uri": data["path"]}, ensure_ascii=False))
+    )
 
 
 def _experiment() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from service.config import TrainConfig
 from service.rounds.job import Job
+from service.rounds.train_state import state_vectors
 from service.runs import Entry, RunFolder, checkpoints
 from service.training.early_stopping import best_epoch
 from service.training.epoch_scores import EpochScores
@@ -14,16 +15,12 @@ KEPT_BYTES = 2 << 30
 NEWEST = 2
 """So many of the newest ones are always kept: the last one may be damaged by whatever ends the run."""
 
-STATE_VECTORS = 3
-"""Parameters, velocity and outer velocity: what a checkpoint holds, besides a moving average."""
-
 
 def kept_every(config: TrainConfig, num_parameters: int) -> int:
     """The checkpoint of every so many epochs is kept: 1 keeps all. The same for all processes that follow a run."""
     if config.keep_checkpoints:
         return config.keep_checkpoints
-    vectors = STATE_VECTORS + (config.ema > 0)
-    return max(1, -(-config.epochs * vectors * 4 * num_parameters // KEPT_BYTES))
+    return max(1, -(-config.epochs * state_vectors(config) * 4 * num_parameters // KEPT_BYTES))
 
 
 def evaluates_epochs(job: Job) -> bool:

@@ -17,6 +17,9 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 Say = Callable[[str], None]
 
+SAY_EVERY_S = 2.0
+"""Seconds between two lines about how far something is."""
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.data.buffers import allocate, drop_pages, take
 from service.data.decoding import decode
-from service.data.formats.base import Examples, Reading
+from service.data.formats.base import SAY_EVERY_S, Examples, Reading
 from service.data.labels import name_classes
 from service.data.preparation import NEAR, PLAIN_SHARE, Pixels, Preparation, border, prepare
 from service.errors import DataError, InvalidInput
@@ -21,7 +21,6 @@ SAMPLE = 200
 PICTURES = 256
 """Pictures that stay in memory, where all of them would be too large for it."""
 
-SAY_EVERY_S = 2.0
 TOO_MANY_BAD = 50
 """After so many bad pictures more than are allowed, the rest isn't looked at."""
 

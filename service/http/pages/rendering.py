@@ -32,11 +32,3 @@ class Pages:
 def figure(value: float, digits: int = 4) -> str:
     """A number with so many decimals; a loss that has diverged in a form that doesn't burst its table."""
     return f"{value:.{digits}f}" if abs(value) < 10_000 else f"{value:.2g}"
-
-
-def flatten(config: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """A nested configuration with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= flatten(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return flat

@@ -17,7 +17,7 @@ from service.inference.predictor import Predictor
 
 MAX_MISTAKES = 12
 MOST_BYTES = 64 << 20
-"""Of the test images of a large data set, the first ones that take so much are shown."""
+"""Of a large data set, the first test images up to about this size are shown."""
 
 STRIP = 8
 """Images of a class that are shown side by side."""

@@ -14,7 +14,7 @@ from service.http.batching import Batcher
 from service.http.pages.curves import accuracy_curve
 from service.http.pages.first_layer import colour_kernels, feature_maps, kernel_grids
 from service.http.pages.reliability import reliability_bars
-from service.http.pages.rendering import Pages, flatten
+from service.http.pages.rendering import Pages
 from service.http.pages.samples import Samples
 from service.http.pages.sweeps import all_sweeps, find_sweep
 from service.http.predictor_cache import PredictorCache
@@ -25,6 +25,7 @@ from service.inference.predictor import Predictor
 from service.registry import ModelRef, ModelVersion, Registry
 from service.registry.search import Query as Search
 from service.registry.search import find
+from service.runs.recorded_config import flatten
 
 MAX_SHOWN = 60
 

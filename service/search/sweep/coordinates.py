@@ -5,7 +5,7 @@ from math import floor, log10
 from typing import Any
 
 from service.plots.parallel_coordinates import Axis, Trajectory, parallel_coordinates
-from service.search.sweep.result import Result
+from service.search.sweep.result import Result, best_first
 from service.search.sweep.spec import Range
 from service.search.sweep.table import as_cell
 
@@ -30,32 +30,32 @@ def coordinates_picture(results: Sequence[Result], over: Over, name: str) -> str
         over: what was tried, by setting.
         name: the sweep's.
     """
-    best_first = sorted(results, key=lambda one: (-(one.epochs or 0), -one.merit, one.trial))[:MOST_LINES]
-    if not best_first:
+    shown = best_first(results)[:MOST_LINES]
+    if not shown:
         return ""
-    settings = list(dict.fromkeys(setting for result in best_first for setting in result.changes))
+    settings = list(dict.fromkeys(setting for result in shown for setting in result.changes))
     axes, columns = [], []
     for setting in settings:
-        values = [result.changes.get(setting) for result in best_first]
+        values = [result.changes.get(setting) for result in shown]
         tried = over.get(setting)
         short = setting.rpartition(".")[2]
         axis, places = _range_axis(short, values, tried) if isinstance(tried, Range) else _even_axis(short, values)
         axes.append(axis)
         columns.append(places)
-    held_out = best_first[0].validation_accuracy is not None
-    axis, places = _merit_axis(f"{'validation' if held_out else 'test'} accuracy", [one.merit for one in best_first])
-    longest, by_merit = best_first[0].epochs, sorted(one.merit for one in best_first)
+    held_out = shown[0].validation_accuracy is not None
+    axis, places = _merit_axis(f"{'validation' if held_out else 'test'} accuracy", [one.merit for one in shown])
+    longest, by_merit = shown[0].epochs, sorted(one.merit for one in shown)
     trajectories = [
         Trajectory(
             places=at,
             rank=by_merit.index(result.merit) / max(1, len(by_merit) - 1),
-            is_best=result is best_first[0],
+            is_best=result is shown[0],
             is_whole=result.epochs == longest,
             title=_title(result),
         )
-        for result, at in zip(best_first, zip(*columns, places, strict=True), strict=True)
+        for result, at in zip(shown, zip(*columns, places, strict=True), strict=True)
     ]
-    label = f"{len(best_first)} trials of sweep {name} over {', '.join(settings)}; the best: {_title(best_first[0])}"
+    label = f"{len(shown)} trials of sweep {name} over {', '.join(settings)}; the best: {_title(shown[0])}"
     return parallel_coordinates([*axes, axis], trajectories, label)
 
 

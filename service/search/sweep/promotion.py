@@ -78,5 +78,5 @@ def _last_one(bracket: Bracket, measured: Merits, failed: Collection[int]) -> li
             return []
         candidates = {trial: merit for trial, merit in measured[below].items() if trial not in failed}
         if candidates:
-            return [(promoted(candidates, len(candidates))[0], above)]
+            return [(max(candidates, key=lambda trial: (candidates[trial], -trial)), above)]
     return []

@@ -1,5 +1,6 @@
 """What came out of a trial."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,3 +36,8 @@ class Result:
     def epochs(self) -> int | None:
         """After how many epochs these figures are, with halving; None without."""
         return max(map(int, self.rungs)) if self.rungs else None
+
+
+def best_first(results: Iterable[Result]) -> list[Result]:
+    """The results by merit; with halving, those of the trials that went on for longest come first."""
+    return sorted(results, key=lambda result: (-(result.epochs or 0), -result.merit, result.trial))

@@ -1,6 +1,6 @@
 """What there is to do in a sweep, from what is on disk and what is being done."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.promotion import Step, due, due_asynchronously
@@ -16,9 +16,10 @@ def next_steps(sweep: Sweep, folder: SweepFolder, failed: Collection[int], doing
         failed: trials that can't go on.
         doing: the steps that are being done, which are left out.
     """
-    merits = _merits(sweep, folder)
+    brackets = sweep.brackets()
+    merits = _merits(folder, () if sweep.halving else brackets[0].rungs)
     steps: list[Step] = []
-    for bracket in sweep.brackets():
+    for bracket in brackets:
         if sweep.asynchronous:
             steps += due_asynchronously(bracket, merits, failed, sweep.halving, doing)
         else:
@@ -26,13 +27,14 @@ def next_steps(sweep: Sweep, folder: SweepFolder, failed: Collection[int], doing
     return steps
 
 
-def _merits(sweep: Sweep, folder: SweepFolder) -> dict[int, dict[int, float]]:
-    """What the trials are compared by, by number of epochs, then by trial; without halving, of those that are done."""
+def _merits(folder: SweepFolder, whole: Sequence[int]) -> dict[int, dict[int, float]]:
+    """What the trials are compared by, by number of epochs, then by trial.
+
+    whole: without halving, the epochs of a trial that is done; else empty.
+    """
     merits: dict[int, dict[int, float]] = {}
     for trial, result in folder.results().items():
-        rungs = (
-            result.rungs or {} if sweep.halving else dict.fromkeys(map(str, sweep.brackets()[0].rungs), result.merit)
-        )
-        for epochs, merit in rungs.items():
-            merits.setdefault(int(epochs), {})[trial] = merit
+        measured = {int(epochs): merit for epochs, merit in (result.rungs or {}).items()}
+        for epochs, merit in (dict.fromkeys(whole, result.merit) or measured).items():
+            merits.setdefault(epochs, {})[trial] = merit
     return merits

@@ -88,7 +88,7 @@ class Sweep(BaseModel):
             raise InvalidInput("halving must be at least 2, or 0 to train all trials to the end, got 1")
         for name in ("hyperband", "asynchronous"):
             if getattr(self, name) and not self.halving:
-                raise InvalidInput(f"{name} needs halving: say with it how many trials one of goes on, such as 3")
+                raise InvalidInput(f"{name} needs halving, the factor by which each rung is cut, such as 3")
 
     def _check_halving(self, configs: list[TrainConfig]) -> None:
         if len({config.epochs for config in configs}) > 1:

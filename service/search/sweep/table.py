@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from service.search.sweep.result import Result
+from service.search.sweep.result import Result, best_first
 
 
 def results_table(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """A row for each result: what sets the trial apart, then its figures; the best come first.
-
-    With halving, those come first that went on for longest.
+    """A row for each result, as `best_first` orders them: what sets the trial apart, then its figures.
 
     Where examples were kept out, the accuracy on these decides: what is chosen by test data can't be judged by them.
     """
@@ -27,7 +25,7 @@ def results_table(results: Iterable[Result]) -> list[dict[str, Any]]:
             "seconds": round(result.wall_s, 1),
             "run": result.run,
         }
-        for result in sorted(results, key=lambda result: (-(result.epochs or 0), -result.merit, result.trial))
+        for result in best_first(results)
     ]
 
 

@@ -10,7 +10,7 @@ from service.errors import InvalidInput
 from service.rounds.plan import Plan, Round, plan_for, shuffle
 from service.rounds.strategies import Interval, Progress
 from service.rounds.strategies.fedavg import FedAvg
-from tests.service.rounds.plans import examples_seen, plans
+from tests.service.rounds.drawn_plans import examples_seen, plans
 
 SHUFFLED = [7, 1, 9, 6, 8, 0, 5, 3, 2, 4]
 

@@ -13,7 +13,7 @@ from service.data import DatasetInfo
 from service.rounds.plan import WINDOWED_FROM, Plan, Windows, plan_for, windows_for
 from service.rounds.strategies.fedavg import FedAvg
 from service.rounds.windows import Chunks, WindowedShuffle, regular_chunks
-from tests.service.rounds.plans import examples_seen, plans
+from tests.service.rounds.drawn_plans import examples_seen, plans
 
 PLANS = plans(most_epochs=2, windows=st.builds(Windows, chunk=st.integers(1, 60), steps=st.integers(1, 12)))
 

@@ -140,8 +140,20 @@ def test_examples_that_are_held_out_leave_the_chunks_where_they_are(count: int, 
     assert sorted(shuffle.order(0, 0, -(-count // 7)).tolist()) == list(range(count))
 
 
-def info(count: int, *, is_chunked: bool) -> DatasetInfo:
-    return DatasetInfo(Path(), "things", "", count, 10, (28, 28), 10, ("a",) * 10, 1, 1337 if is_chunked else 0)
+def test_a_shard_takes_its_part_of_the_order_that_follows_from_the_seed_the_epoch_and_the_chunks():
+    plan = Plan(97, 2, 10, 5, 3, FedAvg(4), windows=Windows(chunk=8, steps=3))
+    held_out = Chunks.among(np.setdiff1d(np.arange(120), np.arange(0, 120, 5)[:23]).astype(np.int32), 120, 8)
+    for chunks in (None, held_out):
+        shuffle = WindowedShuffle(5, chunks or regular_chunks(97, 8), 10, 3, 3)
+        for round_ in plan.rounds():
+            batches = [plan.batches(round_, shard, chunks) for shard in range(3)]
+            steps = range(round_.last - round_.first)
+            taken = [examples[offsets[step] : offsets[step + 1]] for step in steps for examples, offsets in batches]
+            assert np.array_equal(np.concatenate(taken), shuffle.order(round_.epoch, round_.first, round_.last))
+
+
+def info(count: int, *, is_chunked: bool, size: tuple[int, int] = (28, 28)) -> DatasetInfo:
+    return DatasetInfo(Path(), "things", "", count, 10, size, 10, ("a",) * 10, 1, 1337 if is_chunked else 0)
 
 
 MANY = WINDOWED_FROM // 784 + 1
@@ -167,3 +179,14 @@ def test_large_data_are_shuffled_by_windows_unless_the_configuration_says_how(sh
 def test_a_window_has_a_step_at_least():
     config: TrainConfig = from_preset({"shuffle": "windowed", "window": 1, "batch_size": 60_000})
     assert windows_for(config, info(100, is_chunked=True)) == Windows(1337, 1)
+
+
+def test_a_window_has_no_step_that_does_not_fit_wholly():
+    config = from_preset({"shuffle": "windowed", "window": 3, "batch_size": 9901})  # 101 steps are 3 bytes too many
+    assert windows_for(config, info(100, is_chunked=True, size=(1, 3))) == Windows(1337, 100)
+
+
+def test_data_of_the_limits_size_are_not_large_yet():
+    images = WINDOWED_FROM // 1024
+    assert windows_for(from_preset({}), info(images, is_chunked=True, size=(32, 32))) is None
+    assert windows_for(from_preset({}), info(images + 1, is_chunked=True, size=(32, 32))) is not None

@@ -55,7 +55,13 @@ def sweep_flow(
     suited = partial(suited_to, *((trial.config, data[trial.config.dataset]) for trial in trials))
     stop = Event()
     with worker_logs(), open_cluster(cluster, suited=suited) as opened, _runner(parallel) as runner:
-        shared = {"home": home, "address": opened.address, "folder": folder, "stop": stop}
+        shared = {
+            "home": home,
+            "address": opened.address,
+            "folder": folder,
+            "stop": stop,
+            "data_memory": cluster.data_memory,
+        }
 
         def submit(step: Step) -> PrefectFuture[Result]:
             number, epochs = step

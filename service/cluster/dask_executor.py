@@ -235,7 +235,7 @@ def open_executor(config: ClusterConfig, *, suited: Suited = LocalWorkers) -> It
 
 
 @contextmanager
-def connected_executor(address: str) -> Iterator[DaskExecutor]:
-    """An executor of one's own on a scheduler that runs already; see `connected`."""
+def connected_executor(address: str, data_memory: int = 0) -> Iterator[DaskExecutor]:
+    """An executor of one's own on a scheduler that runs already; see `connected` and `service.rounds.job.Job`."""
     with connected(address) as cluster:
-        yield DaskExecutor(cluster)
+        yield DaskExecutor(cluster, data_memory=data_memory)

@@ -17,7 +17,9 @@ from service.training.history import epochs_of, scores_of
 from service.training.resume import reopen_run
 
 
-def run_rung(home: Home, address: str, folder: SweepFolder, trial: Trial, epochs: int, stop: Event) -> Result:
+def run_rung(
+    home: Home, address: str, folder: SweepFolder, trial: Trial, epochs: int, stop: Event, data_memory: int = 0
+) -> Result:
     """Train a trial until it has so many epochs, unless it has, and write down what it is compared by.
 
     Args:
@@ -27,15 +29,16 @@ def run_rung(home: Home, address: str, folder: SweepFolder, trial: Trial, epochs
         trial: the trial.
         epochs: the rung, counted from the trial's first epoch.
         stop: once it is set, the trial ends after the round at hand with a SweepError, and can be continued later.
+        data_memory: see `service.rounds.job.Job`.
     """
     before = folder.results().get(trial.number)
     rungs = dict(before.rungs or {}) if before else {}
     if str(epochs) in rungs and before:
         return before
     if epochs == trial.config.epochs:
-        result = run_trial(home, address, folder, trial, stop)
+        result = run_trial(home, address, folder, trial, stop, data_memory)
     else:
-        with connected_executor(address) as executor:
+        with connected_executor(address, data_memory) as executor:
             _train_until(home, executor, folder, trial, epochs, stop)
             result = _measured(home, executor, folder, trial, epochs)
     result = Result(**{**asdict(result), "rungs": rungs | {str(epochs): result.merit}})

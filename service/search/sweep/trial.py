@@ -17,14 +17,21 @@ from service.training.resume import resume_run
 from service.training.start import start_run
 
 
-def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event) -> Result:
+def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event, data_memory: int = 0) -> Result:
     """Train a trial's configuration as a run, measure what it leads to, and write down what came out.
 
-    A run that exists already is continued. stop: once it is set, the trial ends after the round at hand with a
-    SweepError, and can be continued later.
+    A run that exists already is continued.
+
+    Args:
+        home: where runs are.
+        address: the scheduler's.
+        folder: the sweep's.
+        trial: the trial.
+        stop: once it is set, the trial ends after the round at hand with a SweepError, and can be continued later.
+        data_memory: see `service.rounds.job.Job`.
     """
     run, watch = folder.run_of(trial.number), stopped_by(folder, stop)
-    with connected_executor(address) as executor:
+    with connected_executor(address, data_memory) as executor:
         trained = begin_or_resume(home, executor, run, trial, watch)
         evaluations = evaluate_trained(home, executor, trained)
     last = evaluations[trained.epoch]

@@ -11,8 +11,9 @@ from service.config import TrainConfig
 from service.errors import Conflict, SweepError
 from service.home import Home
 from service.rounds.job import Job
-from service.search.sweep import Result, Sweep, SweepFolder, as_text, results_table, run_trial
-from tests.jobs import SMALL, choose_for, serial_results, small_job
+from service.search.sweep import Result, Sweep, SweepFolder, as_text, results_table, run_rung, run_trial
+from service.search.sweep import trial as trial_module
+from tests.jobs import SMALL, choose_for, serial_results, small, small_job
 
 
 def sweep() -> Sweep:
@@ -53,6 +54,22 @@ def test_a_stopped_trial_is_continued_to_the_same_bits(home: Home, tmp_path: Pat
         run_trial(home, cluster_of(2).address, folder, trial, AfterTwoLooks())
     assert folder.results() == {}
     assert run_trial(home, cluster_of(2).address, folder, trial, stop).digest == alone(job, trial.config)
+
+
+def test_trials_keep_to_the_memory_for_images_that_the_sweep_was_given(
+    home: Home, tmp_path: Path, cluster_of, monkeypatch: pytest.MonkeyPatch
+):
+    small_job(home, tmp_path / "idx", holdout=60)
+    halved = Sweep(base=small(holdout=60), over={"seed": [0, 1]}, halving=2)
+    folder, seen = SweepFolder.begin(home.sweeps / "bounded", halved), list[int]()
+    start_run = trial_module.start_run
+    monkeypatch.setattr(
+        trial_module, "start_run", lambda *given: seen.append(given[1].data_memory) or start_run(*given)
+    )
+    first, second = halved.plan()
+    run_trial(home, cluster_of(2).address, folder, first, Event(), 7)
+    run_rung(home, cluster_of(2).address, folder, second, 1, Event(), 8)
+    assert seen == [7, 8]
 
 
 def test_a_sweep_is_continued_under_its_name_unless_it_tries_something_else(home: Home):

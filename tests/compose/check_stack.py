@@ -19,9 +19,11 @@ from tests.browser import CHROMIUM, FLAGS
 from tests.compose.server import Server, until
 from tests.compose.stack import Stack, docker, inspect, running
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 PICTURES = os.environ.get("ATELIER_SCREENSHOTS", "")
 EPOCHS, SEED = 36, 5
+PATIENCE = 300
+"""Seconds that anything may take which is waited for: a busy machine is no failure."""
 NOTES: list[str] = []
 """What was measured; printed when all is done."""
 
@@ -66,35 +68,35 @@ def trained(stack: Stack, server: Server, page: Page) -> str:
     """The flow run that the form started, after all that happened to it."""
     clicked = _fill_in_and_submit(stack, server, page)
     flow_run = server.newest()
-    until(lambda: server.state(flow_run) == "Running", 60, "the training starts")
+    until(lambda: server.state(flow_run) == "Running", PATIENCE, "the training starts")
     NOTES.append(f"from click to Running: {time.monotonic() - clicked:.1f} s")
-    until(lambda: server.progress(flow_run) > 0, 60, "the first round is done")
+    until(lambda: server.progress(flow_run) > 0, PATIENCE, "the first round is done")
     NOTES.append(f"from click to the first round shown: {time.monotonic() - clicked:.1f} s")
 
     second = server.start("train/train", {"config": {"epochs": 1, "seed": 1, "name": "from-rest"}})
-    until(lambda: server.state(second) == "AwaitingConcurrencySlot", 30, "the second training waits in line")
+    until(lambda: server.state(second) == "AwaitingConcurrencySlot", PATIENCE, "the second training waits in line")
 
-    until(lambda: server.progress(flow_run) > 15, 120, "the training gets on")
+    until(lambda: server.progress(flow_run) > 15, PATIENCE, "the training gets on")
     NOTES.append(f"memory in training: {stack.memory()}")
     _picture(page, f"{stack.dashboard}/status", "compose-dashboard", wait_ms=4000)
     victim = stack.containers("worker")[0]
     docker("exec", victim, "sh", "-c", "kill -9 -1 || true")
-    until(lambda: inspect(victim)["RestartCount"] == 1, 60, "the worker's container starts again")
+    until(lambda: inspect(victim)["RestartCount"] == 1, PATIENCE, "the worker's container starts again")
     _told("killed a worker", server, flow_run)
 
-    until(lambda: server.progress(flow_run) > 35, 180, "the training gets on without the worker")
+    until(lambda: server.progress(flow_run) > 35, PATIENCE, "the training gets on without the worker")
     stack.compose("restart", "--timeout", "5", "scheduler")
     _told("restarted the scheduler", server, flow_run)
 
-    until(lambda: server.progress(flow_run) > 60, 240, "the training gets on with the new scheduler")
+    until(lambda: server.progress(flow_run) > 60, PATIENCE, "the training gets on with the new scheduler")
     _picture(page, f"{stack.prefect}/runs/flow-run/{flow_run}", "compose-run", wait_ms=3000)
     docker("kill", *stack.containers("flows"))
     stack.compose("up", "--detach", "--no-build", "flows")
     _told("killed flows", server, flow_run)
-    until(lambda: server.flow_run(flow_run)["run_count"] == 2, 120, "the training is resumed")
+    until(lambda: server.flow_run(flow_run)["run_count"] == 2, PATIENCE, "the training is resumed")
 
-    assert server.wait_for_end(flow_run, 400) == "Completed", server.messages(flow_run)
-    assert server.wait_for_end(second, 200) == "Completed", server.messages(second)
+    assert server.wait_for_end(flow_run, 2 * PATIENCE) == "Completed", server.messages(flow_run)
+    assert server.wait_for_end(second, PATIENCE) == "Completed", server.messages(second)
     return flow_run
 
 
@@ -143,7 +145,7 @@ def test_the_model_answers_over_http(stack: Stack, page: Page, trained: str):
 
 def test_cancelling_stops_the_work_and_leaves_a_run_that_says_so(stack: Stack, server: Server, trained: str):
     flow_run = server.start("train/train", {"config": {"epochs": 200, "name": "cancelled"}})
-    until(lambda: server.progress(flow_run) > 0, 60, "the training starts")
+    until(lambda: server.progress(flow_run) > 0, PATIENCE, "the training starts")
     began = time.monotonic()
     server.cancel(flow_run)
     assert server.wait_for_end(flow_run, 60) == "Cancelled"

@@ -18,12 +18,14 @@ from ops.activation import (
     tanh,
     tanh_grad,
 )
+from ops.adaptive_pool import adaptive_avg_pool2d, adaptive_avg_pool2d_grad
 from ops.conv import conv2d, conv2d_grad
 from ops.dense import dense, dense_grad
 from ops.dropout import dropout_mask
 from ops.errors import DtypeError, GeometryError, LabelError, OpsError, RangeError, ShapeError, Unsupported
 from ops.layers import (
     GELU,
+    AdaptiveAvgPool2D,
     AvgPool2D,
     BatchNorm2D,
     Concat,
@@ -61,6 +63,7 @@ from ops.zoo import ZOO, network
 __all__ = [
     "GELU",
     "ZOO",
+    "AdaptiveAvgPool2D",
     "AvgPool2D",
     "BatchNorm2D",
     "Concat",
@@ -88,6 +91,8 @@ __all__ = [
     "StepConfig",
     "Tanh",
     "Unsupported",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_grad",
     "avg_pool2d",
     "avg_pool2d_grad",
     "batch_norm",

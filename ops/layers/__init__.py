@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from ops.layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from ops.layers.adaptive_pool import AdaptiveAvgPool2D
 from ops.layers.base import Context, Layer, Shape, find, names, register
 from ops.layers.block import Block, names_of
 from ops.layers.concat import Concat
@@ -27,6 +28,7 @@ for _module in iter_modules(__path__):
 
 __all__ = [
     "GELU",
+    "AdaptiveAvgPool2D",
     "AvgPool2D",
     "BatchNorm2D",
     "Block",

@@ -15,7 +15,14 @@ from ops.reference.normalization import (
     group_norm,
     group_norm_grad,
 )
-from ops.reference.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
+from ops.reference.pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_grad,
+    avg_pool2d,
+    avg_pool2d_grad,
+    max_pool2d,
+    max_pool2d_grad,
+)
 from ops.reference.textbook import (
     corr2d,
     corr2d_multi_in,
@@ -25,6 +32,8 @@ from ops.reference.textbook import (
 )
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_grad",
     "avg_pool2d",
     "avg_pool2d_grad",
     "batch_norm",

@@ -95,6 +95,40 @@ def avg_pool2d_grad(
     return dx_nchw
 
 
+def adaptive_avg_pool2d(x: np.ndarray, size: IntOrPair) -> np.ndarray:
+    """See `ops.adaptive_pool.adaptive_avg_pool2d`."""
+    x_nchw = np.asarray(x, float)
+    y_ncpq = np.zeros((*x_nchw.shape[:2], *pair("size", size)))
+    for n, c, p, q in np.ndindex(y_ncpq.shape):
+        pixels = _adaptive_window(x_nchw.shape, y_ncpq.shape, p, q)
+        y_ncpq[n, c, p, q] = sum(x_nchw[n, c][pixel] for pixel in pixels) / len(pixels)
+    return y_ncpq
+
+
+def adaptive_avg_pool2d_grad(dy: np.ndarray, x_shape: tuple[int, ...]) -> np.ndarray:
+    """See `ops.adaptive_pool.adaptive_avg_pool2d_grad`."""
+    dx_nchw = np.zeros(x_shape)
+    for n, c, p, q in np.ndindex(dy.shape):
+        pixels = _adaptive_window(x_shape, dy.shape, p, q)
+        for pixel in pixels:
+            dx_nchw[n, c][pixel] += dy[n, c, p, q] / len(pixels)
+    return dx_nchw
+
+
+def _adaptive_window(x_shape: tuple[int, ...], y_shape: tuple[int, ...], p: int, q: int) -> list[tuple[int, int]]:
+    """The pixels that touch the share of the plane that belongs to place (p, q), if all places share it evenly."""
+    (height, width), (rows, columns) = x_shape[2:], y_shape[2:]
+    return [
+        (h, w)
+        for h in range(height)
+        for w in range(width)
+        if h * rows < (p + 1) * height
+        and (h + 1) * rows > p * height
+        and w * columns < (q + 1) * width
+        and (w + 1) * columns > q * width
+    ]
+
+
 def _windows(
     x_shape: tuple[int, ...], size: IntOrPair, stride: IntOrPair | None, padding: IntOrPair, ceil_mode: bool
 ) -> Iterator[Window]:

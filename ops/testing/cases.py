@@ -98,7 +98,12 @@ BLOCKS = {
             (2, 6, 6),
             *(ops.Normalize((0.5, 0.2), (0.3, 0.1)), ops.Conv2D(6, 3, groups=2), ops.GELU()),
             *(ops.Conv2D(6, 3, groups=6, padding=1, bias=False), ops.Conv2D(5, 1), ops.SiLU()),
-            ops.AvgPool2D(global_pool=True),
+            ops.AdaptiveAvgPool2D(1),
+        ),
+        _network(
+            "adaptive pools",
+            (2, 8, 7),
+            *(ops.AdaptiveAvgPool2D((5, 9)), ops.Conv2D(4, 2), ops.Tanh(), ops.AdaptiveAvgPool2D(3), ops.Sigmoid()),
         ),
         _network("group norm", (2, 7, 6), ops.Conv2D(6, 3), ops.GroupNorm(3), ops.ReLU(), ops.Conv2D(4, 2)),
         Network(

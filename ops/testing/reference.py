@@ -10,6 +10,7 @@ from ops import reference
 from ops.engines.base import Replica, Steps
 from ops.layers import (
     GELU,
+    AdaptiveAvgPool2D,
     AvgPool2D,
     BatchNorm2D,
     Block,
@@ -115,6 +116,9 @@ def _forward(layer: Layer, x: Doubles, own: Parameters, *, training: bool) -> tu
             size, window["count_include_pad"] = window.pop("window"), layer.count_include_pad
             y = reference.avg_pool2d(x, size, **window)
             return y, lambda dy: (reference.avg_pool2d_grad(dy, x.shape, size, **window), {})
+        case AdaptiveAvgPool2D():
+            y = reference.adaptive_avg_pool2d(x, layer.output_size)
+            return y, lambda dy: (reference.adaptive_avg_pool2d_grad(dy, x.shape), {})
         case BatchNorm2D() | GroupNorm():
             return _norm(layer, x, own, training=training)
         case Block():

@@ -8,6 +8,7 @@ from torch import nn
 
 from ops.layers import (
     GELU,
+    AdaptiveAvgPool2D,
     AvgPool2D,
     BatchNorm2D,
     Concat,
@@ -104,6 +105,8 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
             return nn.GroupNorm(layer.groups, shape[0], eps=layer.epsilon)
         case MaxPool2D() | AvgPool2D():
             return _pool(layer, shape)
+        case AdaptiveAvgPool2D():
+            return nn.AdaptiveAvgPool2d(layer.output_size)
         case Resize():
             return nn.Upsample(layer.size, mode="bilinear")
     return _without_parameters(layer)

@@ -121,10 +121,10 @@ def test_a_layer_takes_one_file_and_one_more_for_its_kernels(tmp_path: Path):
 def test_its_mapping_to_onnx_takes_one_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     from ops.layers import base
-    from service.registry.exports import onnx
+    from service.registry.exports import onnx, onnx_graph
 
     monkeypatch.setattr(base, "_KINDS", dict(base._KINDS))
-    monkeypatch.setattr(onnx, "MAPPINGS", dict(onnx.MAPPINGS))
+    monkeypatch.setattr(onnx_graph, "MAPPINGS", dict(onnx_graph.MAPPINGS))
     layer, _, mapping = examples("A layer", "python")
     install(tmp_path, monkeypatch, "softsign", layer, {})
     exec(mapping.replace("ops.layers.softsign", "softsign"), {})  # as part of onnx.py

@@ -33,6 +33,7 @@ def test_grouped_convolutions_cost_less():
         (ops.Conv2D(1, (5, 3)), ops.AvgPool2D(2), ops.Conv2D(1, 3, stride=2), ops.AvgPool2D((2, 1))),
         (ops.Conv2D(1, 3, dilation=(2, 3)), ops.Sigmoid(), ops.Conv2D(1, (2, 3), stride=(3, 1)), ops.Conv2D(1, 2)),
         (ops.AvgPool2D(3, stride=1), ops.Tanh(), ops.AvgPool2D(3, stride=2), ops.Conv2D(2, 3)),
+        (ops.Conv2D(1, 3), ops.AdaptiveAvgPool2D((19, 2)), ops.Conv2D(1, (3, 1))),
     ],
 )
 def test_a_receptive_field_is_what_an_output_depends_on(layers):

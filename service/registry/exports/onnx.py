@@ -1,7 +1,5 @@
 """A network as an ONNX graph: input `pixels` (n, c, h, w) float32 in [0, 1], output `logits` (n, classes) float32."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,10 +7,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ops.activation import GELU_CUBE, GELU_SCALE
+from ops.adaptive_pool import Span, spans
 from ops.engines.base import Floats
 from ops.geometry import pair
 from ops.layers import (
     GELU,
+    AdaptiveAvgPool2D,
     AvgPool2D,
     BatchNorm2D,
     Block,
@@ -29,77 +29,15 @@ from ops.layers import (
     ReLU,
     Residual,
     Resize,
-    Shape,
     Sigmoid,
     SiLU,
     Tanh,
-    names_of,
 )
 from ops.network import Network
-from service.errors import InvalidInput
+from service.registry.exports.onnx_graph import At, Graph, mapping, write_layers
 
 OPSET, IR_VERSION = 17, 8
 """Old enough for the runtimes in use, new enough for every layer here."""
-
-
-@dataclass
-class Graph:
-    """An ONNX graph while it is being written.
-
-    Attributes:
-        last: The name of the newest value, which is the next node's first input.
-        nodes: The nodes so far.
-        constants: The constants so far.
-    """
-
-    last: str = "pixels"
-    nodes: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
-
-    def add(self, operator: str, name: str, *more: str, **attributes: Any) -> None:
-        """Add a node that computes the value `name` from the newest value and `more`."""
-        self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
-        self.last = name
-
-    def constant(self, name: str, value: Any) -> str:
-        """Add a constant, and return its name."""
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def number(self, name: str, value: float) -> str:
-        """Add a float32 number, and return its name."""
-        return self.constant(name, np.array(value, np.float32))
-
-
-@dataclass(frozen=True)
-class At:
-    """Where a layer stands in its network.
-
-    Attributes:
-        name: What it is called, and so the value that it computes.
-        parameters: The names of its own parameters and buffers, in the layer's order.
-        x_shape: Its input without the batch axis.
-    """
-
-    name: str
-    parameters: tuple[str, ...]
-    x_shape: Shape
-
-
-Mapping = Callable[[Graph, Any, At], None]
-
-MAPPINGS: dict[type[Layer], Mapping] = {}
-"""Which function writes which layer."""
-
-
-def mapping(*layers: type[Layer]) -> Callable[[Mapping], Mapping]:
-    """A decorator: the function adds the nodes of these layers to a graph."""
-
-    def register(function: Mapping) -> Mapping:
-        MAPPINGS.update(dict.fromkeys(layers, function))
-        return function
-
-    return register
 
 
 def onnx_model(network: Network, theta: Floats) -> bytes:
@@ -121,24 +59,6 @@ def onnx_model(network: Network, theta: Floats) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString()
     return content
-
-
-def write_layers(graph: Graph, layers: Sequence[Layer], shape: Shape, prefix: str = "") -> None:
-    """Add layers one after another, the first behind the newest value.
-
-    Args:
-        graph: What they are added to; it has their parameters already.
-        layers: The layers.
-        shape: The input of the first, without the batch axis.
-        prefix: What their names begin with: `residual1.body.` within a block.
-    """
-    for layer, own_name in zip(layers, names_of(layers), strict=True):
-        if type(layer) not in MAPPINGS:
-            raise InvalidInput(f"layer {layer} can't be written as ONNX")
-        name = prefix + own_name
-        own = tuple(f"{name}.{key}" for key in layer.parameter_shapes(shape) | layer.buffer_shapes(shape))
-        MAPPINGS[type(layer)](graph, layer, At(name, own, shape))
-        shape = layer.output_shape(shape)
 
 
 @mapping(Residual, Concat)
@@ -194,6 +114,17 @@ def max_pool(graph: Graph, layer: MaxPool2D, at: At) -> None:
 @mapping(AvgPool2D)
 def avg_pool(graph: Graph, layer: AvgPool2D, at: At) -> None:
     graph.add("AveragePool", at.name, count_include_pad=int(layer.count_include_pad), **_window(layer, at))
+
+
+@mapping(AdaptiveAvgPool2D)
+def adaptive_avg_pool(graph: Graph, layer: AdaptiveAvgPool2D, at: At) -> None:
+    """As products with matrices, once over the columns and once over the rows: ONNX has nothing of the kind."""
+    windows = zip(spans(at.x_shape, layer.output_size), at.x_shape[1:], strict=True)
+    rows, columns = (_means(axis, size) for axis, size in windows)
+    graph.add("MatMul", f"{at.name}.across", graph.constant(f"{at.name}.columns", columns))
+    graph.add("Transpose", f"{at.name}.turned", perm=(0, 1, 3, 2))
+    graph.add("MatMul", f"{at.name}.down", graph.constant(f"{at.name}.rows", rows))
+    graph.add("Transpose", at.name, perm=(0, 1, 3, 2))
 
 
 @mapping(Dense)
@@ -275,6 +206,14 @@ def _reshaped(graph: Graph, name: str, shape: tuple[int, ...]) -> str:
     """A constant of that name in another shape, under a name of its own."""
     (value,) = (numpy_helper.to_array(each) for each in graph.constants if each.name == name)
     return graph.constant(f"{name}.reshaped", value.reshape(shape))
+
+
+def _means(windows: list[Span], size: int) -> Floats:
+    """(size, windows): a matrix that makes of an axis the mean of each window on it."""
+    matrix = np.zeros((size, len(windows)), np.float32)
+    for place, (first, stop) in enumerate(windows):
+        matrix[first:stop, place] = 1 / (stop - first)
+    return matrix
 
 
 def _window(layer: MaxPool2D | AvgPool2D, at: At) -> dict[str, Any]:

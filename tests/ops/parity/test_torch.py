@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import ops
 from tests.arrays import normal
 from tests.ops.parity.errors import Largest
-from tests.strategies import SEEDS, ConvCase, PoolCase, conv_cases, pool_cases
+from tests.strategies import PLANES, SEEDS, ConvCase, PoolCase, conv_cases, pairs, pool_cases
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = pytest.mark.peers
@@ -76,6 +76,23 @@ def test_average_pooling_forward_and_backward(report: Callable[[str], None]) -> 
         theirs.backward(torch.tensor(dy))
         dx = ops.avg_pool2d_grad(dy, x.shape, case.size, **window)
         largest.check((y, dx), (theirs.detach().numpy(), tensor.grad.numpy()))
+
+    check()
+    largest.finish(CASES, report)
+
+
+def test_adaptive_average_pooling_forward_and_backward(report: Callable[[str], None]) -> None:
+    largest = Largest("adaptive average pooling, PyTorch, forward and backward")
+
+    @given(x_shape=PLANES, size=pairs(1, 9), seed=SEEDS)
+    @settings(max_examples=CASES)
+    def check(x_shape: tuple[int, ...], size: tuple[int, int], seed: int) -> None:
+        x, dy = normal(np, seed, x_shape, np.float32), normal(np, seed + 1, (*x_shape[:2], *size), np.float32)
+        (tensor,) = tensors(x)
+        theirs = torch.nn.functional.adaptive_avg_pool2d(tensor, size)
+        theirs.backward(torch.tensor(dy))
+        ours = ops.adaptive_avg_pool2d(x, size), ops.adaptive_avg_pool2d_grad(dy, x.shape, size)
+        largest.check(ours, (theirs.detach().numpy(), tensor.grad.numpy()))
 
     check()
     largest.finish(CASES, report)

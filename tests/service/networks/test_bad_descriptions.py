@@ -43,7 +43,7 @@ READ = {
     "no layers": ('name = "mine"', "layers must be a list with at least one layer, got None"),
     "empty layers": (layers(), "layers must be a list with at least one layer, got []"),
     "layers no list": ('name = "mine"\nlayers = "relu"', "layers must be a list with at least one layer, got 'relu'"),
-    "unknown layer": (layers('"conv"'), "layers[0] must be one of avgpool2d, "),
+    "unknown layer": (layers('"conv"'), "layers[0] must be one of adaptiveavgpool2d, "),
     "layer in capitals": (layers('"ReLU"'), "got 'ReLU'; did you mean relu?"),
     "layer no name": (layers("3"), "layers[0] must be a layer's name or its name with its fields, such as {"),
     "layer a list": (layers('"relu"', '["relu"]'), "layers[1] must be a layer's name or its name with its fields"),

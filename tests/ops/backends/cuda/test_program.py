@@ -70,6 +70,19 @@ NETWORKS = {
             ops.Dense(3),
         ),
     ),
+    "depthwise": ops.Network(
+        "depthwise",
+        (4, 9, 8),
+        (
+            ops.Conv2D(8, 3, padding=1, groups=4),
+            ops.ReLU(),
+            ops.Conv2D(8, 3, stride=2, groups=8, bias=False),
+            ops.Conv2D(5, 1),
+            ops.AdaptiveAvgPool2D((3, 2)),
+            ops.Flatten(),
+            ops.Dense(3),
+        ),
+    ),
     "blocks": ops.Network(
         "blocks",
         (3, 8, 8),

@@ -109,6 +109,9 @@ class AveragingConfig(_Frozen):
     final_average: Literal["strategy", "plain"] = option(
         "strategy", 11, "The run's last average: as the strategy has it, or plainly the mean, without outer momentum."
     )
+    solo_loss: float = option(
+        0.0, 12, "Train loss below which the start taken alone ends before --solo-share; 0: it doesn't.", ge=0, le=1000
+    )
 
 
 class TrainConfig(_Frozen):

@@ -101,7 +101,7 @@ class SpanWindow(Waiter):
                 if span is None:
                     return
                 for result in span.results:
-                    self._schedule.note(result.round, result.dispersion)
+                    self._schedule.note(result.round, result.measured)
                     yield result
                 self._adapt(len(span.results), monotonic() - began)
         finally:

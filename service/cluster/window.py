@@ -82,7 +82,7 @@ class RoundWindow(Waiter):
                     tasks = self._in_flight.current
                     self._results_of(tasks)
                     result = tasks.result(self._job)
-                    self._schedule.note(result.round, result.dispersion)
+                    self._schedule.note(result.round, result.measured)
                     yield result
                     self._state = result.state
                     self._in_flight.take_current()

@@ -1,5 +1,5 @@
-"""Which examples, in which order, each shard takes in each round: pure functions of the configuration, and of the
-dispersion where the strategy's interval follows it.
+"""Which examples, in which order, each shard takes in each round: pure functions of the configuration, and of what was
+measured in earlier rounds where the strategy's interval follows that.
 
 An epoch is one shuffle of all examples (of a large data set by windows, see `windows`), cut into steps of
 `batch_size`. Every step's batch is split over the
@@ -14,8 +14,9 @@ a run of steps within one epoch that the shards take on their own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class Round:
         last: the step after its last.
         shards: how many shards take it.
         solo: whether one task takes the whole batches alone, before the shards part ways.
+        solo_steps: how many of the run's steps before it were taken alone. It follows from the rounds before it; the
+            log doesn't have it.
     """
 
     number: int
@@ -55,6 +58,23 @@ class Round:
     last: int
     shards: int
     solo: bool = False
+    solo_steps: int = field(default=0, compare=False)
+
+
+class Measured(NamedTuple):
+    """What was measured in a round that a later interval may depend on.
+
+    Attributes:
+        loss: the mean train loss of its examples, each before the step that used it.
+        dispersion: see `service.rounds.averaging.Divergence`; None where the round was taken alone.
+    """
+
+    loss: float | None = None
+    dispersion: float | None = None
+
+
+NOTHING = Measured()
+"""Where nothing was measured yet."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +128,18 @@ class Plan:
         """The round that a run begins with."""
         return self._round(0, self.first_epoch, 0)
 
-    def round_after(self, done: Round, dispersion: float | None = None) -> Round | None:
+    def round_after(self, done: Round, measured: Measured = NOTHING) -> Round | None:
         """The round that follows, or None where the run ends.
 
         Args:
             done: the round before it.
-            dispersion: that of the round `ROUNDS_AHEAD` before it, where its shards were apart.
+            measured: in the round `ROUNDS_AHEAD` before it.
         """
         epoch, first = done.epoch, done.last
         if first == self.steps_per_epoch:
             epoch, first = epoch + 1, 0
-        return None if epoch == self.epochs else self._round(done.number + 1, epoch, first, dispersion)
+        solo_steps = done.solo_steps + (done.last - done.first if done.solo else 0)
+        return None if epoch == self.epochs else self._round(done.number + 1, epoch, first, measured, solo_steps)
 
     def rounds(self) -> Iterator[Round]:
         """Every round of the run, in order, as if nothing were measured on the way."""
@@ -185,15 +206,16 @@ class Plan:
         windowed = WindowedShuffle(self.seed, chunks, self.batch_size, self.shards, self.windows.steps)
         return windowed.order(round_.epoch, round_.first, round_.last), round_.first * self.batch_size
 
-    def _progress(self, epoch: int, step: int, dispersion: float | None = None) -> Progress:
-        return Progress(epoch * self.steps_per_epoch + step, self.steps, dispersion, self.examples)
+    def _progress(self, epoch: int, step: int, measured: Measured = NOTHING, solo_steps: int = 0) -> Progress:
+        done = epoch * self.steps_per_epoch + step
+        return Progress(done, self.steps, measured.dispersion, self.examples, measured.loss, solo_steps)
 
-    def _round(self, number: int, epoch: int, first: int, dispersion: float | None = None) -> Round:
-        steps, solo = self.strategy.interval(self._progress(epoch, first, dispersion))
+    def _round(self, number: int, epoch: int, first: int, measured: Measured = NOTHING, solo_steps: int = 0) -> Round:
+        steps, solo = self.strategy.interval(self._progress(epoch, first, measured, solo_steps))
         if steps < 1:
             raise InvalidInput(f"an interval must be at least 1 step, got {steps} from {self.strategy}")
         last = min(first + steps, self.steps_per_epoch)
-        return Round(number, epoch, first, last, 1 if solo else self.shards, solo)
+        return Round(number, epoch, first, last, 1 if solo else self.shards, solo, solo_steps)
 
 
 def windows_for(config: TrainConfig, data: DatasetInfo) -> Windows | None:

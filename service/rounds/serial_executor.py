@@ -55,7 +55,7 @@ class SerialExecutor:
             result = run_round(job, state, next_round)
             yield result
             assert result.state is not None
-            schedule.note(next_round, result.dispersion)
+            schedule.note(next_round, result.measured)
             state, next_round = result.state, schedule.after(next_round)
 
     def map(self, function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:

@@ -20,7 +20,7 @@ from ops.engines.base import RoundResult as EngineResult
 from service.rounds.averaging import divergence_of
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import moving_average
-from service.rounds.plan import Round
+from service.rounds.plan import ROUNDS_AHEAD, Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import run_round
 from service.rounds.shard_update import Pace, RoundStats
@@ -111,7 +111,7 @@ def _on_host(
     with ThreadPoolExecutor(threads, "shards") if threads > 1 else nullcontext() as side_by_side:
         for round_ in islice(_following(first, schedule), rounds):
             result = run_round(job, state, round_, worker, side_by_side)
-            schedule.note(round_, result.dispersion)
+            schedule.note(round_, result.measured)
             assert result.state is not None
             state = result.state
             yield result
@@ -120,15 +120,19 @@ def _on_host(
 def _on_device(
     job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, rule: AveragingRule, worker: str
 ) -> Iterator[RoundResult]:
-    """A strategy whose averages the engine takes itself. Its intervals don't depend on what was measured."""
-    planned = _to_epoch_end(job, list(islice(_following(first, schedule), 2 * rounds)), rounds)
+    """A strategy whose averages the engine takes itself. Once shards are apart, its intervals are known beforehand.
+
+    How long a task goes on alone may depend on what was measured, so no more rounds than are known begin alone.
+    """
+    most, rounds = (ROUNDS_AHEAD, min(rounds, ROUNDS_AHEAD)) if first.solo else (2 * rounds, rounds)
+    planned = _to_epoch_end(job, list(islice(_following(first, schedule), most)), rounds)
     steps = (_round_steps(job, round_, rule) for round_ in planned)
     engine, data = engine_of(job), training_data(job)
     ema = state.ema
     for round_, result in zip(planned, engine.run_rounds(state.replica, state.outer, data, steps), strict=True):
         ema = moving_average(job, round_, ema, result.theta)
         converted = _converted(round_, result, ema, worker)
-        schedule.note(round_, converted.dispersion)
+        schedule.note(round_, converted.measured)
         yield converted
 
 

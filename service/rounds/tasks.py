@@ -14,7 +14,7 @@ from ops.engines.base import StepResult
 from service.rounds.averaging import apply_average, divergence, partial_sum, start_of
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import with_moving_average
-from service.rounds.plan import Round
+from service.rounds.plan import Measured, Round
 from service.rounds.reading import examples_for, resident_images
 from service.rounds.shard_update import Pace, PartialSum, RoundStats, ShardUpdate
 from service.rounds.steps import steps_of
@@ -61,6 +61,11 @@ class RoundResult:
     slowest: Pace
     state: TrainState | None
     theta_digest: str = ""
+
+    @property
+    def measured(self) -> Measured:
+        """What later intervals may depend on. In a round that is taken alone there is nothing that could disperse."""
+        return Measured(self.loss, None if self.round.solo else self.dispersion)
 
 
 def shard_updates(

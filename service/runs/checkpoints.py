@@ -43,9 +43,12 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     state = checkpoint.state
     vectors = {"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer}
     tensors = save(vectors if state.ema is None else vectors | {"ema": state.ema})
+    round_ = asdict(checkpoint.round)
+    solo_steps = round_.pop("solo_steps")
     cursor = {
-        "round": asdict(checkpoint.round),
+        "round": round_,
         "examples": checkpoint.examples,
+        **({"solo_steps": solo_steps} if solo_steps else {}),
         "digest": state.digest,
         "sha256": sha256(tensors).hexdigest(),
     }
@@ -67,7 +70,8 @@ def read(path: Path) -> Checkpoint:
             raise RunError(f"{path / 'replica.safetensors'} is damaged: its SHA-256 is not the one in cursor.json")
         arrays = load(tensors)
         state = TrainState(Replica(arrays["theta"], arrays["velocity"]), arrays["outer"], arrays.get("ema"))
-        return Checkpoint(Round(**cursor["round"]), cursor["examples"], state)
+        round_ = Round(**cursor["round"], solo_steps=cursor.get("solo_steps", 0))
+        return Checkpoint(round_, cursor["examples"], state)
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise RunError(f"checkpoint {path} can't be read: {error}") from None
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from service.config import TrainConfig
 from service.errors import RunError
-from service.rounds.plan import Round
+from service.rounds.plan import Measured, Round
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RoundLog, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
-from service.runs.logged_rounds import logged_digests, logged_dispersions
+from service.runs.logged_rounds import logged_digests, logged_measurements
 from service.training.early_stopping import best_epoch
 from service.training.epoch_scores import EpochScores
 
@@ -112,9 +112,9 @@ class RunHistory:
         logged = self._rounds.get(checkpoint.round.number)
         return checkpoint if logged and logged_digests(logged) == checkpoint.state.digests else None
 
-    def dispersions(self) -> dict[int, float]:
-        """The measured dispersion of each round whose shards were apart, by the round's number."""
-        return logged_dispersions(self._rounds.values())
+    def measurements(self) -> dict[int, Measured]:
+        """What was measured in each round that later intervals may depend on, by the round's number."""
+        return logged_measurements(self._rounds.values())
 
     def add_round(self, result: RoundResult) -> Iterator[Entry]:
         """Log a round that is new. Raises RunError where one that was logged before has another digest now."""

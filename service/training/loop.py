@@ -127,7 +127,7 @@ def _advance(
     lease: Lease,
 ) -> Iterator[Entry]:
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
-    schedule = RoundSchedule(job.plan, history.dispersions())
+    schedule = RoundSchedule(job.plan, history.measurements())
     first = schedule.after(checkpoint.round if checkpoint else None)
     digest, saved_at, guessing = state.digest, monotonic(), guessing_loss(job)
     if checkpoint and job.plan.ends_epoch(checkpoint.round):

@@ -13,7 +13,7 @@ from service.rounds.steps import batches_of
 from service.rounds.tasks import RoundResult
 from service.runs import Entry, RunFolder, checkpoints
 from service.runs.checkpoints import Checkpoint
-from service.runs.logged_rounds import logged_digests, logged_dispersions, logged_round
+from service.runs.logged_rounds import logged_digests, logged_measurements, logged_round
 from service.training.early_stopping import best_epoch, last_epoch
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import scores_of
@@ -70,7 +70,7 @@ def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator
     checkpoint = _nearest(folder, only or 0)
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     before = checkpoint.round if checkpoint else None
-    known = logged_dispersions(entry for number, entry in logged.items() if before and number <= before.number)
+    known = logged_measurements(entry for number, entry in logged.items() if before and number <= before.number)
     schedule = RoundSchedule(job.plan, known)
     last = max(logged) if only is None else only
     for result in SerialExecutor().run_rounds(job, state, schedule.after(before), schedule):

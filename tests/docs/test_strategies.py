@@ -23,6 +23,7 @@ OTHER: dict[str, Any] = {
     "target_dispersion": 1e-6,
     "velocity": "reset",
     "solo_steps": 7,
+    "solo_loss": 1.5,
 }
 """A value of each option that isn't the default."""
 

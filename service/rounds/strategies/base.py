@@ -18,12 +18,16 @@ class Progress(NamedTuple):
         dispersion: how fast the replicas disperse (`service.rounds.averaging.Divergence`), as measured in the round
             that began `plan.ROUNDS_AHEAD` rounds before; None where there is none, or it was taken alone.
         examples: how many an epoch has; 0 where that isn't known.
+        loss: the train loss of the round that `dispersion` is about; None where there is none.
+        solo_steps: how many steps were taken alone so far, of those that are done.
     """
 
     step: int
     steps: int
     dispersion: float | None = None
     examples: int = 0
+    loss: float | None = None
+    solo_steps: int = 0
 
 
 class Interval(NamedTuple):
@@ -84,8 +88,9 @@ class Strategy(Protocol):
 def averaging_rule(strategy: Strategy) -> AveragingRule | None:
     """What `update` comes to, if an engine can work it out where it computes: `ops.averaging` has the equations.
 
-    A strategy whose `update` is the plain average or the outer optimizer of those equations, and whose interval doesn't
-    depend on the dispersion, says so by a property `averaging_rule`. All others get their averages on the host.
+    A strategy whose `update` is the plain average or the outer optimizer of those equations, and whose interval depends
+    on nothing that is measured while the shards are apart, says so by a property `averaging_rule`. All others get their
+    averages on the host.
     """
     rule: AveragingRule | None = getattr(strategy, "averaging_rule", None)
     return rule

@@ -18,4 +18,4 @@ def from_config(config: AveragingConfig) -> Strategy:
         strategy = GrowingInterval(config.first_average_every, strategy)
     if config.target_dispersion:
         strategy = AdaComm(config.target_dispersion, strategy)
-    return PostLocalSGD(config.solo_share, config.average_every, strategy, config.solo_steps)
+    return PostLocalSGD(config.solo_share, config.average_every, strategy, config.solo_steps, config.solo_loss)

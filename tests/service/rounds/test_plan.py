@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -7,9 +8,10 @@ from hypothesis import given
 
 from service.config import from_preset
 from service.errors import InvalidInput
-from service.rounds.plan import Plan, Round, plan_for, shuffle
+from service.rounds.plan import Measured, Plan, Round, plan_for, shuffle
 from service.rounds.strategies import Interval, Progress
 from service.rounds.strategies.fedavg import FedAvg
+from service.rounds.strategies.post_local_sgd import PostLocalSGD
 from tests.service.rounds.drawn_plans import examples_seen, plans
 
 SHUFFLED = [7, 1, 9, 6, 8, 0, 5, 3, 2, 4]
@@ -174,6 +176,21 @@ def test_a_strategy_is_told_how_far_the_run_is_what_was_measured_and_how_many_ex
     plan = Plan(examples=50, epochs=3, batch_size=10, seed=0, shards=2, strategy=Seeing(2))
     first = plan.first_round()
     plan.round_after(first)
-    plan.round_after(first, 3e-6)
-    plan.round_after(Round(2, 0, 4, 5, 2), 4e-6)
-    assert seen == [(0, 15, None, 50), (2, 15, None, 50), (2, 15, 3e-6, 50), (5, 15, 4e-6, 50)]
+    plan.round_after(first, Measured(0.5, 3e-6))
+    plan.round_after(Round(2, 0, 4, 5, 2, solo_steps=1), Measured(0.25, 4e-6))
+    plan.round_after(Round(2, 0, 4, 5, 1, solo=True, solo_steps=4))
+    assert seen == [
+        (0, 15, None, 50, None, 0),
+        (2, 15, None, 50, None, 0),
+        (2, 15, 3e-6, 50, 0.5, 0),
+        (5, 15, 4e-6, 50, 0.25, 1),
+        (5, 15, None, 50, None, 5),
+    ]
+
+
+def test_a_round_knows_how_many_steps_before_it_were_taken_alone_and_is_compared_without():
+    plan = Plan(examples=90, epochs=3, batch_size=10, seed=0, shards=2, strategy=PostLocalSGD(0.5, 5, FedAvg(4)))
+    rounds = list(plan.rounds())
+    assert [round_.solo_steps for round_ in rounds] == [0, 5, 9, *[14] * (len(rounds) - 3)]
+    assert [round_.solo for round_ in rounds] == [*[True] * 3, *[False] * (len(rounds) - 3)]
+    assert rounds[3] == replace(rounds[3], solo_steps=0)  # older checkpoints and logs don't have it

@@ -26,6 +26,7 @@ STRATEGIES = {
     "twelve shards": {"shards": 12, "outer_momentum": 0.5},
     "slowmo": {"strategy": "slowmo", "outer_momentum": 0.5},
     "following the dispersion": {"target_dispersion": 1e-5, "average_every": 2},
+    "a start that ends by the loss": {"solo_share": 1.0, "solo_loss": 0.8, "average_every": 2, "outer_momentum": 0.7},
 }
 
 

@@ -26,6 +26,10 @@ STRATEGIES: dict[str, dict[str, Any]] = {
         "epochs": 4,
         "batch_size": 12,
     },
+    "a start that ends by the loss": {
+        "averaging": {"average_every": 2, "solo_share": 0.9, "solo_loss": 0.8, "outer_momentum": 0.6},
+        "epochs": 3,
+    },
     "velocity averaged": {"optimizer": {"momentum": 0.8}},
     "velocity reset": {"averaging": {"velocity": "reset"}, "optimizer": {"momentum": 0.8}},
     "velocity reset after a solo start": {
@@ -62,17 +66,22 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
     solo, step = round(averaging.solo_share * total) if starts_alone else 0, 0
     outer = np.zeros_like(theta)
     dispersions: list[float | None] = []
+    losses: list[float] = []
     while step < total:
+        if averaging.solo_loss and step < solo and len(losses) >= 4 and losses[-4] < averaging.solo_loss:
+            solo = step
         apart = step >= solo
         first = averaging.first_average_every or averaging.average_every
         way = (step - solo) / (total - solo)
         every = np.rint(np.exp((1 - way) * np.log(first) + way * np.log(averaging.average_every))) if apart else solo
+        if averaging.solo_loss and not apart:
+            every = averaging.average_every
         seen = dispersions[-4] if len(dispersions) >= 4 else None
         if apart and averaging.target_dispersion and seen is not None:
             every = np.rint(every * np.clip(np.sqrt(averaging.target_dispersion / seen), 0.25, 4))
         last = int(min(step + every, (step // an_epoch + 1) * an_epoch, total if apart else solo))
         shards = averaging.shards if apart else 1
-        thetas, velocities, weights = [], [], np.zeros(shards)
+        thetas, velocities, weights, summed = [], [], np.zeros(shards), 0.0
         for shard in range(shards):
             own, moving = theta.copy(), velocity.copy()
             for now in range(step, last):
@@ -81,6 +90,7 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
                 whole = order[low : low + batch]
                 mine = whole[len(whole) * shard // shards : len(whole) * (shard + 1) // shards]
                 weights[shard] += len(mine)
+                summed += cross_entropies(job, own, images[mine], labels[mine]).sum()
                 rate = optimizer.lr * min(1, (now + 1) / max(1, round(optimizer.warmup * total)))
                 rate *= shards**averaging.lr_scaling
                 moving = optimizer.momentum * moving + gradient(job, own, images[mine], labels[mine])
@@ -88,6 +98,7 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
             thetas.append(own)
             velocities.append(moving)
         mean = np.average(thetas, axis=0, weights=weights)
+        losses.append(summed / weights.sum())
         squares = [np.sum((own - mean) ** 2) for own in thetas]
         apart_squared = np.average(squares, weights=weights) / (last - step) / np.sum(mean**2)
         dispersions.append(apart_squared if apart else None)
@@ -107,14 +118,26 @@ def trained_by_hand(job: Job, images: np.ndarray, labels: np.ndarray) -> np.ndar
     return theta
 
 
-def gradient(job: Job, theta: np.ndarray, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of the mean cross-entropy of a perceptron with one hidden layer."""
+def forward(job: Job, theta: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A perceptron with one hidden layer: what comes in, the hidden layer and the probabilities."""
     w1, b1, w2, b2 = (view for _, view in job.network.named_parameters(theta))
     x = images.reshape(len(images), -1) / 255
     hidden = np.maximum(x @ w1.T + b1, 0)
     logits = hidden @ w2.T + b2
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    d = (shares / shares.sum(axis=1, keepdims=True) - np.eye(len(b2))[labels]) / len(labels)
+    return x, hidden, shares / shares.sum(axis=1, keepdims=True)
+
+
+def cross_entropies(job: Job, theta: np.ndarray, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of each example."""
+    return -np.log(forward(job, theta, images)[2][np.arange(len(labels)), labels])
+
+
+def gradient(job: Job, theta: np.ndarray, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of the mean cross-entropy."""
+    _, _, w2, b2 = (view for _, view in job.network.named_parameters(theta))
+    x, hidden, probabilities = forward(job, theta, images)
+    d = (probabilities - np.eye(len(b2))[labels]) / len(labels)
     dh = (d @ w2) * (hidden > 0)
     return np.concatenate([(dh.T @ x).ravel(), dh.sum(axis=0), (d.T @ hidden).ravel(), d.sum(axis=0)])
 
@@ -133,7 +156,9 @@ def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Pa
     np.testing.assert_allclose(last.state.replica.theta, expected, rtol=0, atol=1e-4 * moved + 2e-6)
 
 
-@pytest.mark.parametrize("name", ["growing H", "H that follows the dispersion", "SlowMo", "all"])
+@pytest.mark.parametrize(
+    "name", ["growing H", "H that follows the dispersion", "a start that ends by the loss", "SlowMo", "all"]
+)
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
     home: Home, tmp_path: Path, executor_of, name: str
 ):
@@ -160,3 +185,17 @@ def test_a_following_h_changes_in_mid_run_and_every_example_is_still_seen_once(h
     for epoch in range(job.plan.epochs):
         used = [job.plan.batches(r, k)[0] for r in rounds if r.epoch == epoch for k in range(r.shards)]
         assert sorted(np.concatenate(used)) == list(range(job.plan.examples))
+
+
+def test_a_start_that_ends_by_the_loss_ends_four_rounds_after_it_fell_and_in_mid_run(home: Home, tmp_path: Path):
+    job = small_job(home, tmp_path / "idx", **STRATEGIES["a start that ends by the loss"])
+    results = list(serial_results(job))
+    below = next(number for number, result in enumerate(results) if result.loss < 0.8)
+    solo = [result.round.solo for result in results]
+    assert solo == [number < below + ROUNDS_AHEAD for number in range(len(results))]
+    assert results[below].round.solo
+    last = results[below + ROUNDS_AHEAD - 1].round
+    steps = last.epoch * job.plan.steps_per_epoch + last.last
+    assert steps < round(0.9 * job.plan.steps), "not by the share"
+    assert {result.round.solo_steps for result in results[below + ROUNDS_AHEAD :]} == {steps}
+    assert max(result.loss for result in results[:below]) > 0.8

@@ -100,6 +100,17 @@ def test_a_checkpoint_lies_on_disk_as_those_of_before_did(tmp_path: Path, checkp
     assert sorted(file.name for file in path.iterdir()) == ["cursor.json", "replica.safetensors"]
 
 
+def test_how_many_steps_were_taken_alone_lies_beside_the_round_where_there_were_any(
+    tmp_path: Path, checkpoint: Checkpoint
+):
+    alone = replace(checkpoint, round=replace(checkpoint.round, solo_steps=30))
+    path = checkpoints.write(tmp_path, alone)
+    cursor = json.loads((path / "cursor.json").read_text())
+    assert cursor["solo_steps"] == 30
+    assert "solo_steps" not in cursor["round"]  # versions of before read the round as it is
+    assert checkpoints.read(path).round.solo_steps == 30
+
+
 def test_a_checkpoint_that_is_there_already_is_what_is_answered(tmp_path: Path, checkpoint: Checkpoint):
     assert checkpoints.write(tmp_path, checkpoint) == checkpoints.write(tmp_path, checkpoint) == tmp_path / "7"
 

@@ -27,6 +27,7 @@ DILOCO = DiLoCo(7, lr=0.7, momentum=0.9)
         VelocityReset(FedAvg(7)),
         VelocityReset(DILOCO),
         PostLocalSGD(0.2, 7, GrowingInterval(2, VelocityReset(DILOCO))),
+        PostLocalSGD(0.2, 7, DILOCO, loss=1.5),
     ],
 )
 def test_an_engine_that_averages_by_a_strategys_rule_comes_to_the_same_bits(strategy: Strategy):

@@ -20,6 +20,7 @@ DEFAULT = DiLoCo(118, 1.0, 0.8)
     [
         ({}, PostLocalSGD(0.15, 118, DEFAULT, 1000)),
         ({"solo_share": 0.0}, PostLocalSGD(0.0, 118, DEFAULT, 1000)),
+        ({"solo_loss": 1.5}, PostLocalSGD(0.15, 118, DEFAULT, 1000, 1.5)),
         ({"average_every": 9}, PostLocalSGD(0.15, 9, DiLoCo(9, 1.0, 0.8), 1000)),
         ({"outer_lr": 0.5, "outer_momentum": 0.0}, PostLocalSGD(0.15, 118, DiLoCo(118, 0.5, 0.0), 1000)),
         ({"velocity": "reset"}, PostLocalSGD(0.15, 118, VelocityReset(DEFAULT), 1000)),

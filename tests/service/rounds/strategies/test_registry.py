@@ -84,6 +84,7 @@ def test_the_default_strategy_reads_every_option():
         "target_dispersion": 1e-6,
         "velocity": "reset",
         "solo_steps": 7,
+        "solo_loss": 1.5,
     }
     assert set(changed) | {"strategy", "shards", "lr_scaling", "final_average"} == set(AveragingConfig.model_fields)
     assert unread_options(AveragingConfig(**changed), changed) == []

@@ -14,6 +14,8 @@ from ops.reference.normalization import (
     batch_norm_inference,
     group_norm,
     group_norm_grad,
+    normalize,
+    normalize_grad,
 )
 from ops.reference.pool import (
     adaptive_avg_pool2d,
@@ -53,6 +55,8 @@ __all__ = [
     "leaky_relu",
     "max_pool2d",
     "max_pool2d_grad",
+    "normalize",
+    "normalize_grad",
     "pool2d",
     "relu",
     "sigmoid",

@@ -1,6 +1,6 @@
-"""Batch norm and group norm as loops: every gradient is a sum of the chain rule's terms, as the papers write them."""
+"""Normalisation as loops: every gradient is a sum of the chain rule's terms, as the papers write them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import sqrt
 
 import numpy as np
@@ -8,6 +8,22 @@ import numpy as np
 Index = tuple[int, ...]
 Sets = list[list[Index]]
 """Indices of the numbers that are normalised together, set by set."""
+
+
+def normalize(x: np.ndarray, means: Sequence[float], deviations: Sequence[float]) -> np.ndarray:
+    """See `ops.layers.Normalize`."""
+    y = np.zeros(np.shape(x))
+    for at in np.ndindex(y.shape):
+        y[at] = (x[at] - means[at[1]]) / deviations[at[1]]
+    return y
+
+
+def normalize_grad(dy: np.ndarray, deviations: Sequence[float]) -> np.ndarray:
+    """See `ops.layers.Normalize`."""
+    dx = np.zeros(np.shape(dy))
+    for at in np.ndindex(dx.shape):
+        dx[at] = dy[at] / deviations[at[1]]
+    return dx
 
 
 def batch_norm(

@@ -100,6 +100,15 @@ BLOCKS = {
             *(ops.Conv2D(6, 3, groups=6, padding=1, bias=False), ops.Conv2D(5, 1), ops.SiLU()),
             ops.AdaptiveAvgPool2D(1),
         ),
+        Network(
+            "normalized",
+            (3, 6, 7),
+            (
+                *(ops.Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)), ops.Conv2D(5, 3), ops.Tanh()),
+                *(ops.Normalize((0.1,) * 5, (0.7, 0.8, 0.9, 1.1, 1.2)), ops.ReLU(), ops.Flatten(), ops.Dense(7)),
+                *(ops.Normalize((0.1,) * 7, (0.5,) * 7), ops.Dense(4)),
+            ),
+        ),
         _network(
             "adaptive pools",
             (2, 8, 7),

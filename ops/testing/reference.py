@@ -21,6 +21,7 @@ from ops.layers import (
     Layer,
     LeakyReLU,
     MaxPool2D,
+    Normalize,
     ReLU,
     Sigmoid,
     SiLU,
@@ -119,6 +120,9 @@ def _forward(layer: Layer, x: Doubles, own: Parameters, *, training: bool) -> tu
         case AdaptiveAvgPool2D():
             y = reference.adaptive_avg_pool2d(x, layer.output_size)
             return y, lambda dy: (reference.adaptive_avg_pool2d_grad(dy, x.shape), {})
+        case Normalize(means, deviations):
+            y = reference.normalize(x, means, deviations)
+            return y, lambda dy: (reference.normalize_grad(dy, deviations), {})
         case BatchNorm2D() | GroupNorm():
             return _norm(layer, x, own, training=training)
         case Block():

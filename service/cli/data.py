@@ -55,6 +55,7 @@ def show_(context: Context, name: str, as_json: bool) -> None:
         f"{info.name}: {info.train:,} training and {info.test:,} test images of {_columns(info)[0]}",
         f"  {info.path}",
         f"  digest {info.digest}",
+        *(f"  {line}" for line in _channels(info)),
         *(f"  {line}" for line in _origin(about)),
         "",
         table(("class", "train", "test"), rows, right=("train", "test")),
@@ -90,6 +91,12 @@ def _columns(info: DatasetInfo) -> tuple[str, str, str, str]:
     height, width = info.image_shape
     colour = " in colour" if info.channels == 3 else ""
     return f"{height}x{width}{colour}", str(info.classes), f"{info.train:,}", f"{info.test:,}"
+
+
+def _channels(info: DatasetInfo) -> list[str]:
+    """Means and deviations of the channels, as far as somebody counted them."""
+    facts = {"means": info.statistics.means, "deviations": info.statistics.deviations}
+    return [f"{name}: {', '.join(f'{number:.4f}' for number in numbers)}" for name, numbers in facts.items() if numbers]
 
 
 def _origin(about: About) -> list[str]:

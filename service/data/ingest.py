@@ -11,6 +11,7 @@ from pathlib import Path
 
 from service.data.about import About
 from service.data.catalog import KNOWN, check_digest
+from service.data.counting import record_channels
 from service.data.formats import Examples, Reading, find
 from service.data.formats import names as format_names
 from service.data.formats.base import SAY_EVERY_S, Arrays, Say, check_examples
@@ -55,7 +56,7 @@ def ingest(
     if options != IngestOptions() and (source is None or dataset in KNOWN):
         raise InvalidInput("a data set that is known is stored as it was published: name a --source and a --dataset")
     if source is None and isinstance(present := _present(path, check_files), DatasetInfo):
-        return present
+        return present if present.statistics.means or present.is_chunked else _counted(home, present, progress)
     try:
         with _held(home, dataset, progress), _scratch(home.cache / f".{dataset}.scratch") as scratch:
             return _ingest(home, dataset, source, Reading(options, scratch, progress))
@@ -84,7 +85,7 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
     if isinstance(present, DatasetInfo):
         if present.digest != identity(train, test, like=present):
             raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
-        return present
+        return present if present.statistics.means else record_channels(path)
     remove_drafts(path)
     progress(f"writing {path}")
     if path.is_symlink() or path.is_file():
@@ -126,6 +127,15 @@ def remove_drafts(path: Path) -> None:
     for draft in path.parent.glob(f".{path.name}-*") if path.parent.is_dir() else []:
         if own.fullmatch(draft.name) and draft.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _counted(home: Home, present: DatasetInfo, progress: Say) -> DatasetInfo:
+    """A store of before, with the statistics of its channels where they can be written beside its images."""
+    try:
+        with _held(home, present.name, progress):
+            return record_channels(present.path)
+    except OSError:  # somebody else's disk: nobody needs them but a network that asks for them
+        return present
 
 
 @contextmanager

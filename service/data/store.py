@@ -11,7 +11,7 @@ store is read and checked whole (`whole_arrays`), a large one by chunks with dig
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.data import chunked_groups, whole_arrays
+from service.data import buffers, chunked_groups, whole_arrays
 from service.data.about import About
+from service.data.channels import Channels
 from service.data.chunked_groups import ChunkedGroup
 from service.data.formats.base import Arrays
 from service.data.shards import Layout, chunk_rows
@@ -45,6 +46,7 @@ class DatasetInfo:
     digest: the identity of the data, one SHA-256 over all images and labels and their shapes.
     train, test: numbers of examples. image_shape: (h, w) in pixels. channels: 1, or 3 in colour.
     chunk: images of a chunk that has a digest of its own, so that it can be read by itself; 0 in a small store.
+    statistics: means and deviations of the training images' channels; empty in stores of before.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class DatasetInfo:
     class_names: tuple[str, ...]
     channels: int = 1
     chunk: int = 0
+    statistics: Channels = field(default_factory=Channels)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -113,6 +116,7 @@ def build(
             "digest": _identity(facts),
             "class_names": list(class_names),
             "groups": facts,
+            "channels": Channels.of_parts(train[0][rows] for rows in buffers.blocks(train[0])).to_attributes(),
             **({"about": about.to_attributes()} if about else {}),
         }
 
@@ -162,6 +166,7 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
             class_names=tuple(names),
             channels=channels[0] if channels else 1,
             chunk=_chunk(path) if attributes["format"] == CHUNKED else 0,
+            statistics=Channels.from_attributes(attributes.get("channels"), channels[0] if channels else 1),
         )
         return info, {key: facts[key]["digest"] for key in GROUPS}
     except OSError as error:

@@ -8,6 +8,7 @@ from ops.errors import OpsError, RangeError, ShapeError
 from ops.geometry import pair
 from ops.layers import Layer, Resize, Shape
 from ops.network import Network
+from service.data.channels import Channels
 from service.errors import InvalidInput
 from service.networks.description import Description
 from service.networks.layers import Reader, nested
@@ -21,14 +22,30 @@ MOST_VALUES = 1 << 26
 
 
 @lru_cache(maxsize=32)
-def build(description: Description, input_shape: Shape, classes: int, *, resize: int = 0) -> Network:
-    """The network for examples of `input_shape` (c, h, w), resized first if `resize` is not 0.
+def build(
+    description: Description,
+    input_shape: Shape,
+    classes: int,
+    *,
+    resize: int = 0,
+    statistics: Channels | None = None,
+) -> Network:
+    """The network that a description says.
 
-    Raises OpsError, in one line with the place, where a layer doesn't fit the one before it, where the last one
-    doesn't tell so many classes apart, or where there is no memory for it all.
+    Args:
+        description: the description.
+        input_shape: (c, h, w) of an example.
+        classes: what "classes" stands for.
+        resize: what examples are resized to first; 0 leaves them as they are.
+        statistics: what "normalize" without numbers stands for; None leaves that open.
+
+    Raises:
+        OpsError: in one line with the place: a layer doesn't fit the one before it, the last one doesn't tell so many
+            classes apart, or there is no memory for it all.
+        InvalidInput: "normalize" stands for statistics that the data set doesn't have.
     """
     data = description.data
-    layers = Reader(classes).chain(data["layers"], "layers")
+    layers = Reader(classes, statistics).chain(data["layers"], "layers")
     first = (Resize(resize),) if resize else ()
     shape, parameters = _after(first, input_shape, "resize")
     shape, more = _after(layers, shape, "layers")

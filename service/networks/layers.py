@@ -1,14 +1,20 @@
 """Layers from what a description says, and the other way round."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from ops.errors import OpsError
-from ops.layers import Layer, find, names
+from ops.layers import Layer, Normalize, find, names
+from service.data.channels import Channels
 from service.errors import InvalidInput
 from service.networks.fields import CLASSES, Chain, Chains, fields_of, fits, hints_of, in_words, required
+
+NOT_COUNTED = (
+    "the store of this data set is of a version that recorded none; write them here, or ingest it again from its source"
+)
+"""Why "normalize" can't stand for the statistics of a data set."""
 
 DEEPEST = 8
 """Blocks in blocks that a description may have."""
@@ -20,9 +26,11 @@ class Reader:
 
     Attributes:
         classes: What the word "classes" stands for.
+        statistics: What "normalize" without numbers stands for; None leaves that open.
     """
 
     classes: int
+    statistics: Channels | None = None
 
     def chain(self, items: Sequence[Any], place: str, depth: int = 0) -> Chain:
         """Layers one after another. Raises InvalidInput, in one line with the place of what is wrong."""
@@ -35,6 +43,10 @@ class Reader:
         name, values = named(item, place)
         kind = _kind(name, place)
         self._check(kind, values, place)
+        if kind is Normalize and not values and self.statistics:
+            values = asdict(self.statistics)
+            if not self.statistics.means:
+                raise InvalidInput(f"{place}: normalize needs means and deviations: {NOT_COUNTED}")
         try:
             return kind(**{field: self._value(kind, field, value, place, depth) for field, value in values.items()})
         except OpsError as error:

@@ -16,6 +16,7 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.data import DatasetInfo
+from service.data.channels import Channels
 from service.networks import Description
 from service.networks.building import build
 from service.rounds.plan import Plan, Round, plan_for, windows_for
@@ -85,13 +86,24 @@ class Job:
 @lru_cache(maxsize=8)
 def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     """The configured network for images of this data set. Raises OpsError where they don't fit it."""
-    return network_of(config, data.input_shape, data.classes)
+    return network_of(config, data.input_shape, data.classes, data.statistics)
 
 
-def network_of(config: TrainConfig, input_shape: Shape, classes: int) -> Network:
-    """The configured network for images of a shape (c, h, w). Raises OpsError where they don't fit it."""
+def network_of(config: TrainConfig, input_shape: Shape, classes: int, statistics: Channels | None = None) -> Network:
+    """The configured network for images of a shape (c, h, w).
+
+    Args:
+        config: what is trained.
+        input_shape: of an image.
+        classes: how many there are.
+        statistics: what `normalize` stands for in it; None leaves that open.
+
+    Raises:
+        OpsError: the images don't fit the network.
+        InvalidInput: the network asks for statistics that nobody counted.
+    """
     if isinstance(config.model, Description):
-        return build(config.model, input_shape, classes, resize=config.resize)
+        return build(config.model, input_shape, classes, resize=config.resize, statistics=statistics)
     return zoo.network(config.model, input_shape, classes, resize=config.resize)
 
 

@@ -25,7 +25,7 @@ class TestArrayEngine(EngineContract):
 
 
 class TestSimdEngine(EngineContract):
-    networks = MappingProxyType(NETWORKS | {name: BLOCKS[name] for name in ("group norm", "group norms")})
+    networks = MappingProxyType(NETWORKS | {name: BLOCKS[name] for name in ("group norm", "group norms", "normalized")})
     slow = seldom(networks)
 
     @classmethod

@@ -54,6 +54,7 @@ THREE_CONV = """
 name = "three-conv"
 initializer = "he"
 layers = [
+  "normalize",
   { conv2d = { channels = 4, kernel_size = 3, padding = 1, bias = false } }, "batchnorm2d", "relu",
   { maxpool2d = { size = 2 } },
   { conv2d = { channels = 8, kernel_size = 3, padding = 1, bias = false } }, "batchnorm2d", "relu",
@@ -115,6 +116,11 @@ def test_a_network_from_a_file_needs_nothing_but_what_the_run_and_the_model_keep
     stopped = RunFolder.open(elsewhere.runs, "stopped")
     assert resume_run(elsewhere, serial, "stopped", lambda _: None).digest == whole.digest
     assert all(check.same for check in verify_run(stopped, recorded_job(elsewhere, stopped)))
+
+    statistics = describe(elsewhere.store("blobs")).statistics
+    numbers = {"normalize": {"means": list(statistics.means), "deviations": list(statistics.deviations)}}
+    described = stopped.facts()["network"]["description"]["layers"]
+    assert (numbers in described) == (name == "three-conv")
 
     published = publish_run(elsewhere, whole, evaluate_run(elsewhere, serial, "whole"))
     assert (published.model, published.version) == (f"{name}-blobs", 1)

@@ -28,7 +28,7 @@ def test_a_prediction_alone_has_the_bits_it_has_in_company(name):
     assert_alone_is_as_in_company(NETWORKS[name], step_config_of(NETWORKS[name]))
 
 
-@pytest.mark.parametrize("name", tried(["group norm", "group norms"]))
+@pytest.mark.parametrize("name", tried(["group norm", "group norms", "normalized"]))
 def test_a_normalised_prediction_alone_has_the_bits_it_has_in_company(name):
     assert_alone_is_as_in_company(BLOCKS[name], STEP_CONFIGS[1])
 

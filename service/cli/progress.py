@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from contextlib import AbstractContextManager
+from functools import partial
+from threading import Event
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from service.cli.watching import watching
 from service.data import describe
 from service.errors import AtelierError
 from service.home import Home
@@ -27,18 +29,9 @@ from service.training.epoch_scores import EpochScores
 POLL_SECONDS = 0.1
 
 
-@contextmanager
-def progress(home: Home, run: str) -> Iterator[None]:
+def progress(home: Home, run: str) -> AbstractContextManager[None]:
     """Show the run on standard error while the block lasts: a bar at a terminal, else a line an epoch."""
-    stop = Event()
-    console = Console(stderr=True)
-    watcher = Thread(target=_watch, args=(home, run, console, stop), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join(timeout=5)
+    return watching(partial(_watch, home, run, Console(stderr=True)))
 
 
 def _watch(home: Home, run: str, console: Console, stop: Event) -> None:

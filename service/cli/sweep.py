@@ -2,10 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 from typing import Any
 
 import click
@@ -17,6 +16,7 @@ from service.cli.main import Context
 from service.cli.networks import network_at, with_network
 from service.cli.options import checked_id, field_names, nested_options, options_of, validated
 from service.cli.output import show
+from service.cli.watching import watching
 from service.config import ClusterConfig, TrainConfig, explain
 from service.errors import InvalidInput
 from service.home import Home
@@ -88,7 +88,7 @@ def sweep(
     context.interruption.resume = lambda: (
         f"atelier sweep … --id {name}" if (context.home.sweeps / name).is_dir() else ""
     )
-    with _progress(context.home, name, len(plan)):
+    with watching(partial(_watch, context.home, name, len(plan))):
         results = context.pipelines.sweep(context.home, wanted, name, parallel, cluster)
     report = context.home.sweeps / name / "report.md"
     show(
@@ -145,20 +145,8 @@ def _value(text: str) -> Any:
         return text
 
 
-@contextmanager
-def _progress(home: Home, name: str, trials: int) -> Iterator[None]:
-    """Show on standard error how many trials are done: a bar at a terminal, else a line a trial."""
-    stop = Event()
-    watcher = Thread(target=_watch, args=(home, name, trials, stop), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join(timeout=5)
-
-
 def _watch(home: Home, name: str, trials: int, stop: Event) -> None:
+    """Show on standard error how many trials are done: a bar at a terminal, else a line a trial."""
     console, folder, shown = Console(stderr=True), SweepFolder(home.sweeps / name), set[tuple[int, int | None]]()
     columns = (TextColumn("trials"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(

@@ -160,21 +160,10 @@ def _converted(round_: Round, result: EngineResult, ema: Floats | None, worker: 
     stats = _tree_total(_shard_stats(result, worker))
     apart = divergence_of(stats, result.length, result.travelled, round_.last - round_.first)
     state = None if result.velocity is None or result.outer is None else TrainState(*result.end, ema)
-    return RoundResult(
-        round=round_,
-        examples=stats.examples,
-        loss=stats.loss / stats.examples,
-        accuracy=stats.correct / stats.examples,
-        digest=parameters_digest(result.theta if ema is None else ema),
-        drift=apart.drift,
-        dispersion=apart.dispersion,
-        seconds=stats.seconds,
-        ended=stats.ended,
-        quickest=stats.quickest,
-        slowest=stats.slowest,
-        state=state,
-        theta_digest="" if ema is None else parameters_digest(result.theta),
-    )
+    theta_digest = parameters_digest(result.theta)
+    if ema is None:
+        return RoundResult.of(round_, stats, apart, digest=theta_digest, theta_digest="", state=state)
+    return RoundResult.of(round_, stats, apart, digest=parameters_digest(ema), theta_digest=theta_digest, state=state)
 
 
 def _shard_stats(result: EngineResult, worker: str) -> Iterable[RoundStats]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ops.averaging import squared_distance
 from ops.engines.base import StepResult
-from service.rounds.averaging import apply_average, divergence, partial_sum, start_of
+from service.rounds.averaging import Divergence, apply_average, divergence, partial_sum, start_of
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import with_moving_average
 from service.rounds.plan import Measured, Round
@@ -61,6 +61,34 @@ class RoundResult:
     slowest: Pace
     state: TrainState | None
     theta_digest: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        round_: Round,
+        stats: RoundStats,
+        apart: Divergence,
+        *,
+        digest: str,
+        theta_digest: str,
+        state: TrainState | None,
+    ) -> "RoundResult":
+        """What all shards together, and how far apart they got, make of a round. The rest is as above."""
+        return cls(
+            round=round_,
+            examples=stats.examples,
+            loss=stats.loss / stats.examples,
+            accuracy=stats.correct / stats.examples,
+            digest=digest,
+            drift=apart.drift,
+            dispersion=apart.dispersion,
+            seconds=stats.seconds,
+            ended=stats.ended,
+            quickest=stats.quickest,
+            slowest=stats.slowest,
+            state=state,
+            theta_digest=theta_digest,
+        )
 
     @property
     def measured(self) -> Measured:
@@ -122,21 +150,8 @@ def round_result(job: Job, done: Predecessor, with_state: bool) -> RoundResult:
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that is no number says that a training diverged
         whole, state = _average(job, done)
         stats, apart = whole.stats, divergence(whole, round_.last - round_.first, job.network.num_parameters)
-        return RoundResult(
-            round=round_,
-            examples=stats.examples,
-            loss=stats.loss / stats.examples,
-            accuracy=stats.correct / stats.examples,
-            digest=state.digest,
-            drift=apart.drift,
-            dispersion=apart.dispersion,
-            seconds=stats.seconds,
-            ended=stats.ended,
-            quickest=stats.quickest,
-            slowest=stats.slowest,
-            state=state if with_state else None,
-            theta_digest=state.theta_digest,
-        )
+        kept = state if with_state else None
+        return RoundResult.of(round_, stats, apart, digest=state.digest, theta_digest=state.theta_digest, state=kept)
 
 
 def state_after(job: Job, done: Predecessor) -> TrainState:

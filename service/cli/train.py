@@ -13,7 +13,9 @@ from service.cli.options import in_options, nested_options, options_of, validate
 from service.cli.output import counted, show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, from_preset, overlaid
-from service.errors import InvalidInput
+from service.data import describe
+from service.data.catalog import FASHION_MNIST
+from service.errors import DataError, InvalidInput
 from service.home import check_text
 from service.rounds.strategies.registry import unread_options
 from service.runs import RunFolder, new_run_id
@@ -75,7 +77,7 @@ def train(
     _check_strategy(config, chosen)
     picked = None
     if warm_start == FRESH:
-        picked = recommended_averaging(config, chosen)
+        picked = recommended_averaging(config, chosen, _classes(context, config))
         config = from_preset(overlaid(chosen, {"averaging": dict(picked.options)})) if picked else config
     run = new_run_id()
     check_training(context.home, config, cluster, warm_start)
@@ -97,6 +99,14 @@ def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_jso
     with progress(context.home, run):
         published = context.pipelines.resume(context.home, run, cluster)
     _report(published, as_json)
+
+
+def _classes(context: Context, config: TrainConfig) -> int:
+    """How many classes the data set has, or will have where it is fetched only now."""
+    try:
+        return describe(context.home.store(config.dataset)).classes
+    except DataError:
+        return len(FASHION_MNIST.class_names)
 
 
 def _resuming(context: Context, run: str) -> Callable[[], str]:

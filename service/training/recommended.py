@@ -2,16 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 from service.config import AveragingConfig, TrainConfig
 from service.networks.presets import PRESETS
 
 MANY = 8
-"""With more shards, one training of five stayed on its first plateau by the default; see docs/averaging.md."""
+"""More shards, with fewer than `ENOUGH` examples a step each, are averaged more often; see docs/averaging.md."""
 
 ENOUGH = 32
-"""So many examples a step and shard are enough for the default, as they were with 8 shards."""
+"""So many examples a step and shard are enough for the longer interval, as they were with 8 shards."""
+
+SEVERAL_EVERY, MANY_EVERY = 59, 30
+"""Steps between two averages, of some shards and of many."""
+
+OUTER_MOMENTUM = 0.9
+"""Where the steps are plain SGD; momentum of both was not tried."""
+
+SOLO_SHARE = 0.5
+"""The longest start that is taken alone."""
+
+LEFT = 0.65
+"""A network has left its first plateau where its loss is below this share of that of guessing among the classes."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +40,13 @@ class Recommended:
     why: str
 
 
-def recommended_averaging(config: TrainConfig, chosen: Mapping[str, Any]) -> Recommended | None:
+def recommended_averaging(config: TrainConfig, chosen: Mapping[str, Any], classes: int) -> Recommended | None:
     """What is picked for a number of shards.
 
     Args:
         config: the training as it would be otherwise.
         chosen: what was said, nested as `TrainConfig` is.
+        classes: how many the data set has.
 
     Returns:
         None where the default stays: for its own number of shards, where more is said of averaging than the number of
@@ -43,14 +57,15 @@ def recommended_averaging(config: TrainConfig, chosen: Mapping[str, Any]) -> Rec
         return None
     if "averaging" in PRESETS.get(config.network_name, {}):
         return None
-    options: dict[str, Any] = {"final_average": "plain"}
-    said, reasons = "--final-average plain", ["their mean is a better model than the momentum's next start"]
-    if shards > MANY and config.batch_size < ENOUGH * shards:
-        options = {"first_average_every": 1, **options}
-        said = f"--first-average-every 1 {said}"
-        reasons.insert(
-            0,
-            f"steps of {config.batch_size / shards:.3g} examples are too noisy to leave a plateau, unless averages "
-            "follow each other fast at first, which takes time",
-        )
-    return Recommended(options, f"averaging {shards} shards: {said}, because {'; and '.join(reasons)}")
+    solo_loss = round(LEFT * log(max(classes, 2)), 2)
+    options = {"solo_share": SOLO_SHARE, "solo_loss": solo_loss, "final_average": "plain"}
+    reasons = [
+        "one task goes on alone until the loss has left its plateau",
+        "the mean is a better model than the momentum's next start",
+    ]
+    if config.optimizer.optimizer == "sgd" and not config.optimizer.momentum:
+        is_noisy = shards > MANY and config.batch_size < ENOUGH * shards
+        options |= {"average_every": MANY_EVERY if is_noisy else SEVERAL_EVERY, "outer_momentum": OUTER_MOMENTUM}
+        reasons.append("more frequent averages with more momentum make up for noisier steps")
+    said = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in options.items())
+    return Recommended(options, f"averaging {shards} shards: {said}, because {'; '.join(reasons)}")

@@ -9,28 +9,29 @@ from pydantic import Field
 
 from service.config import AveragingConfig
 from service.search.sweep import Sweep
-from service.training.recommended import MANY
+from service.training.recommended import MANY, MANY_EVERY, OUTER_MOMENTUM, SEVERAL_EVERY, SOLO_SHARE
 
 DEFAULT = AveragingConfig()
 
 StudyName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 """What a study may be called: its sweeps are called so too, with their seeds behind."""
 
-LATER = {"strategy", "solo_steps", "final_average"}
+LATER = {"strategy", "solo_steps", "final_average", "solo_loss"}
 """Options that came later than studies did; where they have their defaults they are left out."""
 
 STRATEGIES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "plain": {"solo_share": 0.0, "outer_momentum": 0.0},
         "default": {"final_average": "plain"},
-        "growing H": {"final_average": "plain", "first_average_every": 1},
-        "rate by 1 / root K": {"final_average": "plain", "lr_scaling": -0.5},
+        "start by the loss": {
+            "final_average": "plain",
+            "solo_share": SOLO_SHARE,
+            "solo_loss": 1.5,
+            "outer_momentum": OUTER_MOMENTUM,
+        },
     }
 )
 """What each strategy changes in the network's way of averaging. But for the textbook's, the last average is plain."""
-
-CONTROLS = {"rate by 1 / root K": "default"}
-"""Strategies that are another one where there is one shard."""
 
 SMALL_NORM: dict[str, Any] = {
     "name": "small-norm",
@@ -84,20 +85,22 @@ class Cell:
     @property
     def control(self) -> "Cell":
         """One shard, with everything else the same: what averaging costs shows beside it."""
-        return replace(self, shards=1, strategy=CONTROLS.get(self.strategy, self.strategy))
+        return replace(self, shards=1)
 
 
 SHARDS, H = (1, 2, 4, 8, 16, 32), 118
 
 CELLS = (
     Cell("plain", 1, H),  # the textbook: one process, plain SGD
-    *(Cell(strategy, shards, H) for strategy in ("default", "growing H") for shards in SHARDS),
-    *(Cell("default", shards, H // 2) for shards in SHARDS[:4]),
-    *(Cell("rate by 1 / root K", shards, H) for shards in SHARDS[3:]),
+    *(Cell("start by the loss", shards, SEVERAL_EVERY) for shards in SHARDS[:4]),
+    *(Cell("start by the loss", shards, MANY_EVERY) for shards in (1, *SHARDS[3:])),
+    *(Cell("default", shards, H) for shards in SHARDS),
     *(Cell("default", shards, H, network) for network in ("lenet-relu", "small-norm") for shards in SHARDS),
 )
-PLATEAU_CELLS = tuple(Cell("growing H" if shards > MANY else "default", shards, H) for shards in SHARDS[1:])
-"""What `atelier train --shards K` picks; see `service.training.recommended`."""
+PLATEAU_CELLS = tuple(
+    Cell("start by the loss", shards, MANY_EVERY if shards > MANY else SEVERAL_EVERY) for shards in SHARDS
+)
+"""What `atelier train --shards K` picks, and the same for 4; see `service.training.recommended`."""
 
 
 @dataclass(frozen=True)

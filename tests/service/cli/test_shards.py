@@ -44,10 +44,12 @@ def test_what_is_picked_is_part_of_the_configuration_and_is_said_in_one_line(
     with_blobs: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     config, told = trained(with_blobs, monkeypatch, capsys, "--shards", "16", "--batch-size", "32")
-    assert config.averaging == AveragingConfig(shards=16, first_average_every=1, final_average="plain")
+    assert config.averaging == AveragingConfig(
+        shards=16, average_every=30, outer_momentum=0.9, solo_share=0.5, solo_loss=1.05, final_average="plain"
+    )
     assert config.batch_size == 32
     (line,) = (line for line in told.splitlines() if "16 shards" in line)
-    assert "--first-average-every 1 --final-average plain, because steps of 2 examples are too noisy" in line
+    assert "--solo-share 0.5 --solo-loss 1.05 --final-average plain" in line
 
 
 @pytest.mark.parametrize("words", [(), ("--shards", "4"), ("--shards", "16", "--solo-share", "0.15")], ids=" ".join)
@@ -57,6 +59,15 @@ def test_nothing_is_picked_where_something_is_said_or_the_default_is_meant(
     config, told = trained(with_blobs, monkeypatch, capsys, *words)
     assert config.averaging == AveragingConfig(shards=16 if "16" in words else 4)
     assert "because" not in told
+
+
+def test_data_that_are_fetched_later_have_ten_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    home = Home(tmp_path / "home")
+    home.prepare()
+    config, _ = trained(home, monkeypatch, capsys, "--shards", "16", "--dataset", "fashion-mnist")
+    assert config.averaging.solo_loss == 1.5
 
 
 def test_nothing_is_picked_for_a_run_that_starts_from_weights(

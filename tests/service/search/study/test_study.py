@@ -22,7 +22,7 @@ def outcome(cell: Cell, seed: int, loss: float, seconds: float | None = 2.0) -> 
 def test_every_number_of_shards_is_tried_with_every_network_and_none_without_its_control():
     for network, strategy in (
         ("lenet", "default"),
-        ("lenet", "growing H"),
+        ("lenet", "start by the loss"),
         *((network, "default") for network in ("lenet-relu", "small-norm")),
     ):
         tried = {cell.shards for cell in CELLS if (cell.network, cell.strategy) == (network, strategy)}
@@ -81,9 +81,9 @@ def test_a_run_near_the_loss_of_guessing_counts_as_stuck():
     study = Study(BASE)
     cell = study.plateau_cells[0]
     outcomes = [outcome(cell, seed, 0.4) for seed in range(19)]
-    assert "| 2 | 19 | 0.400 | 0 |" in plateau_table(outcomes, study, 10)
+    assert "| 1 | 19 | 0.400 | 0 |" in plateau_table(outcomes, study, 10)
     outcomes.append(outcome(cell, 19, log(10) - 0.01))
-    assert "| 2 | 20 | 2.293 | 1 |" in plateau_table(outcomes, study, 10)
+    assert "| 1 | 20 | 2.293 | 1 |" in plateau_table(outcomes, study, 10)
 
 
 def test_a_report_has_tables_pictures_and_every_outcome(tmp_path: Path):

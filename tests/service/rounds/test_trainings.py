@@ -30,6 +30,10 @@ STRATEGIES: dict[str, dict[str, Any]] = {
         "averaging": {"average_every": 2, "solo_share": 0.9, "solo_loss": 0.8, "outer_momentum": 0.6},
         "epochs": 3,
     },
+    "a start that ends by the loss in the first epoch, then shrinking H": {
+        "averaging": {"first_average_every": 6, "average_every": 2, "solo_share": 0.9, "solo_loss": 0.8},
+        "batch_size": 16,
+    },
     "velocity averaged": {"optimizer": {"momentum": 0.8}},
     "velocity reset": {"averaging": {"velocity": "reset"}, "optimizer": {"momentum": 0.8}},
     "velocity reset after a solo start": {
@@ -157,7 +161,15 @@ def test_a_strategy_is_the_training_written_out_by_hand(home: Home, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "name", ["growing H", "H that follows the dispersion", "a start that ends by the loss", "SlowMo", "all"]
+    "name",
+    [
+        "growing H",
+        "H that follows the dispersion",
+        "a start that ends by the loss",
+        "a start that ends by the loss in the first epoch, then shrinking H",
+        "SlowMo",
+        "all",
+    ],
 )
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_can_be_verified(
     home: Home, tmp_path: Path, executor_of, name: str

@@ -114,8 +114,7 @@ def conv2d_grad(
     kernels = window.kernels(x, w)
     if kernels is not None:
         of_kernels = kernels.Window(**window.of_kernels(x))
-        dx = kernels.input_gradient(dy, w, x.shape, of_kernels) if input_gradient else None
-        dw = kernels.weight_gradient(dy, x, w.shape, of_kernels)
+        dx, dw = kernels.gradients(dy, x, w, of_kernels, wants_input=input_gradient)
         return dx, dw, kernels.bias_gradient(dy) if bias_gradient else None
     xp = array_module(x)
     o = w.shape[0]

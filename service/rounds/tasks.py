@@ -10,7 +10,9 @@ from time import perf_counter, time
 import numpy as np
 
 from ops.averaging import squared_distance
+from ops.backends.cpu.threads import shared
 from ops.engines.base import StepResult
+from service.processors import usable_processors
 from service.rounds.averaging import Divergence, apply_average, divergence, partial_sum, start_of
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import with_moving_average
@@ -111,7 +113,8 @@ def shard_updates(
     start = before if isinstance(before, TrainState) else state_after(job, before)
     engine = engine_of(job)
     steps = [steps_of(job, round_, shard) for shard in shards]
-    with examples_for(job, round_, shards, steps) as data:
+    threads = usable_processors() if round_.solo else 1  # nobody else has anything to do then
+    with examples_for(job, round_, shards, steps) as data, shared(threads):
         began = perf_counter()
         results = engine.run_shards([start.replica] * len(shards), data, steps)
     example_s = (perf_counter() - began) / max(sum(result.examples for result in results), 1)

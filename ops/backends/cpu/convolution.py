@@ -11,53 +11,21 @@ from numpy.typing import NDArray
 
 from ops.backends.cpu.forward import write_forward
 from ops.backends.cpu.function import function
-from ops.backends.cpu.geometry import Geometry
+from ops.backends.cpu.geometry import Geometry, Window
 from ops.backends.cpu.memory import empty
 from ops.backends.cpu.normalization import sums
 from ops.backends.cpu.planes import write_filters_innermost, write_filters_outermost, write_padded, write_spread
+from ops.backends.cpu.threads import in_parts, sharing, together
 from ops.backends.cpu.weight_gradient import write_weight_gradient
 from ops.engines.simd.cpu import cpu
-from ops.geometry import Pair
 
 Floats = NDArray[np.float32]
 
+Tile = tuple[int, int, int, int]
+"""A tile of filters: `(group, tile, its first filter over all groups, its filters)`."""
+
 CHUNK_BYTES = 2**20
 """How much of the padded input is worked on at a time: it stays in the second-level cache with a tile's weights."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A convolution's window, with what lies around the planes: `before` the first row and column, and in all.
-
-    Attributes:
-        kernel: Taps of a filter (r, s).
-        stride: Vertical and horizontal.
-        dilation: Vertical and horizontal.
-        before: Rows above and columns to the left that are added; taken away where negative.
-        padded: Rows and columns of the padded plane.
-        groups: How many groups the channels are in.
-    """
-
-    kernel: Pair
-    stride: Pair
-    dilation: Pair
-    before: Pair
-    padded: Pair
-    groups: int
-
-    @property
-    def places(self) -> Pair:
-        """Rows and columns of the output."""
-        down, across = (
-            (n - d * (k - 1) - 1) // s + 1
-            for n, k, s, d in zip(self.padded, self.kernel, self.stride, self.dilation, strict=True)
-        )
-        return down, across
-
-    def geometry(self, inputs: int, outputs: int) -> Geometry:
-        """For so many input and output channels, over all groups."""
-        each = inputs // self.groups, outputs // self.groups
-        return Geometry(*each, self.padded, self.places, self.kernel, self.stride, self.dilation)
 
 
 def convolve(x: Floats, w: Floats, b: Floats | None, window: Window) -> Floats:
@@ -65,9 +33,17 @@ def convolve(x: Floats, w: Floats, b: Floats | None, window: Window) -> Floats:
     geometry = window.geometry(x.shape[1], w.shape[0])
     y = empty((x.shape[0], w.shape[0], *window.places))
     weights, biases = _tiles(geometry, w, window.groups), _bias_tiles(geometry, b, window.groups)
+    function(write_forward, 5, 4, geometry)  # compiled here, not by every thread
+    in_parts(len(x), lambda part: _convolve(x[part], weights, biases, geometry, window, y[part]))
+    return y
+
+
+def _convolve(x: Floats, weights: Floats, biases: Floats, geometry: Geometry, window: Window, y: Floats) -> None:
+    """`convolve` for some examples, from weights and biases in tiles, into their part of y."""
     room = empty((geometry.outputs_of_plane * geometry.tile_filters + cpu().lanes ** 2,))
     run, places = function(write_forward, 5, 4, geometry), geometry.outputs_of_plane
     x_group, w_tile = geometry.inputs * prod(geometry.plane), geometry.taps * geometry.tile_filters
+    outputs = y.shape[1]
     to, room_at, from_w, from_b = (array.ctypes.data for array in (y, room, weights, biases))
     for part, padded in _padded_parts(x, window):
         from_x = padded.ctypes.data
@@ -78,13 +54,12 @@ def convolve(x: Floats, w: Floats, b: Floats | None, window: Window) -> Floats:
                 from_w + 4 * which * w_tile,
                 from_b + 4 * which * geometry.tile_filters,
                 room_at,
-                to + 4 * (part.start * w.shape[0] + first) * places,
+                to + 4 * (part.start * outputs + first) * places,
                 part.stop - part.start,
                 x_group * window.groups,
-                w.shape[0] * places,
+                outputs * places,
                 count,
             )
-    return y
 
 
 def weight_gradient(dy: Floats, x: Floats, w_shape: tuple[int, ...], window: Window) -> Floats:
@@ -92,23 +67,51 @@ def weight_gradient(dy: Floats, x: Floats, w_shape: tuple[int, ...], window: Win
     geometry, groups = window.geometry(x.shape[1], w_shape[0]), window.groups
     totals = empty((groups, geometry.tiles, geometry.taps, geometry.tile_filters))
     totals[...] = 0
-    add, dy = function(write_weight_gradient, 3, 2, geometry), np.ascontiguousarray(dy)
+    function(write_weight_gradient, 3, 2, geometry)  # compiled here, not by every thread
+    dy, tiles = np.ascontiguousarray(dy), list(_each_tile(geometry, groups))
+    in_parts(len(tiles), lambda part: _add_products(dy, x, tiles[part], geometry, window, totals))
+    dw = empty((w_shape[0], geometry.taps))
+    turn, square = function(write_filters_outermost, 3, 1, geometry.taps, geometry.lane_tile), _squares(1)
+    for group, tile, first, count in tiles:
+        turn(totals[group, tile].ctypes.data, dw[first:].ctypes.data, square.ctypes.data, count)
+    return dw.reshape(w_shape)
+
+
+def _add_products(dy: Floats, x: Floats, tiles: list[Tile], geometry: Geometry, window: Window, totals: Floats) -> None:
+    """`weight_gradient` for some tiles, into their part of the totals."""
+    add, outputs = function(write_weight_gradient, 3, 2, geometry), dy.shape[1]
     x_group, w_tile = geometry.inputs * prod(geometry.plane), geometry.taps * geometry.tile_filters
     to = totals.ctypes.data
     for part, padded in _padded_parts(x, window):
         from_x = padded.ctypes.data
         innermost = _FiltersInnermost(part.stop - part.start, geometry.outputs_of_plane, geometry.lane_tile)
-        from_dy, step = dy[part].ctypes.data, w_shape[0] * geometry.outputs_of_plane
-        for group, tile, first, count in _each_tile(geometry, groups):
+        from_dy, step = dy[part].ctypes.data, outputs * geometry.outputs_of_plane
+        for group, tile, first, count in tiles:
             turned = innermost.of(from_dy + 4 * first * geometry.outputs_of_plane, step, count)
             which = group * geometry.tiles + tile
             examples = part.stop - part.start
-            add(from_x + 4 * group * x_group, turned, to + 4 * which * w_tile, examples, x_group * groups)
-    dw = empty((w_shape[0], geometry.taps))
-    turn, square = function(write_filters_outermost, 3, 1, geometry.taps, geometry.lane_tile), _squares(1)
-    for group, tile, first, count in _each_tile(geometry, groups):
-        turn(totals[group, tile].ctypes.data, dw[first:].ctypes.data, square.ctypes.data, count)
-    return dw.reshape(w_shape)
+            add(from_x + 4 * group * x_group, turned, to + 4 * which * w_tile, examples, x_group * window.groups)
+
+
+def gradients(dy: Floats, x: Floats, w: Floats, window: Window, *, wants_input: bool) -> tuple[Floats | None, Floats]:
+    """`(dx, dw)` of dy (n, o, p, q); unless it `wants_input`, dx is None."""
+    found: dict[str, Floats] = {}
+
+    def of_weights() -> None:
+        found["w"] = weight_gradient(dy, x, w.shape, window)
+
+    def of_input() -> None:
+        found["x"] = input_gradient(dy, w, x.shape, window)
+
+    tiles = window.groups * window.geometry(x.shape[1], w.shape[0]).tiles
+    if not wants_input:
+        of_weights()
+    elif tiles < sharing():  # too few for every thread to have one
+        together(of_weights, of_input)
+    else:
+        of_weights()
+        of_input()
+    return found.get("x"), found["w"]
 
 
 def bias_gradient(dy: Floats) -> Floats:
@@ -188,8 +191,8 @@ def _turned(w: Floats, groups: int) -> Floats:
     return each.swapaxes(1, 2).reshape(-1, each.shape[1], *w.shape[2:])
 
 
-def _each_tile(geometry: Geometry, groups: int) -> Iterator[tuple[int, int, int, int]]:
-    """Each tile of filters: `(group, tile, its first filter over all groups, its filters)`."""
+def _each_tile(geometry: Geometry, groups: int) -> Iterator[Tile]:
+    """Each tile of filters."""
     for group in range(groups):
         for tile in range(geometry.tiles):
             first = tile * geometry.tile_filters

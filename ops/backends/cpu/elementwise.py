@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ops.backends.cpu.function import PointerCode, function
 from ops.backends.cpu.memory import empty
+from ops.backends.cpu.threads import in_parts
 from ops.engines.simd.codegen.code import FLOAT, Index, Vec
 
 Floats = NDArray[np.float32]
@@ -20,7 +21,13 @@ Floats = NDArray[np.float32]
 def relu_grad(dy: Floats, y: Floats) -> Floats:
     """dy where y > 0, else dy times zero."""
     dx = empty(dy.shape)
-    function(_write_relu_grad, 3, 1)(dy.ctypes.data, y.ctypes.data, dx.ctypes.data, dy.size)
+    run = function(_write_relu_grad, 3, 1)
+
+    def of_examples(part: slice) -> None:
+        own = dy[part]
+        run(own.ctypes.data, y[part].ctypes.data, dx[part].ctypes.data, own.size)
+
+    in_parts(len(dy), of_examples)
     return dx
 
 

@@ -103,3 +103,38 @@ def _evenly(total: int, most: int) -> list[tuple[int, int, int]]:
     size, larger = divmod(total, count)
     found = [(0, larger, size + 1), (larger * (size + 1), count - larger, size)]
     return [tiles for tiles in found if tiles[1]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A convolution's window, with what lies around the planes: `before` the first row and column, and in all.
+
+    Attributes:
+        kernel: Taps of a filter (r, s).
+        stride: Vertical and horizontal.
+        dilation: Vertical and horizontal.
+        before: Rows above and columns to the left that are added; taken away where negative.
+        padded: Rows and columns of the padded plane.
+        groups: How many groups the channels are in.
+    """
+
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
+    before: Pair
+    padded: Pair
+    groups: int
+
+    @property
+    def places(self) -> Pair:
+        """Rows and columns of the output."""
+        down, across = (
+            (n - d * (k - 1) - 1) // s + 1
+            for n, k, s, d in zip(self.padded, self.kernel, self.stride, self.dilation, strict=True)
+        )
+        return down, across
+
+    def geometry(self, inputs: int, outputs: int) -> Geometry:
+        """For so many input and output channels, over all groups."""
+        each = inputs // self.groups, outputs // self.groups
+        return Geometry(*each, self.padded, self.places, self.kernel, self.stride, self.dilation)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ops.backends.cpu.function import PointerCode, function
 from ops.backends.cpu.memory import empty
+from ops.backends.cpu.threads import in_parts
 from ops.engines.simd.codegen.code import BYTE, FLOAT, LONG, WORD, Index
 from ops.geometry import Pair
 
@@ -20,7 +21,12 @@ def max_pool(x: Floats, size: Pair, stride: Pair, places: Pair) -> tuple[Floats,
     y = empty((*x.shape[:2], *places))
     argmax = np.empty(y.shape, np.uint8)
     run = function(_write_max_pool, 3, 1, x.shape[2:], size, stride, places)
-    run(x.ctypes.data, y.ctypes.data, argmax.ctypes.data, x.shape[0] * x.shape[1])
+
+    def of_examples(part: slice) -> None:
+        own = x[part]
+        run(own.ctypes.data, y[part].ctypes.data, argmax[part].ctypes.data, own.shape[0] * own.shape[1])
+
+    in_parts(len(x), of_examples)
     return y, argmax
 
 
@@ -28,7 +34,12 @@ def max_pool_grad(dy: Floats, argmax: Bytes, plane: Pair, size: Pair, stride: Pa
     """dx (n, c, h, w) of dy (n, c, p, q), for padded planes (h, w)."""
     dx = empty((*dy.shape[:2], *plane))
     run = function(_write_max_pool_grad, 3, 1, plane, size, stride, dy.shape[2:])
-    run(dy.ctypes.data, argmax.ctypes.data, dx.ctypes.data, dy.shape[0] * dy.shape[1])
+
+    def of_examples(part: slice) -> None:
+        own = dy[part]
+        run(own.ctypes.data, argmax[part].ctypes.data, dx[part].ctypes.data, own.shape[0] * own.shape[1])
+
+    in_parts(len(dy), of_examples)
     return dx
 
 

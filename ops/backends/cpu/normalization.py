@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ops.backends.cpu.function import PointerCode, function
 from ops.backends.cpu.memory import empty
+from ops.backends.cpu.threads import in_parts
 from ops.engines.simd.codegen.code import BIT, WORD, Accumulator, Index, Vec
 
 Floats = NDArray[np.float32]
@@ -63,7 +64,12 @@ def _mapped(write: Callable[..., None], dplanes: Floats, planes: Floats, of_chan
     n, c, size = planes.shape
     result, constants = empty(planes.shape), np.stack(of_channels)
     run = function(write, 4, 2, size)
-    run(dplanes.ctypes.data, planes.ctypes.data, constants.ctypes.data, result.ctypes.data, n, c)
+
+    def of_examples(part: slice) -> None:
+        arrays = (dplanes[part], planes[part], constants, result[part])
+        run(*(array.ctypes.data for array in arrays), part.stop - part.start, c)
+
+    in_parts(n, of_examples)
     return result
 
 

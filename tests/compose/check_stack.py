@@ -18,6 +18,7 @@ from service.client import Atelier
 from tests.browser import CHROMIUM, FLAGS
 from tests.compose.server import Server, until
 from tests.compose.stack import Stack, docker, inspect, running
+from tests.service.training.test_own_networks import NETWORKS
 
 pytestmark = pytest.mark.timeout(1800)
 PICTURES = os.environ.get("ATELIER_SCREENSHOTS", "")
@@ -141,6 +142,36 @@ def test_the_model_answers_over_http(stack: Stack, page: Page, trained: str):
     _picture(page, f"{stack.gallery}/models/from-the-form", "compose-gallery", wait_ms=1000)
     metrics = httpx.get(f"{stack.gallery}/metrics").text
     assert "atelier_requests_total" in metrics
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_given_as_text_survives_a_kill_and_has_the_bits_that_one_process_computes(
+    stack: Stack, server: Server, name: str
+):
+    epochs = 10 if name == "tanh-lenet" else 5  # long enough not to end before the kill
+    asked = {
+        "model": NETWORKS[name],
+        "epochs": epochs,
+        "seed": SEED,
+        "optimizer": {"lr": 0.05},
+        "averaging": {"average_every": 10},
+    }
+    flow_run = server.start("train/train", {"config": asked})
+    until(lambda: server.progress(flow_run) > 0, PATIENCE, "the training gets on")
+    docker("exec", stack.containers("worker")[0], "sh", "-c", "kill -9 -1 || true")
+    _told(f"killed a worker that trains {name}", server, flow_run)
+    assert server.progress(flow_run) < 100
+    assert server.wait_for_end(flow_run, PATIENCE) == "Completed", server.messages(flow_run)
+
+    with Atelier(stack.gallery) as atelier:
+        (model,) = [model for model in atelier.models() if model.name == name]
+        assert atelier.predict(name, Path(__file__).parents[2] / "docs/pictures/chapter-edges.png")
+    words = ("atelier", "runs", "verify", str(model.lineage["run"]), "--json")
+    verified = json.loads(stack.compose("exec", "-T", "flows", *words, timeout=PATIENCE))
+    NOTES.append(f"digest of {name}: {model.lineage['parameters'][:16]}")
+    assert verified["same"]
+    assert verified["examples_once"]
+    assert verified["last"]["computed"] == model.lineage["parameters"]
 
 
 def test_cancelling_stops_the_work_and_leaves_a_run_that_says_so(stack: Stack, server: Server, trained: str):

@@ -3,8 +3,12 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
+
+ANSWER_SECONDS = 120
+"""How long the server may fail to answer."""
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 
@@ -28,7 +32,8 @@ class Server:
     def start(self, deployment: str, parameters: dict[str, Any]) -> str:
         """Ask for a flow run; its id."""
         path = f"/deployments/{self.deployment(deployment)}/create_flow_run"
-        return self._answer("POST", path, json={"parameters": parameters})["id"]
+        asked = {"parameters": parameters, "idempotency_key": uuid4().hex}  # so that asking again starts no other
+        return self._answer("POST", path, json=asked)["id"]
 
     def newest(self) -> str:
         """The flow run that was asked for last."""
@@ -69,9 +74,18 @@ class Server:
         return self.state(flow_run)
 
     def _answer(self, method: str, path: str, **more: Any) -> Any:
-        answer = self._http.request(method, path, **more)
-        answer.raise_for_status()
-        return answer.json()
+        """What the server says. A busy machine's database keeps it waiting until it gives up: it is asked again."""
+        began = time.monotonic()
+        while True:
+            try:
+                answer = self._http.request(method, path, **more)
+                answer.raise_for_status()
+                return answer.json()
+            except (httpx.TransportError, httpx.HTTPStatusError) as error:
+                refused = isinstance(error, httpx.HTTPStatusError) and not error.response.is_server_error
+                if refused or time.monotonic() - began > ANSWER_SECONDS:
+                    raise
+                time.sleep(1)
 
 
 def until(happens: Callable[[], bool], seconds: float, what: str) -> float:

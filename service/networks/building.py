@@ -2,17 +2,19 @@
 
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError, RangeError, ShapeError
 from ops.geometry import pair
 from ops.layers import Layer, Resize, Shape
 from ops.network import Network
-from service.data.channels import Channels
 from service.errors import InvalidInput
 from service.networks.description import Description
 from service.networks.layers import Reader, nested
 from service.networks.writing import network_data
+
+if TYPE_CHECKING:  # with it would come Zarr and Pillow, for which lists of models shall not wait
+    from service.data.channels import Channels
 
 MOST_PARAMETERS = 1 << 28
 """Numbers that a network may learn: a GiB in float32, and a training keeps several times as much."""
@@ -28,7 +30,7 @@ def build(
     classes: int,
     *,
     resize: int = 0,
-    statistics: Channels | None = None,
+    statistics: "Channels | None" = None,
 ) -> Network:
     """The network that a description says.
 

@@ -68,7 +68,7 @@ def test_the_form_takes_the_text_of_a_network_of_ones_own():
     text = 'name = "mine"\nlayers = ["flatten", { dense = { units = "classes" } }]\n'
     config = train_flow.validate_parameters({"config": {"model": text, "epochs": 2}})["config"]
     assert (config.network_name, config.epochs) == ("mine", 2)
-    with pytest.raises(ParameterTypeError, match=r"layers\[0\] must be one of avgpool2d, .*got 'flat'"):
+    with pytest.raises(ParameterTypeError, match=r"layers\[0\] must be one of adaptiveavgpool2d, .*got 'flat'"):
         train_flow.validate_parameters({"config": {"model": text.replace("flatten", "flat")}})
 
 

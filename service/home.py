@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from service.errors import AtelierError, InvalidInput
+from service.storage.address import Place, place_of
 
 LEAST_FREE_BYTES = 32 << 20
 """With less room than this nothing is begun: Prefect's own database would not come up, and say so late and long."""
@@ -28,31 +29,39 @@ def check_text(name: str, value: str) -> None:
 class Home:
     """The folder that holds all data, runs and models (`ATELIER_HOME`, by default `~/.atelier`).
 
-    elsewhere: where the models lie instead (`ATELIER_MODELS`): another folder, or `s3://bucket/prefix`.
+    Attributes:
+        root: the folder.
+        elsewhere: where the models lie instead (`ATELIER_MODELS`): another folder, or `s3://bucket/prefix`.
+        data_elsewhere: where the data sets lie instead (`ATELIER_DATA`), likewise.
     """
 
     root: Path
     elsewhere: str = ""
+    data_elsewhere: str = ""
 
     @classmethod
     def from_environment(cls) -> "Home":
         """The home that the environment names.
 
         Raises:
-            InvalidInput: Its name is no text, or the endpoint of its object storage is no address.
+            InvalidInput: Its name is no text, data can't lie where they are to, or the endpoint of their storage is no
+                address.
         """
         root = Path(os.environ.get("ATELIER_HOME") or "~/.atelier").expanduser().absolute()
         check_text("ATELIER_HOME", str(root))
-        elsewhere = os.environ.get("ATELIER_MODELS", "")
+        elsewhere, data_elsewhere = (os.environ.get(name, "") for name in ("ATELIER_MODELS", "ATELIER_DATA"))
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
         # Here, since the library that takes this variable doesn't survive an address without a scheme.
-        if "://" in elsewhere and endpoint and not re.fullmatch(r"https?://[\w.:\[\]-]+(/\S*)?", endpoint):
+        uses_storage = "://" in elsewhere or "://" in data_elsewhere
+        if uses_storage and endpoint and not re.fullmatch(r"https?://[\w.:\[\]-]+(/\S*)?", endpoint):
             raise InvalidInput(f"AWS_ENDPOINT_URL must be an address such as http://localhost:9000, got {endpoint!r}")
-        return cls(root, elsewhere)
+        place_of(data_elsewhere, "data")
+        return cls(root, elsewhere, data_elsewhere)
 
     @property
-    def data(self) -> Path:
-        return self.root / "data"
+    def data(self) -> Place:
+        """The place of all data sets."""
+        return place_of(self.data_elsewhere, "data") if self.data_elsewhere else self.root / "data"
 
     @property
     def runs(self) -> Path:
@@ -73,15 +82,15 @@ class Home:
     def cache(self) -> Path:
         return self.root / "cache"
 
-    def store(self, dataset: str) -> Path:
-        """Where the Zarr store of a data set lies."""
+    def store(self, dataset: str) -> Place:
+        """Where the Zarr store of a data set lies; in object storage, where it is said which store that is."""
         return self.data / f"{dataset}.zarr"
 
     def prepare(self) -> None:
         """Make the folders. Raises AtelierError where they can't be made or written to, or there is hardly any room."""
         try:
-            models = [self.models] if isinstance(self.models, Path) else []
-            for folder in (self.data, self.runs, *models, self.sweeps, self.cache):
+            places = (self.data, self.runs, self.models, self.sweeps, self.cache)
+            for folder in (place for place in places if isinstance(place, Path)):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
                     refusal = EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else EACCES

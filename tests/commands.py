@@ -10,7 +10,13 @@ ROOT = Path(__file__).parents[1]
 
 def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
     """Start the command with pipes for its output, as the leader of a process group like a shell's."""
-    own = {"ATELIER_HOME": str(home), "ATELIER_MODELS": "", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    own = {
+        "ATELIER_HOME": str(home),
+        "ATELIER_MODELS": "",
+        "ATELIER_DATA": "",
+        "PYTHONPATH": str(ROOT),
+        "NO_COLOR": "1",
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "flows", *words],
         env={**os.environ, **own, **more},

@@ -42,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of the test's own, known to the environment too."""
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("ATELIER_MODELS", raising=False)
+    for name in ("ATELIER_MODELS", "ATELIER_DATA"):
+        monkeypatch.delenv(name, raising=False)
     return Home.from_environment()
 
 

@@ -2,19 +2,22 @@
 
 It is moto's, with one lock around every request: moto first looks whether a condition holds and then writes, which two
 requests at a time would both come through. `IGNORED_HEADERS="HTTP_IF_MATCH"` makes it a server that doesn't know them.
+What else goes wrong with it, `trouble` says.
 """
 
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import httpx
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
+TROUBLE = "/-/trouble"
 
 
 @contextmanager
@@ -36,10 +39,64 @@ def serving_objects(**more: str) -> Iterator[str]:
         process.communicate()
 
 
-def new_bucket(endpoint: str, name: str) -> str:
-    """Make a bucket; the place of models in it."""
+def new_bucket(endpoint: str, name: str, what: str = "models") -> str:
+    """Make a bucket; the place of models in it, or of something else."""
     httpx.put(f"{endpoint}/{name}").raise_for_status()
-    return f"s3://{name}/some/models"
+    return f"s3://{name}/some/{what}"
+
+
+@contextmanager
+def trouble(endpoint: str, *, unsteady: int = 0, stall_at: int = 0) -> Iterator[Callable[[], bool]]:
+    """Have a server misbehave while the block lasts.
+
+    Args:
+        endpoint: its address.
+        unsteady: each so many-th request fails: in turns it is refused with 503, or done and only half answered.
+        stall_at: the number of the write that is done, but never answered; nor is any after it.
+
+    Yields:
+        A function that says whether the server has stalled.
+    """
+    httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": unsteady, "stall_at": stall_at})
+    try:
+        yield lambda: httpx.get(f"{endpoint}{TROUBLE}").text == "stalled"
+    finally:
+        httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": 0, "stall_at": 0})
+
+
+class Troublemaker:
+    """An application around another one: see `trouble`."""
+
+    def __init__(self, application):
+        self._application = application
+        self._settings = {"unsteady": 0, "stall_at": 0}
+        self._requests = self._writes = 0
+        self._over = threading.Event()
+
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] == TROUBLE:
+            return self._set(environ, start_response)
+        self._requests += 1
+        self._writes += environ["REQUEST_METHOD"] == "PUT"
+        unsteady, stall_at = self._settings["unsteady"], self._settings["stall_at"]
+        turn = self._requests // unsteady if unsteady and self._requests % unsteady == 0 else 0
+        if turn % 2:
+            start_response("503 Slow Down", [("Content-Length", "0")])
+            return [b""]
+        over = self._over
+        answer = list(self._application(environ, start_response))
+        if stall_at and self._writes >= stall_at:
+            over.wait()
+        return [part[: len(part) // 2] for part in answer] if turn else answer
+
+    def _set(self, environ, start_response):
+        if environ["REQUEST_METHOD"] == "POST":
+            self._over.set()
+            self._over, self._requests, self._writes = threading.Event(), 0, 0
+            self._settings = {name: int(value) for name, value in parse_qsl(environ["QUERY_STRING"])}
+        stalled = 0 < self._settings["stall_at"] <= self._writes
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"stalled" if stalled else b"well"]
 
 
 def main() -> None:
@@ -54,9 +111,9 @@ def main() -> None:
         for header in ignored:
             environ.pop(header, None)
         with one_at_a_time:
-            return application(environ, start_response)
+            return list(application(environ, start_response))
 
-    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    server = make_server("127.0.0.1", 0, Troublemaker(answer), threaded=True)
     print(server.server_port, flush=True)
     server.serve_forever()
 

@@ -9,10 +9,9 @@ from service.cli.main import Context
 from service.cli.output import as_size, show, table
 from service.data import DatasetInfo, check_name
 from service.data.about import About
-from service.data.inventory import all_stores, class_counts, delete_store, find_store
+from service.data.inventory import all_stores, class_counts, delete_store, find_store, stored_bytes
 from service.data.store import read_about
 from service.errors import AtelierError, Conflict
-from service.files import size_of
 from service.runs import RunFolder, all_runs
 
 
@@ -28,7 +27,7 @@ def list_(context: Context, as_json: bool) -> None:
     """Every data set that has been brought in."""
     found = all_stores(context.home)
     rows = [
-        (name, *_columns(info), as_size(size_of(context.home.store(name))))
+        (name, *_columns(info), as_size(stored_bytes(context.home, name)))
         if isinstance(info, DatasetInfo)
         else (name, "damaged", "", "", "", "")
         for name, info in found.items()
@@ -75,7 +74,7 @@ def delete(context: Context, name: str, force: bool) -> None:
     unfinished = [run.name for run in all_runs(home.runs) if _is_unfinished_on(run, check_name(name))]
     if unfinished and not force:
         raise Conflict(f"run {unfinished[0]} is trained on {name}, and has not finished: delete it with --force")
-    freed = size_of(home.store(name))
+    freed = stored_bytes(home, name)
     delete_store(home, name)
     click.echo(f"data set {name} is deleted: {as_size(freed)} freed")
 

@@ -9,7 +9,6 @@ flight is cancelled and submitted again from that state. Nothing older is ever c
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, TypeVar
 
@@ -39,6 +38,7 @@ from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
+from service.storage import Place
 
 Grain = Literal["auto", "shard", "span"]
 Result = TypeVar("Result")
@@ -68,7 +68,7 @@ class DaskExecutor:
         present = self._present()
         return len(set(present) - self._quarantine.excluded) if present else self.cluster.num_workers
 
-    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
+    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Place) -> Choice:
         """The engine that the workers take. A worker that doesn't answer is quarantined. See `Executor`."""
         reports = self._reports(config, network, step_config, store)
         self._fingerprints = {worker: report.fingerprint for worker, report in reports.items() if report.fingerprint}
@@ -188,7 +188,7 @@ class DaskExecutor:
             yield ClusterEvent(notice, round_number, 0, is_failure=False)
 
     def _reports(
-        self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
+        self, config: TrainConfig, network: Network, step_config: StepConfig, store: Place
     ) -> dict[str, WorkerReport]:
         """What the workers say, also where the scheduler or a worker has to come back first."""
         losses, deadline = 0, monotonic() + RETURN_SECONDS

@@ -12,7 +12,9 @@ from ops.step_config import StepConfig
 from service.cluster.code_version import code_version
 from service.cluster.connection import Cluster
 from service.config import TrainConfig
+from service.data.store import why_unreadable
 from service.errors import ClusterError, InvalidInput
+from service.storage import Place
 
 
 class NoAnswer(ClusterError):
@@ -24,14 +26,14 @@ class WorkerReport:
     """What a worker says before a training.
 
     Attributes:
-        sees_store: whether it can read the data set's folder.
+        unreadable: why it can't read the data set's store; else empty.
         problem: why it can't run what is configured; else empty.
         choice: the engine that it would take, where there is no problem.
         fingerprint: what its bits depend on, with that engine.
         code: its `code_version`; empty for a worker of a version that had none.
     """
 
-    sees_store: bool
+    unreadable: str
     problem: str = ""
     choice: Choice | None = None
     fingerprint: Fingerprint | None = None
@@ -39,7 +41,7 @@ class WorkerReport:
 
 
 def ask_for_reports(
-    cluster: Cluster, config: TrainConfig, network: Network, step_config: StepConfig, store: Path
+    cluster: Cluster, config: TrainConfig, network: Network, step_config: StepConfig, store: Place
 ) -> tuple[dict[str, WorkerReport], dict[str, Exception]]:
     """What each worker that answers says, by address; and what kept workers from saying it.
 
@@ -58,7 +60,7 @@ def ask_for_reports(
     return reports, errors
 
 
-def agreed_choice(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
+def agreed_choice(reports: Mapping[str, WorkerReport], store: Place) -> Choice:
     """The engine that workers take.
 
     Raises:
@@ -66,8 +68,9 @@ def agreed_choice(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
         InvalidInput: a worker can't run what is configured.
     """
     for worker, report in reports.items():
-        if not report.sees_store:
-            raise ClusterError(f"worker {worker} can't see {store}: give all workers the same ATELIER_HOME")
+        if report.unreadable:
+            remedy = "give all workers the same ATELIER_HOME" if isinstance(store, Path) else report.unreadable
+            raise ClusterError(f"worker {worker} can't see {store}: {remedy}")
     problems = {report.problem for report in reports.values() if report.problem}
     if problems:
         raise InvalidInput(min(problems))
@@ -78,11 +81,11 @@ def agreed_choice(reports: Mapping[str, WorkerReport], store: Path) -> Choice:
     return min(choices, key=lambda choice: choice.why)
 
 
-def _report(config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> WorkerReport:
+def _report(config: TrainConfig, network: Network, step_config: StepConfig, store: Place) -> WorkerReport:
     """Runs on each worker."""
-    sees_store = (store / "zarr.json").is_file()
+    unreadable = why_unreadable(store)
     try:
         choice = choose(network, step_config, engine=config.engine, device=config.device)
     except Unsupported as error:
-        return WorkerReport(sees_store, problem=str(error), code=code_version())
-    return WorkerReport(sees_store, choice=choice, fingerprint=fingerprint_of(choice), code=code_version())
+        return WorkerReport(unreadable, problem=str(error), code=code_version())
+    return WorkerReport(unreadable, choice=choice, fingerprint=fingerprint_of(choice), code=code_version())

@@ -6,7 +6,6 @@
 A group's digest is made from its shapes, its chunks' sizes and their digests, and stands in the store's attributes.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 from service.data.formats.base import Arrays
+from service.data.places import read_file, read_metadata
 from service.data.shards import (
     DIGEST_BYTES,
     Layout,
@@ -28,6 +28,7 @@ from service.data.shards import (
     write_metadata,
 )
 from service.errors import DataError
+from service.storage import Place, objects_at
 
 CHUNK_BYTES = 1 << 20
 """What a chunk of images holds at most, unless a single image takes more. Shuffles by windows depend on it."""
@@ -93,7 +94,7 @@ class ChunkedGroup:
         labels: its labels.
     """
 
-    def __init__(self, path: Path, digest: str) -> None:
+    def __init__(self, path: Place, digest: str) -> None:
         """Read how the group is cut, and its chunks' digests.
 
         Args:
@@ -117,23 +118,23 @@ class ChunkedGroup:
     def blocks(self) -> Iterator[Arrays]:
         """All examples, a chunk of images at a time. Raises DataError where one is missing or damaged."""
         labels = self.labels.read_all()
-        for chunk in range(self.images.layout.chunks):
-            yield self.images.read(chunk), labels[self.images.layout.span(chunk)]
+        spans = map(self.images.layout.span, range(self.images.layout.chunks))
+        for images, span in zip(self.images.read_each(), spans, strict=True):
+            yield images, labels[span]
 
     def check_files(self) -> None:
         """Raise DataError where a file isn't there; what is in them is checked when it is read."""
         for array in (self.images, self.labels):
+            there = objects_at(array.folder).sizes()
             for first in range(0, array.layout.chunks, array.layout.per_shard):
-                path = array.folder / array.layout.object_of(first)[0]
-                if not path.is_file():
-                    raise DataError(f"{path} is missing")
+                name, _ = array.layout.object_of(first)
+                if name not in there:
+                    raise DataError(f"{array.folder}/{name} is missing")
 
 
-def _read_layout(path: Path) -> Layout:
+def _read_layout(path: Place) -> Layout:
     try:
-        return Layout.from_metadata(json.loads((path / "zarr.json").read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DataError(f"{path / 'zarr.json'} can't be read: {error.strerror or error}") from None
+        return Layout.from_metadata(read_metadata(path))
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"the metadata of {path} are damaged: {error}") from None
 
@@ -152,12 +153,8 @@ def _digests_of(name: str) -> str:
     return f"{name.removesuffix('s')}_digests"
 
 
-def _read_digests(path: Path, chunks: int) -> NDArray[np.uint8]:
-    file = path / "c" / "0" / "0"
-    try:
-        content = np.frombuffer(file.read_bytes(), np.uint8)
-    except OSError as error:
-        raise DataError(f"{file} can't be read: {error.strerror or error}") from None
+def _read_digests(path: Place, chunks: int) -> NDArray[np.uint8]:
+    content = np.frombuffer(read_file(path, "c/0/0"), np.uint8)
     if content.size != chunks * DIGEST_BYTES:
-        raise DataError(f"{file} is damaged: it should have {DIGEST_BYTES} bytes for each of {chunks} chunks")
+        raise DataError(f"{path}/c/0/0 is damaged: it should have {DIGEST_BYTES} bytes for each of {chunks} chunks")
     return content.reshape(chunks, DIGEST_BYTES)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from service.data import generations
 from service.data.about import About
 from service.data.catalog import KNOWN, check_digest
 from service.data.counting import record_channels
@@ -21,9 +22,10 @@ from service.data.sources import find_files
 from service.data.split import count_duplicates, split
 from service.data.store import DatasetInfo, build, check_files, identity, verify
 from service.errors import Conflict, DataError, InvalidInput
-from service.files import locked
+from service.files import locked, size_of
 from service.home import Home
 from service.model_ref import NAME
+from service.storage import Address, Place
 
 
 def ingest(
@@ -61,7 +63,8 @@ def ingest(
         with _held(home, dataset, progress), _scratch(home.cache / f".{dataset}.scratch") as scratch:
             return _ingest(home, dataset, source, Reading(options, scratch, progress))
     except OSError as error:
-        raise DataError(f"{path} can't be written: {error.strerror or error}") from None
+        where = path if isinstance(path, Path) else home.cache
+        raise DataError(f"{where} can't be written: {error.strerror or error}") from None
 
 
 def check_name(dataset: str) -> str:
@@ -74,6 +77,7 @@ def check_name(dataset: str) -> str:
 def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> DatasetInfo:
     path = home.store(dataset)
     progress = reading.say
+    before = generations.pointer(path) if isinstance(path, Address) else None
     present = _present(path, check_files if source is None else verify)
     if isinstance(present, DatasetInfo) and source is None:
         return present
@@ -86,14 +90,20 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
         if present.digest != identity(train, test, like=present):
             raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
         return present if present.statistics.means else record_channels(path)
-    remove_drafts(path)
     progress(f"writing {path}")
+    size = train[0].nbytes + test[0].nbytes
+    written = BytesDone(progress, "wrote", size).add
+    if isinstance(path, Address):
+        folder = reading.scratch / path.name
+        info = build(folder, dataset, examples.class_names, train, test, about, written)
+        sent = BytesDone(progress, "sent", size_of(folder)).add
+        return replace(info, path=generations.publish(folder, info.digest, path, before, sent))
+    remove_drafts(path)
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
-    size = train[0].nbytes + test[0].nbytes
-    return build(path, dataset, examples.class_names, train, test, about, BytesDone(progress, "wrote", size).add)
+    return build(path, dataset, examples.class_names, train, test, about, written)
 
 
 class BytesDone:
@@ -158,10 +168,11 @@ def _scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _present(path: Path, check: Callable[[Path], DatasetInfo]) -> DatasetInfo | DataError | None:
+def _present(path: Place, check: Callable[[Place], DatasetInfo]) -> DatasetInfo | DataError | None:
     """The store that is there if it passes the check, what is wrong with it if it does not."""
     try:
-        return check(path) if path.exists() else None
+        is_there = path.exists() if isinstance(path, Path) else generations.pointer(path) is not None
+        return check(path) if is_there else None
     except DataError as error:
         return error
     except OSError as error:

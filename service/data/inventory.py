@@ -4,29 +4,40 @@ import os
 import shutil
 from pathlib import Path
 
+from service.data import generations
 from service.data.store import DatasetInfo, describe, label_counts
 from service.errors import DataError, NotFound
-from service.files import locked
+from service.files import locked, size_of
 from service.home import Home
-
-SUFFIX = ".zarr"
+from service.storage import Address, Place, objects_at
 
 
 def all_stores(home: Home) -> dict[str, DatasetInfo | DataError]:
     """Every data set by name, or what is wrong with its store."""
     found: dict[str, DatasetInfo | DataError] = {}
-    for path in sorted(home.data.glob(f"*{SUFFIX}")) if home.data.is_dir() else []:
+    for name in _names(home.data):
         try:
-            if not path.name.startswith("."):
-                found[path.name.removesuffix(SUFFIX)] = describe(path)
+            found[name] = describe(home.store(name))
         except DataError as error:
-            found[path.name.removesuffix(SUFFIX)] = error
+            found[name] = error
     return found
+
+
+def is_there(home: Home, name: str) -> bool:
+    """Whether there is a data set of a name, whole or damaged."""
+    path = home.store(name)
+    return os.path.lexists(path) if isinstance(path, Path) else generations.pointer(path) is not None
+
+
+def stored_bytes(home: Home, name: str) -> int:
+    """What a data set takes where it lies."""
+    path = home.store(name)
+    return size_of(path) if isinstance(path, Path) else sum(objects_at(path).sizes().values())
 
 
 def find_store(home: Home, name: str) -> DatasetInfo:
     """A data set by name. Raises NotFound where there is none, DataError where its store is damaged."""
-    if not os.path.lexists(home.store(name)):
+    if not is_there(home, name):
         known = ", ".join(all_stores(home)) or "none"
         raise NotFound(f"there is no data set {name!r} here (data sets: {known})")
     return describe(home.store(name))
@@ -43,12 +54,22 @@ def delete_store(home: Home, name: str) -> None:
     path = home.store(name)
     home.cache.mkdir(parents=True, exist_ok=True)
     with locked(home.cache / f".{name}.lock"):
-        if not os.path.lexists(path):
+        if not is_there(home, name):
             raise NotFound(f"there is no data set {name!r} here")
+        if isinstance(path, Address):
+            generations.remove(path)
+            return
         # In one step out of sight, then gone: whoever opens it meanwhile finds all of it or nothing.
         doomed = path.with_name(f".{path.name}-deleted-{os.getpid()}")
         path.rename(doomed)
         _remove(doomed)
+
+
+def _names(data: Place) -> list[str]:
+    if isinstance(data, Address):
+        return generations.names(data)
+    found = sorted(data.glob(f"*{generations.SUFFIX}")) if data.is_dir() else []
+    return [path.name.removesuffix(generations.SUFFIX) for path in found if not path.name.startswith(".")]
 
 
 def _remove(path: Path) -> None:

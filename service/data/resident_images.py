@@ -9,7 +9,7 @@ import mmap
 import os
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import prod
@@ -19,8 +19,9 @@ from threading import Condition
 import numpy as np
 from numpy.typing import NDArray
 
+from service.data.places import read_in_order
 from service.data.shards import ShardedArray
-from service.errors import AtelierError, DataError
+from service.errors import AtelierError, DataError, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,7 @@ class ResidentImages:
         with self._changed:
             self._pins.update(chunks)
         try:
-            for chunk in chunks:
-                self._load(chunk)
+            self._load_all(chunks)
             yield
         finally:
             with self._changed:
@@ -98,15 +98,21 @@ class ResidentImages:
         ahead: set[int] = set()
         try:
             for some in examples():
-                for chunk in self._chunks_of(some):
-                    ahead.add(chunk)
+                chunks = self._chunks_of(some)
+                for first in range(0, len(chunks), self._source.concurrency):
+                    together = chunks[first : first + self._source.concurrency]
+                    ahead.update(together)
                     if not self._has_room(ahead):
                         return
-                    self._load(chunk)
-        except DataError as error:
+                    self._load_all(together)
+        except (DataError, StorageError) as error:
             log.info("a chunk could not be read ahead: %s", error)
         except Exception:
             log.exception("reading ahead failed")
+
+    def _load_all(self, chunks: Sequence[int]) -> None:
+        for _ in read_in_order(self._load, chunks, self._source.concurrency):
+            pass
 
     def _load(self, chunk: int) -> None:
         with self._changed:

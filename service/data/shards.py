@@ -6,7 +6,7 @@ It is the layout of Zarr v3's codec `sharding_indexed`, and every Zarr library r
 without one, because a chunk is then unpacked to where it is needed, checked there, and never copied.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,7 +23,9 @@ from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
 from service.data.buffers import drop_pages
-from service.errors import DataError
+from service.data.places import read_in_order
+from service.errors import DataError, NotFound
+from service.storage import Place, objects_at
 
 Bytes = NDArray[np.uint8]
 
@@ -146,7 +148,7 @@ class ShardedArray:
         folder: where it lies.
     """
 
-    def __init__(self, folder: Path, layout: Layout, digests: Bytes) -> None:
+    def __init__(self, folder: Place, layout: Layout, digests: Bytes) -> None:
         """Read nothing yet.
 
         Args:
@@ -157,19 +159,30 @@ class ShardedArray:
         self.layout = layout
         self.folder = folder
         self._digests = digests
+        self._objects = objects_at(folder, patient=True)
         self._indices: dict[str, NDArray[np.uint64]] = {}
 
+    @property
+    def concurrency(self) -> int:
+        """How many chunks are best read at a time."""
+        return self._objects.concurrency
+
     def read_into(self, chunk: int, rows: Bytes) -> None:
-        """Unpack a chunk into contiguous rows of its size. Raises DataError, with its name, where that can't be."""
+        """Unpack a chunk into contiguous rows of its size.
+
+        Raises:
+            DataError: with the chunk's name, where it is missing or damaged.
+            StorageError: the storage that it lies in can't be reached.
+        """
         name, place = self.layout.object_of(chunk)
-        path = self.folder / name
+        path = f"{self.folder}/{name}"
         try:
-            packed = self._packed(path, name, place)
+            packed = self._packed(name, place)
             if len(rows) == self.layout.rows:
                 Zstd().decode(packed, rows.reshape(-1))
             else:
                 rows[:] = self._decoded(packed)[: len(rows)]
-        except FileNotFoundError:
+        except NotFound:
             raise DataError(f"{path} is missing, and with it {self._name(chunk)}") from None
         except OSError as error:
             raise DataError(f"{path} can't be read: {error.strerror or error}") from None
@@ -184,14 +197,22 @@ class ShardedArray:
         self.read_into(chunk, rows)
         return rows
 
+    def read_each(self) -> Iterator[Bytes]:
+        """Every chunk as an array of its own, in order. Raises DataError."""
+        return read_in_order(self.read, range(self.layout.chunks), self.concurrency)
+
     def read_all(self) -> Bytes:
         """The whole array. Raises DataError."""
         array = np.empty(self.layout.shape, np.uint8)
-        for chunk in range(self.layout.chunks):
+
+        def read(chunk: int) -> None:
             self.read_into(chunk, array[self.layout.span(chunk)])
+
+        for _ in read_in_order(read, range(self.layout.chunks), self.concurrency):
+            pass
         return array
 
-    def _check(self, path: Path, chunk: int, rows: Bytes) -> None:
+    def _check(self, path: str, chunk: int, rows: Bytes) -> None:
         found = np.frombuffer(sha256(rows.data).digest(), np.uint8)
         if np.array_equal(found, self._digests[chunk]):
             return
@@ -203,25 +224,21 @@ class ShardedArray:
         span = self.layout.span(chunk)
         return f"chunk {chunk} (rows {span.start} to {span.stop - 1})"
 
-    def _packed(self, path: Path, name: str, place: int) -> bytes:
-        with path.open("rb") as file:
-            if name not in self._indices:
-                self._indices[name] = self._index(file)
-            start, length = map(int, self._indices[name][place])
-            if start == EMPTY:
-                raise ValueError("it is missing")
-            file.seek(start)
-            packed = file.read(length)
+    def _packed(self, name: str, place: int) -> bytes:
+        if name not in self._indices:
+            self._indices[name] = self._index(name)
+        start, length = map(int, self._indices[name][place])
+        if start == EMPTY:
+            raise ValueError("it is missing")
+        packed = self._objects.read_range(name, start, length)
         if len(packed) != length:
             raise ValueError("the file ends before it")
         return packed
 
-    def _index(self, file: Any) -> NDArray[np.uint64]:
-        size = file.seek(0, 2)
-        if size < self.layout.index_bytes:
+    def _index(self, name: str) -> NDArray[np.uint64]:
+        content, size = self._objects.read_end(name, self.layout.index_bytes)
+        if len(content) < self.layout.index_bytes:
             raise ValueError("the file is too short for its index")
-        file.seek(size - self.layout.index_bytes)
-        content = file.read(self.layout.index_bytes)
         if google_crc32c.value(content[:-4]) != int.from_bytes(content[-4:], "little"):
             raise ValueError("the index at the end of the file isn't whole")
         index = np.frombuffer(content[:-4], "<u8").reshape(-1, 2)

@@ -9,11 +9,10 @@ digest is right; the digests of the groups stand in the attributes, and the data
 store is read and checked whole (`whole_arrays`), a large one by chunks with digests of their own (`chunked_groups`).
 """
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
-from math import prod
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,10 +22,14 @@ from service.data import buffers, chunked_groups, whole_arrays
 from service.data.about import About
 from service.data.channels import Channels
 from service.data.chunked_groups import ChunkedGroup
+from service.data.dataset_info import DatasetInfo
 from service.data.formats.base import Arrays
-from service.data.shards import Layout, chunk_rows
-from service.errors import DataError
+from service.data.generations import resolve
+from service.data.places import read_metadata
+from service.data.shards import Layout
+from service.errors import DataError, NotFound, StorageError
 from service.files import new_folder
+from service.storage import Address, Place, objects_at
 
 Group = Literal["train", "test"]
 
@@ -37,49 +40,6 @@ CHUNKED_FROM = 256 << 20
 """Bytes of images from which on a new store is a chunked one."""
 
 GROUPS: tuple[Group, Group] = ("train", "test")
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What a store holds, without its pixels.
-
-    digest: the identity of the data, one SHA-256 over all images and labels and their shapes.
-    train, test: numbers of examples. image_shape: (h, w) in pixels. channels: 1, or 3 in colour.
-    chunk: images of a chunk that has a digest of its own, so that it can be read by itself; 0 in a small store.
-    statistics: means and deviations of the training images' channels; empty in stores of before.
-    """
-
-    path: Path
-    name: str
-    digest: str
-    train: int
-    test: int
-    image_shape: tuple[int, int]
-    classes: int
-    class_names: tuple[str, ...]
-    channels: int = 1
-    chunk: int = 0
-    statistics: Channels = field(default_factory=Channels)
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(c, h, w) of one example."""
-        return (self.channels, *self.image_shape)
-
-    @property
-    def image_bytes(self) -> int:
-        """What one image takes."""
-        return prod(self.input_shape)
-
-    @property
-    def is_chunked(self) -> bool:
-        """Whether it can be read in part."""
-        return self.chunk > 0
-
-    @property
-    def chunk_size(self) -> int:
-        """How many images a chunk has; of a small store, how many it would have."""
-        return self.chunk or chunk_rows(self.input_shape, chunked_groups.CHUNK_BYTES)
 
 
 def build(
@@ -129,17 +89,42 @@ def build(
     return describe(path)
 
 
-def describe(path: Path) -> DatasetInfo:
-    """What the store says of itself. Raises DataError where it is missing, not ours, or its metadata are damaged."""
+def describe(path: Place) -> DatasetInfo:
+    """What the store says of itself.
+
+    Args:
+        path: where it lies; in object storage a data set's name, which leads to it, or the store itself.
+
+    Raises:
+        DataError: it is missing, not ours, or its metadata are damaged.
+        StorageError: the storage can't be reached.
+    """
     return _described(path)[0]
 
 
-def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
-    """What the store says of itself, and the digests of its groups."""
+def why_unreadable(path: Place) -> str:
+    """What keeps this process from reading the store that lies there; empty where nothing does."""
+    if isinstance(path, Path):
+        return "" if (path / "zarr.json").is_file() else "it isn't there"
     try:
-        if not path.is_dir():
-            raise DataError(f"there is no store at {path}: run `atelier ingest` first")
-        attributes = _metadata(path)["attributes"]
+        objects_at(path).read("zarr.json")
+    except (NotFound, StorageError) as error:
+        return str(error)
+    return ""
+
+
+def _described(path: Place) -> tuple[DatasetInfo, dict[str, str]]:
+    """What the store says of itself, and the digests of its groups."""
+    if isinstance(path, Address):
+        return _described_once(resolve(path))
+    if not path.is_dir():
+        raise DataError(f"there is no store at {path}: run `atelier ingest` first")
+    return _read_description(path)
+
+
+def _read_description(path: Place) -> tuple[DatasetInfo, dict[str, str]]:
+    try:
+        attributes = read_metadata(path)["attributes"]
         if attributes["format"] not in (WHOLE, CHUNKED):
             raise DataError(f"{path} is of format {attributes['format']!r}, expected {WHOLE!r} or {CHUNKED!r}")
         facts, names = attributes["groups"], attributes["class_names"]
@@ -169,37 +154,40 @@ def _described(path: Path) -> tuple[DatasetInfo, dict[str, str]]:
             statistics=Channels.from_attributes(attributes.get("channels"), channels[0] if channels else 1),
         )
         return info, {key: facts[key]["digest"] for key in GROUPS}
-    except OSError as error:
-        raise DataError(f"{error.filename or path} can't be read: {error.strerror or error}") from None
     except KeyError as error:
         raise DataError(f"the metadata of {path} are damaged: {error} is missing") from None
     except (ValueError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"the metadata of {path} are damaged: {error}") from None
 
 
-def read(path: Path, group: Group, digest: str) -> Arrays:
+_described_once = lru_cache(maxsize=64)(_read_description)
+"""Of stores in object storage, which never change: several requests each."""
+
+
+def read(path: Place, group: Group, digest: str) -> Arrays:
     """Images (N, h, w) or (N, 3, h, w) and labels (N,) uint8 of one group of the data set with that digest, checked.
 
     Raises DataError where the store holds other data, or a chunk is missing or damaged.
     """
     info, expected = _described_as(path, digest)
     if info.is_chunked:
-        chunks = ChunkedGroup(path / group, expected[group])
+        chunks = ChunkedGroup(info.path / group, expected[group])
         images, labels = chunks.images.read_all(), chunks.labels.read_all()
     else:
-        images, labels = (whole_arrays.read_array(path / group / name) for name in chunked_groups.NAMES)
+        images, labels = (whole_arrays.read_array(info.path / group / name) for name in chunked_groups.NAMES)
         if whole_arrays.digest(images, labels) != expected[group]:
-            raise DataError(f"{path / group} is damaged: its content doesn't have the digest in zarr.json")
+            raise DataError(f"{info.path / group} is damaged: its content doesn't have the digest in zarr.json")
     _check_labels(info, labels)
     return images, labels
 
 
-def open_chunks(path: Path, group: Group, digest: str) -> ChunkedGroup:
+def open_chunks(path: Place, group: Group, digest: str) -> ChunkedGroup:
     """One group of the chunked data set with that digest. Raises DataError where the store holds other data."""
-    return ChunkedGroup(path / group, _described_as(path, digest)[1][group])
+    info, expected = _described_as(path, digest)
+    return ChunkedGroup(info.path / group, expected[group])
 
 
-def blocks(path: Path, group: Group, digest: str) -> Iterator[Arrays]:
+def blocks(path: Place, group: Group, digest: str) -> Iterator[Arrays]:
     """The examples of a group, checked, one part after another; a small store comes in one part. Raises DataError."""
     if describe(path).is_chunked:
         yield from open_chunks(path, group, digest).blocks()
@@ -207,17 +195,16 @@ def blocks(path: Path, group: Group, digest: str) -> Iterator[Arrays]:
         yield read(path, group, digest)
 
 
-def label_counts(path: Path, group: Group) -> tuple[int, ...]:
+def label_counts(path: Place, group: Group) -> tuple[int, ...]:
     """How many examples of each class a group has: for people, since only `read` checks what it reads.
 
     Raises DataError where the labels can't be read.
     """
     info, digests = _described(path)
     if info.is_chunked:
-        labels = ChunkedGroup(path / group, digests[group]).labels
-        parts: Iterator[Any] = (labels.read(chunk) for chunk in range(labels.layout.chunks))
+        parts: Iterator[Any] = ChunkedGroup(info.path / group, digests[group]).labels.read_each()
     else:
-        parts = iter([whole_arrays.read_array(path / group / "labels")])
+        parts = iter([whole_arrays.read_array(info.path / group / "labels")])
     counts = np.zeros(info.classes, np.int64)
     for part in parts:
         _check_labels(info, part)
@@ -225,45 +212,42 @@ def label_counts(path: Path, group: Group) -> tuple[int, ...]:
     return tuple(counts.tolist())
 
 
-def read_about(path: Path) -> About:
+def read_about(path: Place) -> About:
     """What the store at `path` says of its data. Raises DataError where it can't be read."""
-    describe(path)
-    return About.from_attributes(_metadata(path)["attributes"].get("about") or {})
+    return About.from_attributes(read_metadata(describe(path).path)["attributes"].get("about") or {})
 
 
-def verify(path: Path) -> DatasetInfo:
+def verify(path: Place) -> DatasetInfo:
     """Read everything once. Raises DataError where anything is wrong."""
     info = describe(path)
     for group in GROUPS:
-        for _, labels in blocks(path, group, info.digest):
+        for _, labels in blocks(info.path, group, info.digest):
             _check_labels(info, labels)
     return info
 
 
-def check_files(path: Path) -> DatasetInfo:
-    """Read all of a small store; of a large one, only make sure that its files are there. Raises DataError."""
+def check_files(path: Place) -> DatasetInfo:
+    """Read all of a small store in a folder; of others, only make sure that their files are there. Raises DataError."""
     info, digests = _described(path)
-    if not info.is_chunked:
-        return verify(path)
-    for group in GROUPS:
-        ChunkedGroup(path / group, digests[group]).check_files()
+    for group in GROUPS if info.is_chunked else ():
+        ChunkedGroup(info.path / group, digests[group]).check_files()
+    if isinstance(info.path, Path):
+        return info if info.is_chunked else verify(path)
+    for group, name in product(() if info.is_chunked else GROUPS, chunked_groups.NAMES):
+        whole_arrays.check_files(info.path / group / name)
     return info
 
 
-def _metadata(path: Path) -> Any:
-    return json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-
-
-def _shape(path: Path) -> tuple[int, ...]:
+def _shape(path: Place) -> tuple[int, ...]:
     """The shape of an array of bytes, as its own metadata have it."""
-    metadata = _metadata(path)
+    metadata = read_metadata(path)
     if metadata["data_type"] != "uint8":
         raise ValueError(f"{path} holds {metadata['data_type']}, expected uint8")
     return tuple(metadata["shape"])
 
 
-def _chunk(path: Path) -> int:
-    return Layout.from_metadata(_metadata(path / "train" / "images")).rows
+def _chunk(path: Place) -> int:
+    return Layout.from_metadata(read_metadata(path / "train" / "images")).rows
 
 
 def identity(train: Arrays, test: Arrays, *, like: DatasetInfo | None = None) -> str:
@@ -276,7 +260,7 @@ def identity(train: Arrays, test: Arrays, *, like: DatasetInfo | None = None) ->
     return _identity({key: {"digest": digest} for key, digest in digests.items()})
 
 
-def _described_as(path: Path, digest: str) -> tuple[DatasetInfo, dict[str, str]]:
+def _described_as(path: Place, digest: str) -> tuple[DatasetInfo, dict[str, str]]:
     info, digests = _described(path)
     if info.digest != digest:
         raise DataError(f"{path} holds data {info.digest[:12]}, not {digest[:12]} as expected")

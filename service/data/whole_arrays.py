@@ -10,12 +10,15 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer
+from zarr.buffer import default_buffer_prototype
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
 from service.data.buffers import blocks
 from service.data.formats.base import Arrays
-from service.errors import DataError
+from service.data.places import read_file, read_in_order
+from service.errors import DataError, NotFound
+from service.storage import Address, Place, objects_at
 
 CHUNK = 2000
 """Images a chunk at most: 1.6 MB of 28x28."""
@@ -36,8 +39,53 @@ def write_groups(folder: Path, attributes: dict[str, Any], groups: dict[str, Arr
                 _write(encoded, folder)
 
 
-def read_array(path: Path) -> NDArray[np.uint8]:
+def read_array(place: Place) -> NDArray[np.uint8]:
     """An array, not checked yet. Raises DataError where a chunk is missing or can't be unpacked."""
+    return _read_folder(place) if isinstance(place, Path) else _read_bucket(place)
+
+
+def check_files(place: Place) -> None:
+    """Raise DataError where a chunk of an array isn't there."""
+    there = objects_at(place).sizes()
+    for block in np.ndindex(_metadata_array(place, {}).cdata_shape):
+        if _chunk_name(block) not in there:
+            raise DataError(f"{place}/{_chunk_name(block)} is missing")
+
+
+def _metadata_array(place: Place, content: dict[str, Buffer]) -> Any:
+    """The array that a place's metadata describe, with its chunks in memory."""
+    content["zarr.json"] = default_buffer_prototype().buffer.from_bytes(read_file(place, "zarr.json"))
+    try:
+        return zarr.open_array(MemoryStore(content), mode="r")
+    except Exception as error:  # Zarr raises what it likes on metadata that aren't its own
+        raise DataError(f"the metadata of {place} are damaged: {_reason(error)}") from None
+
+
+def _read_bucket(place: Address) -> NDArray[np.uint8]:
+    """The chunks are unpacked one by one, while the next ones are on their way."""
+    content: dict[str, Buffer] = {}
+    array, objects = _metadata_array(place, content), objects_at(place, patient=True)
+    blocks = list(np.ndindex(array.cdata_shape))
+    result = np.empty(array.shape, np.uint8)
+
+    def read(block: tuple[int, ...]) -> bytes:
+        try:
+            return objects.read(_chunk_name(block))
+        except NotFound:
+            raise DataError(f"{place}/{_chunk_name(block)} is missing") from None
+
+    for block, packed in zip(blocks, read_in_order(read, blocks, objects.concurrency), strict=True):
+        content[_chunk_name(block)] = default_buffer_prototype().buffer.from_bytes(packed)
+        try:
+            rows = array.get_block_selection(block)
+        except Exception as error:  # a codec raises what it likes on bytes that aren't its own
+            raise DataError(f"{place}/{_chunk_name(block)} is damaged: {_reason(error)}") from None
+        del content[_chunk_name(block)]
+        result[block[0] * array.chunks[0] :][: len(rows)] = rows
+    return result
+
+
+def _read_folder(path: Path) -> NDArray[np.uint8]:
     where = path
     try:
         array = zarr.open_array(path, mode="r")
@@ -56,8 +104,7 @@ def read_array(path: Path) -> NDArray[np.uint8]:
     except DataError:
         raise
     except Exception as error:  # a codec raises what it likes on bytes that aren't its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{where} is damaged: {reason}") from None
+        raise DataError(f"{where} is damaged: {_reason(error)}") from None
 
 
 def digest(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
@@ -102,4 +149,12 @@ def _encode(group: Any, name: str, array: NDArray[np.uint8]) -> Iterator[None]:
 
 
 def _chunk_file(path: Path, block: tuple[int, ...]) -> Path:
-    return path.joinpath("c", *map(str, block))
+    return path / _chunk_name(block)
+
+
+def _chunk_name(block: tuple[int, ...]) -> str:
+    return "/".join(["c", *map(str, block)])
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ops.engines import Choice
@@ -15,6 +14,7 @@ from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
+from service.storage import Place
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -61,7 +61,7 @@ class Executor(Protocol):
     def num_workers(self) -> int:
         """How many workers there are at the moment that may take tasks."""
 
-    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
+    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Place) -> Choice:
         """The engine that all workers take for a training, once each of them is known to see its data.
 
         Args:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ops.engines import Choice, choose
@@ -12,6 +11,7 @@ from ops.errors import Unsupported
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
+from service.data.store import why_unreadable
 from service.errors import ClusterError, InvalidInput
 from service.rounds.averaging import FAN_IN, partial_sum
 from service.rounds.job import Job
@@ -20,6 +20,7 @@ from service.rounds.schedule import RoundSchedule
 from service.rounds.shard_update import PartialSum, ShardUpdate
 from service.rounds.tasks import RoundResult, round_result, shard_update, shard_updates
 from service.rounds.train_state import TrainState
+from service.storage import Place
 
 Result = TypeVar("Result")
 
@@ -30,10 +31,10 @@ class SerialExecutor:
     num_workers = 1
     data_memory = 0
 
-    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Path) -> Choice:
+    def choose_engine(self, config: TrainConfig, network: Network, step_config: StepConfig, store: Place) -> Choice:
         """The engine that this machine takes. Raises ClusterError without the data, InvalidInput without the engine."""
-        if not (store / "zarr.json").is_file():
-            raise ClusterError(f"this process can't see {store}")
+        if why := why_unreadable(store):
+            raise ClusterError(f"this process can't see {store}: {why}")
         try:
             return choose(network, step_config, engine=config.engine, device=config.device)
         except Unsupported as error:

@@ -121,7 +121,7 @@ class WorkerCache:
     def _load(self, engine: Engine, choice: Choice, data: DatasetInfo) -> Any:
         images, labels = self.examples(data)
         loaded = engine.load(images, labels)
-        log.info("%d examples of %s are loaded for %s on %s", len(labels), data.path.name, choice.engine, choice.device)
+        log.info("%d examples of %s are loaded for %s on %s", len(labels), data.name, choice.engine, choice.device)
         return loaded
 
 

@@ -1,14 +1,29 @@
-"""Where published models lie: a folder on this machine, or object storage."""
+"""Where published models and data lie: a folder on this machine, or object storage."""
 
-import re
 from pathlib import Path
 
-from service.errors import InvalidInput
+from service.storage.address import Address, Place, place_of
+from service.storage.bucket import Bucket
 from service.storage.contract import MANIFEST, Storage, Stored
+from service.storage.folder_objects import FolderObjects
 from service.storage.local import LocalStorage
+from service.storage.objects import Objects
 from service.storage.s3 import S3Storage
 
-__all__ = ["MANIFEST", "LocalStorage", "S3Storage", "Storage", "Stored", "open_storage"]
+__all__ = [
+    "MANIFEST",
+    "Address",
+    "Bucket",
+    "LocalStorage",
+    "Objects",
+    "Place",
+    "S3Storage",
+    "Storage",
+    "Stored",
+    "objects_at",
+    "open_storage",
+    "place_of",
+]
 
 
 def open_storage(place: Path | str) -> Storage:
@@ -18,7 +33,19 @@ def open_storage(place: Path | str) -> Storage:
     """
     if isinstance(place, Path) or "://" not in place:
         return LocalStorage(Path(place))
-    address = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]+)/*((?:/[\w.-]*\w)*)/*", place, re.ASCII)
-    if address is None:
-        raise InvalidInput(f"models lie in a folder or at s3://bucket/prefix, got {place!r}")
-    return S3Storage(address[1], address[2].strip("/"))
+    address = place_of(place, "models")
+    assert isinstance(address, Address)
+    return S3Storage(address)
+
+
+def objects_at(place: Place, *, patient: bool = False) -> Objects:
+    """The objects below a folder or an address.
+
+    Args:
+        place: where they lie.
+        patient: whether a storage that is away is asked for longer.
+
+    Raises:
+        StorageError: the extra that an address takes isn't installed.
+    """
+    return Bucket(place, patient=patient) if isinstance(place, Address) else FolderObjects(place)

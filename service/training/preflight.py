@@ -7,6 +7,7 @@ from service.cluster.local_cluster import check_scheduler
 from service.config import ClusterConfig, TrainConfig
 from service.data import describe
 from service.data.catalog import KNOWN
+from service.data.inventory import is_there
 from service.data.sources import cannot_be_fetched
 from service.errors import AtelierError, DataError, InvalidInput
 from service.home import Home
@@ -61,7 +62,7 @@ def check_training(
     except DataError:
         if config.dataset in KNOWN:
             return
-        if home.store(config.dataset).exists():
+        if is_there(home, config.dataset):
             raise
         raise cannot_be_fetched(config.dataset) from None
     plan_for(config, data.train)

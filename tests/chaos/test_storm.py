@@ -4,12 +4,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
+import pytest
+
+from service.data import chunked_groups, store
 from service.home import Home
+from service.storage import Address
 from tests.chaos.processes import survivors
 from tests.chaos.storm import Fault, forecast, storm
 from tests.chaos.witness import Event, begun_again
 from tests.jobs import serial_results, small, small_job
+from tests.object_storage import new_bucket, trouble
 
 # rounds of some 50 ms, enough of them that a storm of a few seconds falls within the run
 LONG = {"epochs": 12, "model": "lenet", "resize": 28, "averaging": {"shards": 4, "average_every": 6}}
@@ -32,6 +38,25 @@ def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
     assert outcome.digest == calm[-1]
     assert outcome.kills == 4
     assert outcome.recomputed > 0
+    assert outcome.left_over == []
+
+
+@pytest.mark.slow
+def test_a_run_on_data_in_a_bucket_that_fails_now_and_then_survives_too(
+    object_storage: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(store, "CHUNKED_FROM", 0)
+    monkeypatch.setattr(chunked_groups, "CHUNK_BYTES", 100 * 144)
+    monkeypatch.setattr(chunked_groups, "CHUNKS_PER_SHARD", 4)
+    monkeypatch.setenv("ATELIER_DATA", new_bucket(object_storage, f"bucket-{uuid4().hex[:12]}", "data"))
+    home, given = Home.from_environment(), {**LONG, "shuffle": "windowed", "window": 1}
+    job = small_job(home, tmp_path / "idx", train=1500, **given)
+    assert job.data.is_chunked
+    assert isinstance(job.data.path, Address)
+    calm = [report.digest for report in serial_results(job)]
+    with trouble(object_storage, unsteady=5):
+        outcome = storm(home, "storm", small(**given), EVERY_PART, seed=1, round_s=0.05, limit=500)
+    assert (outcome.rounds, outcome.digest, outcome.kills) == (calm, calm[-1], 4)
     assert outcome.left_over == []
 
 

@@ -22,7 +22,13 @@ from tests.service.models import draft, publish
 @contextmanager
 def serve(home: Path, *words: str, before: Sequence[str] = ()) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """The line in which a server says that it listens, and the server. before: what its command begins with."""
-    environment = {**os.environ, "ATELIER_HOME": str(home), "ATELIER_MODELS": "", "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "ATELIER_HOME": str(home),
+        "ATELIER_MODELS": "",
+        "ATELIER_DATA": "",
+        "PYTHONPATH": str(ROOT),
+    }
     process = subprocess.Popen(
         [*before, sys.executable, "-m", "flows", "serve", "--port", "0", *words],
         env=environment,

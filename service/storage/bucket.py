@@ -1,0 +1,250 @@
+"""Objects below a prefix of a bucket in object storage that speaks S3: single requests, each with limits.
+
+Credentials, region and endpoint are the environment's `AWS_*`, or those of a profile; without a key the role of the
+instance or container is asked for.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from service.errors import Conflict, NotFound, StorageError
+from service.storage.address import Address
+from service.storage.aws_profile import profile_settings
+from service.storage.contract import Stored
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta, PutMode
+    from obstore.store import ClientConfig, RetryConfig, S3Store
+
+Answer = TypeVar("Answer")
+
+CLIENT: "ClientConfig" = {
+    "allow_http": True,  # where the endpoint says so; without one it is https
+    "connect_timeout": timedelta(seconds=5),
+    "timeout": timedelta(seconds=30),
+}
+PATIENCE_S = 10.0
+"""How long a request is tried again. With the timeouts above: nobody waits for longer than 40 seconds."""
+
+MORE_PATIENCE_S = 60.0
+"""For the data in the middle of a training: 90 seconds."""
+
+RETRIES = 3
+
+PART_BYTES = 8 << 20
+"""What one request reads or writes at most: with a few at a time, a slow line takes less than the timeout for it."""
+
+PARTS_AT_A_TIME = 2
+
+BROKEN_OFF = "broke off an answer"
+
+SERVER_ERROR = "non-2xx status code: 5"
+
+OUT_OF_RANGE = ("InvalidRange", " 416 ", "non-partial response")
+"""What the library says where a storage has nothing in a range; the last of them of some storages' empty objects."""
+
+
+class Bucket:
+    """`Objects` below an address, and what it takes to write them.
+
+    Every method raises StorageError where the storage can't be reached or refuses.
+    """
+
+    concurrency = 8
+
+    def __init__(self, address: Address, *, patient: bool = False) -> None:
+        """Send no request yet.
+
+        Args:
+            address: the prefix; keys are relative to it.
+            patient: whether to try for longer.
+
+        Raises:
+            StorageError: the extra `s3` isn't installed, or the environment's variables can't be.
+        """
+        self.root = str(address)
+        self._is_patient = patient
+        self._patience_s = MORE_PATIENCE_S if patient else PATIENCE_S
+        self._prefix = f"{address.prefix}/" if address.prefix else ""
+        try:
+            from obstore import exceptions
+        except ImportError:
+            raise StorageError(f"{self.root} needs the extra s3: pip install 'atelier-train[s3]'") from None
+        self._errors = exceptions
+        with self._storage_errors():
+            own = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+            settings = profile_settings(os.environ)
+            self._store = _client(address.bucket, self._patience_s, _items(settings), _items(own))
+
+    def read(self, key: str) -> bytes:
+        """All of an object, in requests of `PART_BYTES`. Raises NotFound."""
+
+        def read_first() -> tuple[bytes, int]:
+            found = self._store.get(self._prefix + key, options={"range": (0, PART_BYTES)})
+            return found.bytes().to_bytes(), found.meta["size"]
+
+        try:
+            first, size = self._tried(read_first, key)
+        except OutOfRange:  # there is nothing in it
+            return b""
+        rest = (self.read_range(key, at, min(PART_BYTES, size - at)) for at in range(PART_BYTES, size, PART_BYTES))
+        return b"".join([first, *rest])
+
+    def read_tagged(self, key: str) -> Stored:
+        """A small object, and its ETag. Raises NotFound."""
+
+        def read() -> Stored:
+            found = self._store.get(self._prefix + key)
+            return Stored(found.bytes().to_bytes(), found.meta["e_tag"] or "")
+
+        return self._tried(read, key)
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """A part of an object; less of it where the object ends before. Raises NotFound."""
+        if not length:
+            return b""
+        try:
+            return self._tried(
+                lambda: self._store.get_range(self._prefix + key, start=start, length=length), key
+            ).to_bytes()
+        except OutOfRange:
+            return b""
+
+    def read_end(self, key: str, length: int) -> tuple[bytes, int]:
+        """The last bytes of an object, and its size. Raises NotFound."""
+
+        def read() -> tuple[bytes, int]:
+            found = self._store.get(self._prefix + key, options={"range": {"suffix": length}})
+            return found.bytes().to_bytes(), found.meta["size"]
+
+        try:
+            return self._tried(read, key)
+        except OutOfRange:
+            return b"", 0
+
+    def sizes(self) -> dict[str, int]:
+        """The size of every object, by key."""
+        return {key: each["size"] for key, each in self._listed("").items()}
+
+    def times(self, prefix: str = "") -> dict[str, datetime]:
+        """When each object below a prefix was written, by key."""
+        return {key: each["last_modified"] for key, each in self._listed(prefix).items()}
+
+    def folders(self, parent: str = "") -> list[str]:
+        """The names below a parent that lead to further ones."""
+        found = self._tried(lambda: self._store.list_with_delimiter(self._prefix + parent))
+        return sorted(key.rpartition("/")[2] for key in found["common_prefixes"])
+
+    def write(self, key: str, content: bytes, replaces: str | None) -> None:
+        """Put an object in the place of the one with this ETag; None says that there is none.
+
+        Raises:
+            Conflict: something else is there.
+            Unreachable: the answer was lost. It may be written all the same.
+        """
+        mode: PutMode = "create" if replaces is None else {"e_tag": replaces}
+        with self._storage_errors(key):
+            self._store.put(self._prefix + key, content, mode=mode)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put a small object, whatever is there."""
+        self._tried(lambda: self._store.put(self._prefix + key, content), key)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Put what a file holds, of which little is in memory at a time. It is there whole or not at all."""
+
+        def put() -> None:
+            self._store.put(self._prefix + key, path, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_A_TIME)
+
+        self._tried(put, key)
+
+    def remove(self, *keys: str) -> None:
+        """Remove objects; one that isn't there is no error."""
+        self._tried(lambda: self._store.delete([self._prefix + key for key in keys]))
+
+    def _listed(self, prefix: str) -> dict[str, "ObjectMeta"]:
+        found = self._tried(lambda: self._store.list(self._prefix + prefix).collect())
+        return {each["path"].removeprefix(self._prefix): each for each in found}
+
+    def _tried(self, request: Callable[[], Answer], key: str = "") -> Answer:
+        """The answer to a request that may be repeated.
+
+        The library repeats a few times what isn't answered, but no list whose answer breaks off.
+        """
+        deadline, pause_s = time.monotonic() + self._patience_s, 0.1
+        while True:
+            try:
+                with self._storage_errors(key):
+                    return request()
+            except Unreachable as error:
+                repeats = self._is_patient or BROKEN_OFF in str(error)
+                if not repeats or time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s *= 2
+
+    @contextmanager
+    def _storage_errors(self, key: str = "") -> Iterator[None]:
+        """Turn what the library raises into an error of one line: its own messages have pages."""
+        try:
+            yield
+        except (FileNotFoundError, self._errors.BaseError) as error:
+            code = re.search(r"<Code>(\w+)</Code>", str(error))
+            if code and code[1] == "NoSuchBucket":
+                raise StorageError(f"there is no bucket for {self.root}: make it first, or name another") from None
+            if isinstance(error, FileNotFoundError):
+                raise NotFound(f"{key} isn't there") from None
+            if isinstance(error, (self._errors.AlreadyExistsError, self._errors.PreconditionError)):
+                raise Conflict(f"{key} was changed by somebody else") from None
+            if any(sign in str(error) for sign in OUT_OF_RANGE):
+                raise OutOfRange(key) from None
+            if "response body error" in str(error):
+                raise Unreachable(f"{self.root} {BROKEN_OFF}") from None
+            is_transient = "HTTP error" in str(error) or SERVER_ERROR in str(error)
+            kind = Unreachable if is_transient else StorageError
+            raise kind(f"{self.root} {_reason(str(error), code[1] if code else '')}") from None
+
+
+class Unreachable(StorageError):
+    """A storage didn't answer, or its answer broke off."""
+
+
+class OutOfRange(StorageError):
+    """An object ends before the part that was asked for."""
+
+
+def _items(values: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(values.items()))
+
+
+@lru_cache(maxsize=8)
+def _client(
+    bucket: str, patience_s: float, settings: tuple[tuple[str, str], ...], environment: tuple[tuple[str, str], ...]
+) -> "S3Store":
+    """One for all who use a bucket, since it keeps connections. environment: what the library reads of it by itself."""
+    from obstore.store import S3Store
+
+    config: Any = dict(settings)
+    retries: RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=patience_s)}
+    return S3Store(bucket, config=config, client_options=CLIENT, retry_config=retries)
+
+
+def _reason(message: str, code: str) -> str:
+    """What is wrong, from the library's message and the storage's own code for it."""
+    if " 401 " in message or " 403 " in message:
+        return f"refuses ({code or 'access denied'}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
+    if "Missing" in message or "/latest/" in message:  # one half of a key, or a question to Amazon's machines
+        return "needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    if "HTTP error" in message:
+        address = re.search(r"https?://[^/\s]+", message)
+        return f"can't be reached{f' at {address[0]}' if address else ''}: check AWS_ENDPOINT_URL"
+    if SERVER_ERROR in message:
+        return f"fails with status 5{message.partition(SERVER_ERROR)[2][:2]}: try again later"
+    return f"can't be used: {code or message.splitlines()[0]}"

@@ -15,7 +15,7 @@ from service.errors import AtelierError, Conflict, InvalidInput, NotFound, Stora
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "something went wrong here; the server's log says what"
-STORAGE_AWAY = "the models can't be read or written now; the server's log says why"
+STORAGE_AWAY = "the storage can't be read or written now; the server's log says why"
 STATUS = {InvalidInput: 422, NotFound: 404, Conflict: 409, StorageError: 503}
 LOGGED_ONLY = {500: UNEXPECTED, 503: STORAGE_AWAY}
 """By status, what is said instead of a message that would tell where files lie."""
@@ -49,7 +49,7 @@ def error_response(path: str, error: AtelierError | OpsError) -> Response:
         return problem_response(
             path, error.status, str(error), headers | ({"connection": "close"} if error.close else {})
         )
-    status = STATUS.get(type(error), 500)
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     if status in LOGGED_ONLY:
         log.error("%s: %s", path, error)
     return problem_response(path, status, LOGGED_ONLY.get(status, str(error)))

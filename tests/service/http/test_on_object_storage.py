@@ -6,8 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.data import ingest
 from service.home import Home
 from service.http import predictor_cache
+from tests.data import write_idx_dataset
 from tests.object_storage import KEYS, new_bucket, serving_objects
 from tests.service.http.serving import serving
 from tests.service.http.test_api import RANDOM, TOKEN, ask
@@ -91,3 +93,21 @@ def test_predictions_ask_the_storage_no_more_while_they_are_fresh_and_then_tell_
             away = http.get("/api/models")
     assert (away.status_code, away.headers["content-type"]) == (503, "application/problem+json")
     assert "short-lived" not in away.text
+
+
+def test_data_in_a_bucket_are_shown_and_told_to_be_away_while_models_are_served(
+    object_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home", data_elsewhere=new_bucket(object_storage, "shown", "data"))
+    home.prepare()
+    publish(home.models)
+    write_idx_dataset(tmp_path / "idx")
+    ingest(home, dataset="blobs", source=tmp_path / "idx")
+    with serving(home) as http:
+        pages = ("/data", "/data/blobs", "/images/blobs/0.png", "/images/blobs/classes/3.png")
+        for path in pages:
+            assert http.get(path).status_code == 200, path
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        away = {path: http.get(path).status_code for path in pages}
+        assert (http.get("/").status_code, ask(http, RANDOM.tolist()).status_code) == (200, 200)
+    assert list(away.values()) == [503, 503, 404, 404]

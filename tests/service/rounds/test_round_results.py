@@ -13,7 +13,7 @@ from service.networks import Description
 from service.rounds import tasks
 from service.rounds.averaging import divergence, partial_sum
 from service.rounds.job import Job
-from service.rounds.plan import Round
+from service.rounds.plan import Measured, Round
 from service.rounds.shard_update import Pace, RoundStats, ShardUpdate
 from service.rounds.tasks import round_result, shard_update, state_after
 from service.rounds.train_state import TrainState
@@ -109,6 +109,15 @@ def test_the_averages_of_large_networks_are_not_kept(job: Job, monkeypatch: pyte
 def clock(*readings: float) -> Callable[[], float]:
     left = list(readings)
     return lambda: left.pop(0)
+
+
+def test_later_intervals_see_the_loss_and_the_dispersion_where_shards_were_apart(job: Job):
+    result = round_result(job, (SECOND, parts_of(job)), with_state=False)
+    assert result.loss == 1.75
+    assert result.dispersion > 0
+    assert result.theta_digest == ""
+    assert result.measured == Measured(1.75, result.dispersion)
+    assert replace(result, round=replace(SECOND, solo=True)).measured == Measured(1.75, None)
 
 
 @pytest.mark.parametrize("worker", ["", "tcp://here:1"])

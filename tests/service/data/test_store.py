@@ -11,9 +11,10 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from service.data import whole_arrays
+from service.data import store, whole_arrays
+from service.data.about import About
 from service.data.channels import Channels
-from service.data.store import DatasetInfo, build, describe, identity, read, verify
+from service.data.store import DatasetInfo, build, describe, identity, label_counts, read, read_about, verify
 from service.errors import DataError
 from tests.service.data.things import NAMES, SHAPE, arrays
 
@@ -55,6 +56,40 @@ def test_a_store_says_what_it_holds(info: DatasetInfo, tmp_path: Path) -> None:
     expected = DatasetInfo(tmp_path / "things.zarr", "things", DIGEST, 25, 7, SHAPE, 3, NAMES, statistics=statistics)
     assert info == expected
     assert describe(info.path) == verify(info.path) == info
+
+
+def test_a_store_in_colour_says_so(tmp_path: Path) -> None:
+    images = np.random.default_rng(5).integers(0, 256, (6, 3, 4, 5), dtype=np.uint8)
+    labels = np.arange(6, dtype=np.uint8) % 3
+    info = build(tmp_path / "colour.zarr", "colour", NAMES, (images, labels), (images[:2], labels[:2]))
+    assert (info.channels, info.input_shape) == (3, (3, 4, 5))
+    assert len(info.statistics.means) == 3
+    np.testing.assert_array_equal(read(info.path, "train", info.digest)[0], images)
+
+
+def test_labels_are_counted_in_whole_numbers(info: DatasetInfo) -> None:
+    counts = label_counts(info.path, "train")
+    assert counts == tuple(int((TRAIN[1] == label).sum()) for label in range(3))
+    assert all(type(count) is int for count in counts)
+
+
+def test_classes_without_examples_count_none(tmp_path: Path) -> None:
+    images, labels = TRAIN[0], np.zeros_like(TRAIN[1])
+    assert label_counts(build(tmp_path / "one.zarr", "one", NAMES, (images, labels), TEST).path, "train") == (25, 0, 0)
+
+
+def test_a_store_says_what_it_was_told_about_its_data(info: DatasetInfo, tmp_path: Path) -> None:
+    about = About(format="boxes", source="attic", skipped=2)
+    told = build(tmp_path / "told.zarr", "told", NAMES, TRAIN, TEST, about)
+    assert read_about(told.path) == about
+    assert read_about(info.path) == About()
+
+
+def test_only_a_store_beyond_the_limit_is_read_by_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = TRAIN[0].nbytes + TEST[0].nbytes
+    for limit, is_chunked in ((size, False), (size - 1, True)):
+        monkeypatch.setattr(store, "CHUNKED_FROM", limit)
+        assert build(tmp_path / f"{limit}.zarr", "things", NAMES, TRAIN, TEST).is_chunked == is_chunked
 
 
 def content_digest(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:

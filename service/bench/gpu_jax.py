@@ -10,7 +10,6 @@ the device as bytes; there is no augmentation, and a last batch that is smaller 
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from ops.network import Network
 from service.config import OptimizerConfig, TrainConfig
 from service.data import describe, read
 from service.rounds.job import network_for
+from service.storage import place_of
 
 
 def forward(network: Network, precision: Any, parameters: Any, x: Any, key: Any) -> Any:
@@ -101,7 +101,7 @@ def main(store: str, given: str) -> None:
     """Answer each line of standard input with seconds."""
     config = TrainConfig.model_validate_json(given)
     batch, epochs = config.batch_size, config.epochs
-    found = describe(Path(store))
+    found = describe(place_of(store))
     images, labels = read(found.path, "train", found.digest)
     network = network_for(config, found)
     views = network.parameters(network.init_parameters(0))

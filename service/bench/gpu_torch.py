@@ -11,7 +11,6 @@ last batch that is smaller is left out, which a CUDA graph could not take.
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from service.bench.torch_module import module
 from service.config import TrainConfig
 from service.data import describe, read
 from service.rounds.job import network_for
+from service.storage import place_of
 
 
 class Peer:
@@ -28,7 +28,7 @@ class Peer:
 
     def __init__(self, store: str, config: TrainConfig) -> None:
         torch.manual_seed(0)
-        data = describe(Path(store))
+        data = describe(place_of(store))
         images, labels = read(data.path, "train", data.digest)
         self._x = torch.from_numpy(images).cuda().reshape(-1, *data.input_shape).float().div_(255)
         self._y = torch.from_numpy(labels).cuda().long()

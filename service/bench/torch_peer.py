@@ -11,7 +11,6 @@ before the clock starts; no augmentation; all cores.
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from service.config import TrainConfig
 from service.data import describe, read
 from service.processors import usable_processors
 from service.rounds.job import network_for
+from service.storage import place_of
 
 
 def main(store: str, given: str) -> None:
@@ -30,7 +30,7 @@ def main(store: str, given: str) -> None:
     batch = config.batch_size
     torch.manual_seed(0)
     torch.set_num_threads(usable_processors())  # whatever the environment says, it gets every core
-    data = describe(Path(store))
+    data = describe(place_of(store))
     images, labels = read(data.path, "train", data.digest)
     kept = len(images) - config.holdout
     x = torch.from_numpy(images[:kept]).reshape(-1, *data.input_shape).float().div_(255)

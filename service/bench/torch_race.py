@@ -11,7 +11,6 @@ as float32 in memory. A batch is flipped and shifted as a whole batch at a time,
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -23,6 +22,7 @@ from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
 from service.processors import usable_processors
 from service.rounds.job import network_for
+from service.storage import place_of
 
 
 class Race:
@@ -100,7 +100,7 @@ def _tensors(data: DatasetInfo, split: Literal["train", "test"]) -> tuple[torch.
 def main(store: str, name: str, epochs: str) -> None:
     """Answer each line of standard input with the course of a training."""
     torch.set_num_threads(usable_processors())  # whatever the environment says, it gets every core
-    race = Race(describe(Path(store)), from_preset({"model": name, "epochs": int(epochs)}))
+    race = Race(describe(place_of(store)), from_preset({"model": name, "epochs": int(epochs)}))
     for line in sys.stdin:
         way, seed = line.split()
         print(json.dumps(race.run(way, int(seed))), flush=True)

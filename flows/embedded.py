@@ -92,7 +92,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Start the process, which takes seconds to import Prefect and touches nothing meanwhile.
+        """Start the process, which takes seconds to import Prefect and writes nothing meanwhile.
 
         Args:
             folder: Where it will keep its database.

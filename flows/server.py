@@ -1,8 +1,9 @@
 """The process of an embedded server:  python -m flows.server DESCRIPTOR FOLDER
 
-It imports Prefect, which takes seconds, and touches nothing until a line comes on its standard input. Then it serves
-Prefect's API on a socket that it inherits and keeps its log and its database in the folder, for as long as its standard
-input stays open: whoever started it holds the other end, and that closes however that process ends.
+It imports Prefect, which takes seconds and makes the folder, and writes nothing until a line comes on its standard
+input. Then it serves Prefect's API on a socket that it inherits and keeps its log and its database in the folder, for
+as long as its standard input stays open: whoever started it holds the other end, and that closes however that process
+ends.
 """
 
 import gc

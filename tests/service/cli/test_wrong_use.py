@@ -114,10 +114,15 @@ def test_what_only_shows_later_is_told_in_one_line_too(
     assert told.err.count("\n") == 1, told.err
 
 
+def nothing_was_started(home: Path) -> bool:
+    """Whether no server wrote anything. A slow machine may have imported Prefect meanwhile, which makes the folder."""
+    return not list(home.glob("prefect/*"))
+
+
 def test_a_process_of_its_own_tells_it_before_it_starts_anything(with_blobs: Path):
     done = atelier("train", "--dataset", "blobs", "--shards", "301", home=with_blobs)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert not (with_blobs / "prefect").exists()
+    assert nothing_was_started(with_blobs)
 
 
 def test_too_little_address_space_is_told_before_anything_is_started(with_blobs: Path):
@@ -126,7 +131,7 @@ def test_too_little_address_space_is_told_before_anything_is_started(with_blobs:
     done = subprocess.run(["bash", "-c", words], env={**os.environ, **own}, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
     assert "a process may take 1,024 MB of address space (`ulimit -v`), and a training needs" in done.stderr
-    assert not (with_blobs / "prefect").exists()
+    assert nothing_was_started(with_blobs)
 
 
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path):

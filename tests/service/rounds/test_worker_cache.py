@@ -106,4 +106,4 @@ def test_the_log_says_what_was_loaded(home: Home, tmp_path: Path, caplog: pytest
     job = small_job(home, tmp_path / "idx")
     with caplog.at_level("INFO", logger="service.rounds.worker_cache"):
         loss_of_first_steps(job, WorkerCache())
-    assert caplog.messages == ["300 examples of blobs.zarr are loaded for array on cpu"]
+    assert caplog.messages == ["300 examples of blobs are loaded for array on cpu"]

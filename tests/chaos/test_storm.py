@@ -30,6 +30,7 @@ EVERY_PART = [
 ]
 
 
+@pytest.mark.slow
 def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=1500, **LONG)
     calm = [report.digest for report in serial_results(job)]

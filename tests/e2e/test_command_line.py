@@ -93,7 +93,9 @@ def test_one_more_worker_or_less_gives_the_same_bits(blobs_home: Home, trained: 
     assert json.loads(done.stdout)["digest"] == trained["digest"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGINT, signal.SIGTERM))]
+)
 def test_a_training_that_is_killed_goes_on_to_the_same_bits(blobs_home: Home, trained: dict, how: signal.Signals):
     before = {path.name for path in blobs_home.runs.iterdir()}
     process = start(*TRAIN, "--epochs", "5", "--name", "killed", home=blobs_home.root)
@@ -144,6 +146,7 @@ def wait_for_rounds(home: Home, before: set[str], rounds: int) -> str:
 SWEEP = ("sweep", *TRAIN[1:], "--over", "lr=0.1,0.2", "--over", "seed=0,1", "--epochs", "5", "--id", "four")
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_goes_on_and_compares_all_trials(blobs_home: Home, trained: dict):
     sweep = start(*SWEEP, home=blobs_home.root)
     trials = blobs_home.sweeps / "four" / "trials"

@@ -44,6 +44,7 @@ def test_a_command_asks_no_proxy_for_its_own_server(home: Home, tmp_path: Path, 
     assert asked == []
 
 
+@pytest.mark.slow
 def test_a_socks_proxy_holds_nothing_up_either(home: Home, tmp_path: Path):
     blobs_store(home, tmp_path / "idx")
     done = atelier("ingest", "--dataset", "blobs", home=home.root, ALL_PROXY="socks5://127.0.0.1:9")

@@ -70,12 +70,12 @@ class NormalizeModule(nn.Module):
     def __init__(self, layer: Normalize) -> None:
         super().__init__()
         for name in ("means", "deviations"):
-            numbers = torch.tensor(getattr(layer, name)).reshape(-1, 1, 1)
-            self.register_buffer(name, numbers, persistent=False)
+            self.register_buffer(name, torch.tensor(getattr(layer, name)), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(x - means) / deviations."""
-        y: torch.Tensor = (x - self.means) / self.deviations
+        """(x - means) / deviations, for x (n, c, h, w) or (n, c)."""
+        channels = (-1, *[1] * (x.ndim - 2))
+        y: torch.Tensor = (x - self.means.reshape(channels)) / self.deviations.reshape(channels)
         return y
 
 

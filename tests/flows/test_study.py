@@ -13,7 +13,7 @@ from service.search.study import Cell, Study, outcomes_of
 from tests.commands import ROOT
 from tests.jobs import blobs_store, small
 
-CELLS = (Cell("plain", 2, 4), Cell("default", 3, 4), Cell("growing H", 2, 4))
+CELLS = (Cell("plain", 2, 4), Cell("default", 3, 4), Cell("start by the loss", 2, 4))
 STUDY = Study({**small(holdout=50), "averaging": {}}, 2, 3, CELLS, CELLS[1:2])
 PROGRAM = """
 from flows.command import Flows

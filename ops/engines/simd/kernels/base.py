@@ -103,6 +103,20 @@ class LayerKernels:
         return padded(self.elements) // padded(1)
 
 
+class UniformKernels(LayerKernels):
+    """The kernels of a layer that does the same to one example as to a block."""
+
+    def write_forward(self, buffers: Buffers) -> Callable[[Code], None]:
+        """What writes the way from x to y, on vectors of any number of lanes."""
+        raise NotImplementedError  # each kind of layer has its own
+
+    def forward(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("forward", self.write_forward(buffers))]
+
+    def single_example(self, buffers: Buffers) -> list[Kernel]:
+        return [self.kernel("single_example", self.write_forward(buffers), lanes=1)]
+
+
 Kind = TypeVar("Kind", bound=type[LayerKernels])
 
 _KINDS: dict[type[Layer], type[LayerKernels]] = {}

@@ -12,7 +12,7 @@ from math import prod
 from ops.engines.simd.codegen.code import Code, Index, Vec
 from ops.engines.simd.codegen.contraction import split, zero_accumulators
 from ops.engines.simd.codegen.kernel import Kernel
-from ops.engines.simd.kernels.base import LayerKernels, register
+from ops.engines.simd.kernels.base import UniformKernels, register
 from ops.engines.simd.kernels.buffers import Buffers
 from ops.layers import GroupNorm
 
@@ -21,7 +21,7 @@ IN_TURN = 8
 
 
 @register(GroupNorm)
-class GroupNormKernels(LayerKernels):
+class GroupNormKernels(UniformKernels):
     """y = w x̂ + b. Mean and 1 / deviation of the block's groups are kept for the backward pass."""
 
     layer: GroupNorm
@@ -30,12 +30,6 @@ class GroupNormKernels(LayerKernels):
 
     def block_workspace(self) -> dict[str, int]:
         return {"mean": self.layer.groups, "scale": self.layer.groups}
-
-    def forward(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(buffers))]
-
-    def single_example(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", self._forward(buffers), lanes=1)]
 
     def backward(self, buffers: Buffers) -> list[Kernel]:
         return [self.kernel("backward", self._backward(buffers))]
@@ -50,7 +44,7 @@ class GroupNormKernels(LayerKernels):
         """Numbers of a channel."""
         return prod(self.x_shape[1:])
 
-    def _forward(self, buffers: Buffers) -> Callable[[Code], None]:
+    def write_forward(self, buffers: Buffers) -> Callable[[Code], None]:
         weight, bias = buffers.parameter("weight"), buffers.parameter("bias")
         mean_at, scale_at = (buffers.workspace[name].start for name in ("mean", "scale"))
         numbers = self.channels * self.places

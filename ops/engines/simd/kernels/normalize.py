@@ -7,24 +7,18 @@ from math import prod
 
 from ops.engines.simd.codegen.code import Code, Index, Vec
 from ops.engines.simd.codegen.kernel import Kernel
-from ops.engines.simd.kernels.base import LayerKernels, register
+from ops.engines.simd.kernels.base import UniformKernels, register
 from ops.engines.simd.kernels.buffers import Buffers
 from ops.layers import Normalize
 
 
 @register(Normalize)
-class NormalizeKernels(LayerKernels):
+class NormalizeKernels(UniformKernels):
     """y = (x - mean) / deviation."""
 
     layer: Normalize
     fuses_activation = True
     fuses_slope = True
-
-    def forward(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(buffers))]
-
-    def single_example(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", self._forward(buffers), lanes=1)]
 
     def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
@@ -37,7 +31,7 @@ class NormalizeKernels(LayerKernels):
 
         return [self.kernel("backward", write)] if buffers.dx else []
 
-    def _forward(self, buffers: Buffers) -> Callable[[Code], None]:
+    def write_forward(self, buffers: Buffers) -> Callable[[Code], None]:
         def write(code: Code) -> None:
             def put(at: Index, mean: Vec, deviation: Vec) -> None:
                 buffers.store_result(code, (code.load(at + buffers.x) - mean) / deviation, at)

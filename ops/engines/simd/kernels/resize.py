@@ -10,20 +10,14 @@ from llvmlite import ir
 
 from ops.engines.simd.codegen.code import Code, Index, Offset, Vec
 from ops.engines.simd.codegen.kernel import Kernel
-from ops.engines.simd.kernels.base import LayerKernels, register
+from ops.engines.simd.kernels.base import UniformKernels, register
 from ops.engines.simd.kernels.buffers import Buffers
 from ops.layers import Resize, Shape
 
 
 @register(Resize)
-class ResizeKernels(LayerKernels):
+class ResizeKernels(UniformKernels):
     """y = x interpolated at the centres of the new pixels (see `ops.resize`)."""
-
-    def forward(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(buffers))]
-
-    def single_example(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", self._forward(buffers), lanes=1)]
 
     def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
@@ -33,7 +27,7 @@ class ResizeKernels(LayerKernels):
 
         return [self.kernel("backward", write)] if buffers.dx else []
 
-    def _forward(self, buffers: Buffers) -> partial[None]:
+    def write_forward(self, buffers: Buffers) -> partial[None]:
         return partial(forward, x_shape=self.x_shape, y_shape=self.y_shape, x=buffers.x, y=buffers.y)
 
 

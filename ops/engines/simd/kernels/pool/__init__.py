@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from ops.engines.simd.codegen.code import Accumulator, Code, Offset, Vec
 from ops.engines.simd.codegen.kernel import Kernel
-from ops.engines.simd.kernels.base import LayerKernels, register
+from ops.engines.simd.kernels.base import UniformKernels, register
 from ops.engines.simd.kernels.buffers import Buffers, Epilogue
 from ops.engines.simd.kernels.pool.windows import PoolGeometry, Window, window_offsets, windows
 from ops.layers import AvgPool2D, MaxPool2D
 from ops.network import Network
 
 
-class PoolKernels(LayerKernels):
+class PoolKernels(UniformKernels):
     """What both kinds share. Where the windows partition the plane, dx is written once, else it is added up."""
 
     layer: MaxPool2D | AvgPool2D
@@ -31,12 +31,6 @@ class PoolKernels(LayerKernels):
         """Hand each number of a window its part of the gradient dy: `add(code, part, offset)`."""
         raise NotImplementedError  # the maximum and the mean have their own
 
-    def forward(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("forward", self._forward(buffers))]
-
-    def single_example(self, buffers: Buffers) -> list[Kernel]:
-        return [self.kernel("single_example", self._forward(buffers), lanes=1)]
-
     def backward(self, buffers: Buffers) -> list[Kernel]:
         def write(code: Code) -> None:
             dy, dx = buffers.output_gradient().at(code), buffers.input_gradient().at(code)
@@ -49,7 +43,7 @@ class PoolKernels(LayerKernels):
 
         return [self.kernel("backward", write)] if buffers.dx else []
 
-    def _forward(self, buffers: Buffers) -> Callable[[Code], None]:
+    def write_forward(self, buffers: Buffers) -> Callable[[Code], None]:
         def write(code: Code) -> None:
             for window in windows(code, self.geometry):
                 code.store(self.reduce(code, window, buffers.x), window.y + buffers.y)

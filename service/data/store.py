@@ -12,7 +12,6 @@ store is read and checked whole (`whole_arrays`), a large one by chunks with dig
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from hashlib import sha256
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -229,12 +228,14 @@ def verify(path: Place) -> DatasetInfo:
 def check_files(path: Place) -> DatasetInfo:
     """Read all of a small store in a folder; of others, only make sure that their files are there. Raises DataError."""
     info, digests = _described(path)
-    for group in GROUPS if info.is_chunked else ():
-        ChunkedGroup(info.path / group, digests[group]).check_files()
-    if isinstance(info.path, Path):
-        return info if info.is_chunked else verify(path)
-    for group, name in product(() if info.is_chunked else GROUPS, chunked_groups.NAMES):
-        whole_arrays.check_files(info.path / group / name)
+    if isinstance(info.path, Path) and not info.is_chunked:
+        return verify(path)
+    for group in GROUPS:
+        if info.is_chunked:
+            ChunkedGroup(info.path / group, digests[group]).check_files()
+        else:
+            for name in chunked_groups.NAMES:
+                whole_arrays.check_files(info.path / group / name)
     return info
 
 

@@ -36,7 +36,7 @@ class Address:
 Place = Path | Address
 
 
-def place_of(text: str, what: str = "this") -> Place:
+def place_of(text: str, what: str = "data") -> Place:
     """The place that a text names: `s3://bucket`, `s3://bucket/prefix`, or a folder.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -77,7 +78,7 @@ def train(
     _check_strategy(config, chosen)
     picked = None
     if warm_start == FRESH:
-        picked = recommended_averaging(config, chosen, _classes(context, config))
+        picked = recommended_averaging(config, chosen, partial(_classes, context, config))
         config = from_preset(overlaid(chosen, {"averaging": dict(picked.options)})) if picked else config
     run = new_run_id()
     check_training(context.home, config, cluster, warm_start)

@@ -1,6 +1,6 @@
 """How to average a number of shards where nothing else is said of averaging."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any
@@ -40,13 +40,15 @@ class Recommended:
     why: str
 
 
-def recommended_averaging(config: TrainConfig, chosen: Mapping[str, Any], classes: int) -> Recommended | None:
+def recommended_averaging(
+    config: TrainConfig, chosen: Mapping[str, Any], classes: Callable[[], int]
+) -> Recommended | None:
     """What is picked for a number of shards.
 
     Args:
         config: the training as it would be otherwise.
         chosen: what was said, nested as `TrainConfig` is.
-        classes: how many the data set has.
+        classes: gives the number of classes that the data set has; not called where nothing is picked.
 
     Returns:
         None where the default stays: for its own number of shards, where more is said of averaging than the number of
@@ -57,7 +59,7 @@ def recommended_averaging(config: TrainConfig, chosen: Mapping[str, Any], classe
         return None
     if "averaging" in PRESETS.get(config.network_name, {}):
         return None
-    solo_loss = round(LEFT * log(max(classes, 2)), 2)
+    solo_loss = round(LEFT * log(max(classes(), 2)), 2)
     options = {"solo_share": SOLO_SHARE, "solo_loss": solo_loss, "final_average": "plain"}
     reasons = [
         "one task goes on alone until the loss has left its plateau",

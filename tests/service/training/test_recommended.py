@@ -10,7 +10,7 @@ from service.training.recommended import recommended_averaging
 
 
 def picked(given: dict[str, Any], classes: int = 10) -> dict[str, Any] | None:
-    found = recommended_averaging(from_preset(given), given, classes)
+    found = recommended_averaging(from_preset(given), given, lambda: classes)
     return dict(found.options) if found else None
 
 
@@ -75,7 +75,7 @@ def test_the_reason_names_the_options_as_the_command_line_takes_them_in_one_line
         ({"optimizer": {"momentum": 0.9}}, "--final-average plain, because one task goes on alone"),
     ):
         whole = {"averaging": {"shards": 16}, **given}
-        found = recommended_averaging(from_preset(whole), whole, 10)
+        found = recommended_averaging(from_preset(whole), whole, lambda: 10)
         assert found is not None
         assert found.why.startswith("averaging 16 shards: --solo-share 0.5 --solo-loss 1.5 --final-average plain")
         assert said in found.why

@@ -4,11 +4,15 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ops.backends.cpu.threads import sharing
+from ops.engines.array import ArrayEngine
 from service.home import Home
+from service.rounds import tasks
 from service.rounds.job import Job
 from service.rounds.tasks import shard_update, shard_updates, state_after
 from service.rounds.train_state import TrainState
@@ -106,6 +110,24 @@ def test_shards_in_one_call_give_the_bits_that_each_gives_by_itself(home: Home, 
         assert (update.stats.loss, update.stats.correct) == (alone.stats.loss, alone.stats.correct)
         assert update.stats.slowest.worker == "tcp://here:1"
         assert (update.start is not None) == (shard == 0)
+
+
+def test_kernels_have_all_processors_in_a_round_that_is_taken_alone_and_one_in_others(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = small_job(home, tmp_path / "idx", averaging={"shards": 2, "solo_share": 0.5}, engine="array")
+    threads: list[tuple[bool, int]] = []
+    run_shards = ArrayEngine.run_shards
+
+    def counting(*given: Any) -> Any:
+        threads.append((round_.solo, sharing()))
+        return run_shards(*given)
+
+    monkeypatch.setattr(ArrayEngine, "run_shards", counting)
+    monkeypatch.setattr(tasks, "usable_processors", lambda: 3)
+    for round_ in job.plan.rounds():
+        shard_update(job, round_, 0, job.initial_state())
+    assert set(threads) == {(True, 3), (False, 1)}
 
 
 def test_the_state_after_a_round_is_kept_for_copies_of_its_parts_and_for_nothing_else(home: Home, tmp_path: Path):

@@ -13,7 +13,7 @@ import pytest
 from service.cluster.connection import is_answering
 from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, TrainConfig, from_preset
-from service.data import DatasetInfo, chunked_groups, describe, ingest, store
+from service.data import DatasetInfo, describe, ingest, store
 from service.errors import ClusterError, DataError
 from service.home import Home
 from service.inference.predictor import Predictor
@@ -34,16 +34,9 @@ from tests.data import write_idx_dataset
 from tests.jobs import choose_for, serial_results, small
 from tests.object_storage import new_bucket
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
 GIVEN: dict[str, Any] = {"window": 1, "batch_size": 256, "epochs": 1, "evaluate": "epochs", "holdout": 130}
 KINDS = ("whole", "chunked")
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 200 images. An epoch of 47 steps has two windows of 1 MB."""
-    monkeypatch.setattr(chunked_groups, "CHUNK_BYTES", 200 * 144)
-    monkeypatch.setattr(chunked_groups, "CHUNKS_PER_SHARD", 4)
-    monkeypatch.setattr(chunked_groups, "LABELS", 640)
 
 
 @pytest.fixture(params=KINDS)

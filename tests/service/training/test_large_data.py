@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.config import ClusterConfig, from_preset
-from service.data import chunked_groups, describe, store
+from service.data import describe, store
 from service.data.statistics import ImageStatistics
 from service.errors import DataError, InvalidInput
 from service.home import Home
@@ -25,16 +25,9 @@ from service.training.start import start_run
 from service.training.verify import examples_once, verify_run
 from tests.jobs import blobs_store, choose_for, serial_results, small
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
 WINDOWED: dict[str, Any] = {"shuffle": "windowed", "window": 1, "batch_size": 256}
 KINDS = ("whole", "chunked")
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 200 images, in a store of either kind. An epoch of 47 steps has two windows of 1 MB."""
-    monkeypatch.setattr(chunked_groups, "CHUNK_BYTES", 200 * 144)
-    monkeypatch.setattr(chunked_groups, "CHUNKS_PER_SHARD", 4)
-    monkeypatch.setattr(chunked_groups, "LABELS", 640)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 from service.data.formats.base import Arrays
-from service.data.places import read_file, read_metadata
 from service.data.shards import (
     DIGEST_BYTES,
     Layout,
@@ -27,6 +26,7 @@ from service.data.shards import (
     write_array,
     write_metadata,
 )
+from service.data.store_files import read_file, read_metadata
 from service.errors import DataError
 from service.storage import Place, objects_at
 

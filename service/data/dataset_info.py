@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from service.data import chunked_groups
-from service.data.channels import Channels
+from service.data.channel_statistics import ChannelStatistics
 from service.data.shards import chunk_rows
 from service.storage import Place
 
@@ -37,7 +37,7 @@ class DatasetInfo:
     class_names: tuple[str, ...]
     channels: int = 1
     chunk: int = 0
-    statistics: Channels = field(default_factory=Channels)
+    statistics: ChannelStatistics = field(default_factory=ChannelStatistics)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -12,11 +12,11 @@ from pathlib import Path
 from service.data import generations
 from service.data.about import About
 from service.data.catalog import KNOWN, check_digest
-from service.data.counting import record_channels
 from service.data.formats import Examples, Reading, find
 from service.data.formats import names as format_names
 from service.data.formats.base import SAY_EVERY_S, Arrays, Say, check_examples
 from service.data.formats.idx_folder import read_files
+from service.data.missing_statistics import add_statistics
 from service.data.options import IngestOptions
 from service.data.sources import find_files
 from service.data.split import count_duplicates, split
@@ -89,7 +89,7 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
     if isinstance(present, DatasetInfo):
         if present.digest != identity(train, test, like=present):
             raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
-        return present if present.statistics.means else record_channels(path)
+        return present if present.statistics.means else add_statistics(path)
     progress(f"writing {path}")
     size = train[0].nbytes + test[0].nbytes
     written = BytesDone(progress, "wrote", size).add
@@ -143,7 +143,7 @@ def _counted(home: Home, present: DatasetInfo, progress: Say) -> DatasetInfo:
     """A store of before, with the statistics of its channels where they can be written beside its images."""
     try:
         with _held(home, present.name, progress):
-            return record_channels(present.path)
+            return add_statistics(present.path)
     except OSError:  # somebody else's disk: nobody needs them but a network that asks for them
         return present
 

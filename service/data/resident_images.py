@@ -19,8 +19,8 @@ from threading import Condition
 import numpy as np
 from numpy.typing import NDArray
 
-from service.data.places import read_in_order
 from service.data.shards import ShardedArray
+from service.data.store_files import read_in_order
 from service.errors import AtelierError, DataError, StorageError
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
 from service.data.buffers import drop_pages
-from service.data.places import read_in_order
+from service.data.store_files import read_in_order
 from service.errors import DataError, NotFound
 from service.storage import Place, objects_at
 

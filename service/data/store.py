@@ -19,13 +19,13 @@ import numpy as np
 
 from service.data import buffers, chunked_groups, whole_arrays
 from service.data.about import About
-from service.data.channels import Channels
+from service.data.channel_statistics import ChannelStatistics
 from service.data.chunked_groups import ChunkedGroup
 from service.data.dataset_info import DatasetInfo
 from service.data.formats.base import Arrays
 from service.data.generations import resolve
-from service.data.places import read_metadata
 from service.data.shards import Layout
+from service.data.store_files import read_metadata
 from service.errors import DataError, NotFound, StorageError
 from service.files import new_folder
 from service.storage import Address, Place, objects_at
@@ -75,7 +75,7 @@ def build(
             "digest": _identity(facts),
             "class_names": list(class_names),
             "groups": facts,
-            "channels": Channels.of_parts(train[0][rows] for rows in buffers.blocks(train[0])).to_attributes(),
+            "channels": ChannelStatistics.of_parts(train[0][rows] for rows in buffers.blocks(train[0])).to_attributes(),
             **({"about": about.to_attributes()} if about else {}),
         }
 
@@ -150,7 +150,7 @@ def _read_description(path: Place) -> tuple[DatasetInfo, dict[str, str]]:
             class_names=tuple(names),
             channels=channels[0] if channels else 1,
             chunk=_chunk(path) if attributes["format"] == CHUNKED else 0,
-            statistics=Channels.from_attributes(attributes.get("channels"), channels[0] if channels else 1),
+            statistics=ChannelStatistics.from_attributes(attributes.get("channels"), channels[0] if channels else 1),
         )
         return info, {key: facts[key]["digest"] for key in GROUPS}
     except KeyError as error:

@@ -16,7 +16,7 @@ from zarr.storage import MemoryStore
 
 from service.data.buffers import blocks
 from service.data.formats.base import Arrays
-from service.data.places import read_file, read_in_order
+from service.data.store_files import read_file, read_in_order
 from service.errors import DataError, NotFound
 from service.storage import Address, Place, objects_at
 

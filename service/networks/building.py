@@ -14,7 +14,7 @@ from service.networks.layers import Reader, nested
 from service.networks.writing import network_data
 
 if TYPE_CHECKING:  # with it would come Zarr and Pillow, for which lists of models shall not wait
-    from service.data.channels import Channels
+    from service.data.channel_statistics import ChannelStatistics
 
 MOST_PARAMETERS = 1 << 28
 """Numbers that a network may learn: a GiB in float32, and a training keeps several times as much."""
@@ -30,7 +30,7 @@ def build(
     classes: int,
     *,
     resize: int = 0,
-    statistics: "Channels | None" = None,
+    statistics: "ChannelStatistics | None" = None,
 ) -> Network:
     """The network that a description says.
 

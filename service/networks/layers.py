@@ -11,7 +11,7 @@ from service.errors import InvalidInput
 from service.networks.fields import CLASSES, Chain, Chains, fields_of, fits, hints_of, in_words, required
 
 if TYPE_CHECKING:  # with it would come Zarr and Pillow, for which lists of models shall not wait
-    from service.data.channels import Channels
+    from service.data.channel_statistics import ChannelStatistics
 
 NOT_COUNTED = (
     "the store of this data set is of a version that recorded none; write them here, or ingest it again from its source"
@@ -32,7 +32,7 @@ class Reader:
     """
 
     classes: int
-    statistics: "Channels | None" = None
+    statistics: "ChannelStatistics | None" = None
 
     def chain(self, items: Sequence[Any], place: str, depth: int = 0) -> Chain:
         """Layers one after another. Raises InvalidInput, in one line with the place of what is wrong."""

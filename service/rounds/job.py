@@ -16,7 +16,7 @@ from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.data import DatasetInfo
-from service.data.channels import Channels
+from service.data.channel_statistics import ChannelStatistics
 from service.networks import Description
 from service.networks.building import build
 from service.rounds.plan import Plan, Round, plan_for, windows_for
@@ -89,7 +89,9 @@ def network_for(config: TrainConfig, data: DatasetInfo) -> Network:
     return network_of(config, data.input_shape, data.classes, data.statistics)
 
 
-def network_of(config: TrainConfig, input_shape: Shape, classes: int, statistics: Channels | None = None) -> Network:
+def network_of(
+    config: TrainConfig, input_shape: Shape, classes: int, statistics: ChannelStatistics | None = None
+) -> Network:
     """The configured network for images of a shape (c, h, w).
 
     Args:

@@ -23,7 +23,7 @@ OUTER_MOMENTUM = 0.9
 SOLO_SHARE = 0.5
 """The longest start that is taken alone."""
 
-LEFT = 0.65
+PLATEAU_LEFT_AT = 0.65
 """A network has left its first plateau where its loss is below this share of that of guessing among the classes."""
 
 
@@ -59,7 +59,7 @@ def recommended_averaging(
         return None
     if "averaging" in PRESETS.get(config.network_name, {}):
         return None
-    solo_loss = round(LEFT * log(max(classes(), 2)), 2)
+    solo_loss = round(PLATEAU_LEFT_AT * log(max(classes(), 2)), 2)
     options = {"solo_share": SOLO_SHARE, "solo_loss": solo_loss, "final_average": "plain"}
     reasons = [
         "one task goes on alone until the loss has left its plateau",

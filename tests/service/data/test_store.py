@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.data import store, whole_arrays
 from service.data.about import About
-from service.data.channels import Channels
+from service.data.channel_statistics import ChannelStatistics
 from service.data.store import DatasetInfo, build, describe, identity, label_counts, read, read_about, verify
 from service.errors import DataError
 from tests.service.data.things import NAMES, SHAPE, arrays
@@ -52,7 +52,7 @@ def test_a_store_comes_back_byte_for_byte(info: DatasetInfo) -> None:
 
 
 def test_a_store_says_what_it_holds(info: DatasetInfo, tmp_path: Path) -> None:
-    statistics = Channels.of_parts([TRAIN[0]])
+    statistics = ChannelStatistics.of_parts([TRAIN[0]])
     expected = DatasetInfo(tmp_path / "things.zarr", "things", DIGEST, 25, 7, SHAPE, 3, NAMES, statistics=statistics)
     assert info == expected
     assert describe(info.path) == verify(info.path) == info
@@ -102,7 +102,7 @@ def content_digest(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
 def test_the_metadata_and_the_digests_are_those_of_stores_of_before(info: DatasetInfo) -> None:
     train, test = content_digest(*TRAIN), content_digest(*TEST)
     attributes = json.loads((info.path / "zarr.json").read_text())["attributes"]
-    assert attributes.pop("channels") == Channels.of_parts([TRAIN[0]]).to_attributes()
+    assert attributes.pop("channels") == ChannelStatistics.of_parts([TRAIN[0]]).to_attributes()
     assert attributes == {
         "format": "atelier-images-1",
         "name": "things",

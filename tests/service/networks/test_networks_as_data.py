@@ -13,7 +13,7 @@ from ops import zoo
 from ops.layers import Layer, find, names
 from ops.network import Network
 from service.config import TrainConfig, from_preset
-from service.data.channels import Channels
+from service.data.channel_statistics import ChannelStatistics
 from service.errors import InvalidInput
 from service.networks import Description
 from service.networks.building import build, describe
@@ -76,11 +76,11 @@ def test_normalize_without_numbers_stands_for_those_of_the_data_set():
     description = Description.parse(NORMALIZED)
     assert description.data["layers"][0] == "normalize"
     filled = ops.Normalize((0.25,), (0.5,))
-    network = build(description, (1, 6, 6), 3, statistics=Channels((0.25,), (0.5,)))
+    network = build(description, (1, 6, 6), 3, statistics=ChannelStatistics((0.25,), (0.5,)))
     assert network.layers[:3] == (filled, ops.Residual((filled,)), ops.Normalize((0.5,), (2,)))
     recorded = describe(network)
     assert recorded.data["layers"][0] == {"normalize": {"means": [0.25], "deviations": [0.5]}}
-    assert build(recorded, (1, 6, 6), 3, statistics=Channels((0.7,), (0.8,))) == network
+    assert build(recorded, (1, 6, 6), 3, statistics=ChannelStatistics((0.7,), (0.8,))) == network
     assert recorded.digest != description.digest
 
 
@@ -96,12 +96,21 @@ def test_normalize_stays_open_where_no_data_are_known_and_computes_nothing():
 @pytest.mark.parametrize(
     ("statistics", "message"),
     [
-        (Channels(), r"layers\[0\]: normalize needs means and deviations: the store of this data set is of a version"),
-        (Channels((0.5,), (0.0,)), r"layers\[0\]: normalize: deviations must be finite numbers above 0, got 0\.0"),
-        (Channels((0.5,) * 3, (1.0,) * 3), r"layers\[0\]: Normalize with 3 means can't take an input of shape \(1, 6"),
+        (
+            ChannelStatistics(),
+            r"layers\[0\]: normalize needs means and deviations: the store of this data set is of a version",
+        ),
+        (
+            ChannelStatistics((0.5,), (0.0,)),
+            r"layers\[0\]: normalize: deviations must be finite numbers above 0, got 0\.0",
+        ),
+        (
+            ChannelStatistics((0.5,) * 3, (1.0,) * 3),
+            r"layers\[0\]: Normalize with 3 means can't take an input of shape \(1, 6",
+        ),
     ],
 )
-def test_data_that_can_not_be_normalized_get_one_line(statistics: Channels, message: str):
+def test_data_that_can_not_be_normalized_get_one_line(statistics: ChannelStatistics, message: str):
     with pytest.raises((InvalidInput, ops.ShapeError), match=message):
         build(Description.parse(NORMALIZED), (1, 6, 6), 3, statistics=statistics)
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.data import DatasetInfo, counting, describe, ingest, store
-from service.data.channels import Channels
+from service.data import DatasetInfo, describe, ingest, missing_statistics, store
+from service.data.channel_statistics import ChannelStatistics
 from service.errors import DataError
 from service.home import Home
 from tests.data import write_idx_dataset
@@ -22,14 +22,14 @@ COLOUR = RNG.integers(0, 256, (40, 3, 5, 6), dtype=np.uint8) // np.uint8([[[1]],
 @pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
 def test_they_are_those_of_numpy_in_any_parts(images: np.ndarray) -> None:
     planes = images.reshape(len(images), -1, *images.shape[-2:]) / 255
-    whole = Channels.of_parts([images])
+    whole = ChannelStatistics.of_parts([images])
     np.testing.assert_allclose(whole.means, planes.mean(axis=(0, 2, 3)), rtol=1e-13)
     np.testing.assert_allclose(whole.deviations, planes.std(axis=(0, 2, 3)), rtol=1e-13)
-    assert Channels.of_parts([images[:7], images[7:8], images[8:]]) == whole
+    assert ChannelStatistics.of_parts([images[:7], images[7:8], images[8:]]) == whole
 
 
 def test_images_all_alike_do_not_deviate() -> None:
-    assert Channels.of_parts([np.full((3, 4, 4), 51, np.uint8)]) == Channels((0.2,), (0.0,))
+    assert ChannelStatistics.of_parts([np.full((3, 4, 4), 51, np.uint8)]) == ChannelStatistics((0.2,), (0.0,))
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def edit(info: DatasetInfo, change: Any) -> None:
 
 def test_they_are_recorded_of_the_training_images(info: DatasetInfo) -> None:
     images, _ = store.read(info.path, "train", info.digest)
-    assert info.statistics == Channels.of_parts([images])
-    assert info.statistics != Channels.of_parts([store.read(info.path, "test", info.digest)[0]])
+    assert info.statistics == ChannelStatistics.of_parts([images])
+    assert info.statistics != ChannelStatistics.of_parts([store.read(info.path, "test", info.digest)[0]])
 
 
 @pytest.mark.parametrize("again", [True, False])
@@ -57,7 +57,7 @@ def test_a_store_of_before_is_counted_when_it_is_ingested_again(
 ) -> None:
     edit(info, lambda attributes: attributes.pop("channels"))
     before = describe(info.path)
-    assert before == replace(info, statistics=Channels())
+    assert before == replace(info, statistics=ChannelStatistics())
     assert ingest(home, dataset="blobs", source=tmp_path / "idx" if again else None) == info == describe(info.path)
     assert store.verify(info.path) == info
 
@@ -70,8 +70,8 @@ def test_a_store_of_before_that_can_not_be_written_stays_as_it_is(
     def refuse(*_: Any) -> None:
         raise PermissionError("no")
 
-    monkeypatch.setattr(counting, "replace_file", refuse)
-    assert ingest(home, dataset="blobs") == replace(info, statistics=Channels())
+    monkeypatch.setattr(missing_statistics, "replace_file", refuse)
+    assert ingest(home, dataset="blobs") == replace(info, statistics=ChannelStatistics())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ BRIGHTEST = 255
 
 
 @dataclass(frozen=True)
-class Channels:
+class ChannelStatistics:
     """What `normalize` stands for in a network. Both are empty where nobody counted.
 
     Attributes:

@@ -20,6 +20,9 @@ Add = Callable[[Sequence[NDArray[Any]], Sequence[float]], Doubles]
 FAN_IN = 8
 """How many vectors one sum takes."""
 
+BLOCK = 8192
+"""So many numbers are taken through all operations before the next ones, so that they stay in a processor's caches."""
+
 
 class Average(NamedTuple):
     """The state after a round, and how far it is from where the round started.
@@ -88,10 +91,13 @@ def tree_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float], *, add: 
 
 def weighted_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float]) -> Doubles:
     """The weighted sum of some vectors, left to right, rounded in float64 after each product and each addition."""
-    total = np.multiply(vectors[0], weights[0], dtype=np.float64)
-    product = np.empty_like(total)
-    for vector, weight in zip(vectors[1:], weights[1:], strict=True):
-        total += np.multiply(vector, weight, out=product, dtype=np.float64)
+    total = np.empty(vectors[0].shape)
+    for block in _blocks(total.size):
+        partial = total[block]
+        product = np.empty_like(partial)
+        np.multiply(vectors[0][block], weights[0], out=partial, dtype=np.float64)
+        for vector, weight in zip(vectors[1:], weights[1:], strict=True):
+            partial += np.multiply(vector[block], weight, out=product, dtype=np.float64)
     return total
 
 
@@ -140,20 +146,29 @@ def nesterov_outer_step(
         lr: the rate r.
         momentum: the momentum m.
     """
-    origin = start.astype(np.float64)
-    displacement = mean - origin
-    moved = momentum * outer.astype(np.float64) + displacement
-    theta = origin + lr * (displacement + momentum * moved)
-    return theta.astype(np.float32), moved.astype(np.float32)
+    theta, outer_after = np.empty_like(start), np.empty_like(outer)
+    for block in _blocks(start.size):
+        origin = start[block].astype(np.float64)
+        displacement = mean[block] - origin
+        moved = momentum * outer[block].astype(np.float64) + displacement
+        theta[block] = origin + lr * (displacement + momentum * moved)
+        outer_after[block] = moved
+    return theta, outer_after
 
 
 def squared_distance(theta: Floats, start: Floats) -> float:
     """The squared distance between two parameter vectors, in float64."""
-    moved = theta.astype(np.float64) - start
-    return float(np.sum(moved * moved))
+    moved = np.subtract(theta, start, dtype=np.float64)
+    return float(np.sum(np.multiply(moved, moved, out=moved)))
 
 
 def squared_lengths(mean: Doubles, start: Floats) -> tuple[float, float]:
     """The squared length of an average, and its squared distance from the start."""
-    moved = mean - start
-    return float(np.sum(mean * mean)), float(np.sum(moved * moved))
+    squares = mean * mean
+    length = float(np.sum(squares))
+    moved = np.subtract(mean, start, out=squares)
+    return length, float(np.sum(np.multiply(moved, moved, out=moved)))
+
+
+def _blocks(size: int) -> list[slice]:
+    return [slice(low, low + BLOCK) for low in range(0, size, BLOCK)]

@@ -27,8 +27,8 @@ from service.rounds.train_state import TrainState
 AHEAD = 2
 """How many spans are with the scheduler at a time: one is computed, the next one waits on the worker."""
 
-SPAN_SECONDS = 0.5
-"""About how long a span takes: much longer than the scheduler's few milliseconds, and short enough to cancel."""
+SPAN_SECONDS = 1.0
+"""About how long a span takes: much longer than the few milliseconds between two, and short enough to cancel."""
 
 MAX_ROUNDS = 64
 """The most rounds of a span, however short they are."""
@@ -130,7 +130,7 @@ class SpanWindow(Waiter):
         arguments = (self._job, self._last or self._start, self._rounds, self._threads)
         (span.task,) = self._submitter.submit(span, _span, [arguments], f"span-{tag}")
         span.awaited = [span.task]
-        self._submitter.fetch(span, yield_s=0)
+        self._submitter.fetch(span)
         self._last = span.task
         self._submitted += 1
         self._spans.append(span)

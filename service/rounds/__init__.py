@@ -8,6 +8,6 @@ tasks, shard_update            what a task computes, and what a shard hands in a
 averaging, strategies/         the mean of the replicas, and what becomes of it: one file a paper
 train_state, serialization     what a round hands to the next, and how it travels
 executor, serial_executor      what gets rounds done: the interface, and the implementation without a cluster
-spans                          all shards of several rounds as one task
+spans, threads                 all shards of several rounds as one task, and its shards side by side
 reading, worker_cache          the examples that steps need; engines and data that a process keeps between tasks
 """

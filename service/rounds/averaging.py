@@ -12,7 +12,7 @@ from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
 from service.rounds.train_state import TrainState
 
-__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum", "start_of"]
+__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum", "start_of", "tree_of_sums"]
 
 
 def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
@@ -21,6 +21,13 @@ def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
     theta = weighted_sum([_vectors(part).theta for part in parts], weights)
     velocity = weighted_velocity_sum([_vectors(part).velocity for part in parts], weights)
     return PartialSum(theta, velocity, RoundStats.total([part.stats for part in parts]), parts[0].start)
+
+
+def tree_of_sums(parts: Sequence[ShardUpdate | PartialSum]) -> Sequence[ShardUpdate | PartialSum]:
+    """The last level of the averaging tree over all shards of a round: at most `FAN_IN` parts."""
+    while len(parts) > FAN_IN:
+        parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
+    return parts
 
 
 def apply_average(

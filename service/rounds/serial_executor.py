@@ -1,7 +1,6 @@
 """Rounds without a cluster: the same pure functions, called one after another in this process."""
 
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,12 +12,11 @@ from ops.step_config import StepConfig
 from service.config import TrainConfig
 from service.data.store import why_unreadable
 from service.errors import ClusterError, InvalidInput
-from service.rounds.averaging import FAN_IN, partial_sum
+from service.rounds.averaging import tree_of_sums
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.schedule import RoundSchedule
-from service.rounds.shard_update import PartialSum, ShardUpdate
-from service.rounds.tasks import RoundResult, round_result, shard_update, shard_updates
+from service.rounds.tasks import RoundResult, round_result, shard_updates
 from service.rounds.train_state import TrainState
 from service.storage import Place
 
@@ -88,9 +86,7 @@ class SerialCalls(Generic[Result]):
         """There is nothing to withdraw."""
 
 
-def run_round(
-    job: Job, start: TrainState, round_: Round, worker: str = "", threads: ThreadPoolExecutor | None = None
-) -> RoundResult:
+def run_round(job: Job, start: TrainState, round_: Round, worker: str = "") -> RoundResult:
     """Compute one round. The result has the state after it.
 
     Args:
@@ -98,13 +94,6 @@ def run_round(
         start: the state that the round begins with.
         round_: the round.
         worker: see `shard_updates`.
-        threads: compute the shards side by side; None computes them one after another.
     """
-    parts: Sequence[ShardUpdate | PartialSum]
-    if threads is None or round_.shards == 1:
-        parts = shard_updates(job, round_, range(round_.shards), start, worker)
-    else:
-        parts = list(threads.map(lambda shard: shard_update(job, round_, shard, start, worker), range(round_.shards)))
-    while len(parts) > FAN_IN:
-        parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
+    parts = tree_of_sums(shard_updates(job, round_, range(round_.shards), start, worker))
     return round_result(job, (round_, parts), with_state=True)

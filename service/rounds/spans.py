@@ -8,8 +8,6 @@ an engine that averages where it computes (`Engine.run_rounds`) saves the way be
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from time import time
@@ -27,6 +25,7 @@ from service.rounds.shard_update import Pace, RoundStats
 from service.rounds.steps import steps_of
 from service.rounds.strategies.base import averaging_rule
 from service.rounds.tasks import RoundResult
+from service.rounds.threads import rounds_on_threads
 from service.rounds.train_state import TrainState, parameters_digest
 
 
@@ -86,10 +85,12 @@ def run_span(
     if first is None:
         return None
     rule = averaging_rule(job.strategy)
-    if rule is None or not _averages_itself(job):
-        results = _on_host(job, before.state, first, schedule, rounds, worker, threads)
-    else:
+    if rule is not None and _averages_itself(job):
         results = _on_device(job, before.state, first, schedule, rounds, rule, worker)
+    elif threads > 1:
+        results = rounds_on_threads(job, before.state, first, schedule, rounds, worker, threads)
+    else:
+        results = _on_host(job, before.state, first, schedule, rounds, worker)
     done = list(results)
     return SpanResult((*(drop_mid_epoch_state(job, result) for result in done[:-1]), done[-1]), schedule)
 
@@ -105,16 +106,15 @@ def _averages_itself(job: Job) -> bool:
 
 
 def _on_host(
-    job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, worker: str, threads: int
+    job: Job, state: TrainState, first: Round, schedule: RoundSchedule, rounds: int, worker: str
 ) -> Iterator[RoundResult]:
     """Any strategy: averages as `service.rounds.averaging` works them out."""
-    with ThreadPoolExecutor(threads, "shards") if threads > 1 else nullcontext() as side_by_side:
-        for round_ in islice(_following(first, schedule), rounds):
-            result = run_round(job, state, round_, worker, side_by_side)
-            schedule.note(round_, result.measured)
-            assert result.state is not None
-            state = result.state
-            yield result
+    for round_ in islice(_following(first, schedule), rounds):
+        result = run_round(job, state, round_, worker)
+        schedule.note(round_, result.measured)
+        assert result.state is not None
+        state = result.state
+        yield result
 
 
 def _on_device(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ops.averaging import squared_distance
 from ops.backends.cpu.threads import shared
-from ops.engines.base import StepResult
+from ops.engines.base import StepResult, Steps
 from service.processors import usable_processors
 from service.rounds.averaging import Divergence, apply_average, divergence, partial_sum, start_of
 from service.rounds.job import Job, engine_of, training_data
@@ -99,7 +99,12 @@ class RoundResult:
 
 
 def shard_updates(
-    job: Job, round_: Round, shards: Sequence[int], before: TrainState | Predecessor, worker: str = ""
+    job: Job,
+    round_: Round,
+    shards: Sequence[int],
+    before: TrainState | Predecessor,
+    worker: str = "",
+    steps: Sequence[Steps] | None = None,
 ) -> list[ShardUpdate]:
     """The steps of some shards of one round, in one call of the engine: the bits that each shard gives by itself.
 
@@ -109,10 +114,11 @@ def shard_updates(
         shards: which of its shards, at least one.
         before: the state that the round begins with, or the round before, which leads to it.
         worker: the address of the worker that this runs on, which is noted beside how fast it was.
+        steps: of each of these shards, where they are known already.
     """
     start = before if isinstance(before, TrainState) else state_after(job, before)
     engine = engine_of(job)
-    steps = [steps_of(job, round_, shard) for shard in shards]
+    steps = steps or [steps_of(job, round_, shard) for shard in shards]
     threads = usable_processors() if round_.solo else 1  # nobody else has anything to do then
     with examples_for(job, round_, shards, steps) as data, shared(threads):
         began = perf_counter()
@@ -149,29 +155,33 @@ def round_result(job: Job, done: Predecessor, with_state: bool) -> RoundResult:
         done: the round, with what its shards came to.
         with_state: whether the result has the state after the round.
     """
-    round_, _ = done
+    return result_of(job, done[0], *averaged(job, done), with_state=with_state)
+
+
+def result_of(job: Job, round_: Round, whole: PartialSum, state: TrainState, *, with_state: bool) -> RoundResult:
+    """The same, where the sum over a round's shards and the state that it leads to are known."""
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that is no number says that a training diverged
-        whole, state = _average(job, done)
-        stats, apart = whole.stats, divergence(whole, round_.last - round_.first, job.network.num_parameters)
-        kept = state if with_state else None
-        return RoundResult.of(round_, stats, apart, digest=state.digest, theta_digest=state.theta_digest, state=kept)
+        apart = divergence(whole, round_.last - round_.first, job.network.num_parameters)
+    kept = state if with_state else None
+    return RoundResult.of(round_, whole.stats, apart, digest=state.digest, theta_digest=state.theta_digest, state=kept)
 
 
 def state_after(job: Job, done: Predecessor) -> TrainState:
     """The state that a finished round leads to."""
-    return _average(job, done)[1]
+    return averaged(job, done)[1]
 
 
-def _average(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
+def averaged(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
     """The sum over a round's shards and the state that it leads to."""
     round_, parts = done
     plain = job.averages_plainly(round_)
 
     def compute() -> tuple[PartialSum, TrainState]:
-        whole = partial_sum(parts)
-        start, trained = start_of(whole), job.network.num_parameters
-        after = apply_average(whole, job.strategy, plain=plain, trained=trained)
-        return whole, with_moving_average(job, round_, start, after)
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `result_of`
+            whole = partial_sum(parts)
+            start, trained = start_of(whole), job.network.num_parameters
+            after = apply_average(whole, job.strategy, plain=plain, trained=trained)
+            return whole, with_moving_average(job, round_, start, after)
 
     if job.network.num_parameters > KEPT_PARAMETERS:
         return compute()

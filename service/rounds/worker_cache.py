@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines import Choice, build
-from ops.engines.base import Engine
+from ops.engines.base import Engine, Steps
 from ops.network import Network
 from ops.step_config import StepConfig
 from service.config import TrainConfig
@@ -62,6 +62,7 @@ class WorkerCache:
 
     Attributes:
         averages: the sum over a round's shards and the state after it.
+        steps: of all shards of a round.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class WorkerCache:
         self._labels: Cache[NDArray[np.uint8]] = Cache(2)
         self._splits: Cache[Split] = Cache(8)
         self.averages: Cache[tuple[PartialSum, TrainState]] = Cache(8)
+        self.steps: Cache[list[Steps]] = Cache(2)
 
     def engine(self, choice: Choice, network: Network, step_config: StepConfig) -> Engine:
         """The engine for a network and such steps."""

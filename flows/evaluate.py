@@ -11,7 +11,7 @@ from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig
 from service.data import describe
 from service.home import Home
-from service.runs import RunFolder
+from service.runs import find_run
 from service.training.evaluate import evaluate_run
 from service.training.metrics import Evaluation
 
@@ -27,7 +27,7 @@ def evaluate_flow(run: str, cluster: ClusterConfig = LOCAL) -> dict[int, Evaluat
         cluster: Where the work is done.
     """
     home = Home.from_environment()
-    config = RunFolder.open(home.runs, run).config()
+    config = find_run(home.runs, run).config()
     suited = partial(suited_to, (config, describe(home.store(config.dataset))))
     with worker_logs(), open_executor(cluster, suited=suited) as executor:
         return task(evaluate_run)(home, executor, run)

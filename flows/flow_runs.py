@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext
 from service.config import TrainConfig
 from service.errors import NotFound, RunError
 from service.home import Home
-from service.runs import RunFolder
+from service.runs import find_run, run_at
 
 STARTS = 10
 """How often one flow run may be started: a training that crashes each time must not do so for ever."""
@@ -26,17 +26,17 @@ def continues(runs: Path, run: str, config: TrainConfig) -> bool:
     Raises RunError where it was started too often.
     """
     here = _here()
-    if here.run_count <= 1 or not (runs / run / "config.json").is_file():
+    if here.run_count <= 1 or not run_at(runs, run).exists():
         return False
     if here.run_count > STARTS:
         raise RunError(f"run {run} was started {here.run_count} times and never came to its end: see the workers' logs")
-    return RunFolder.open(runs, run).config() == config
+    return find_run(runs, run).config() == config
 
 
 def mark_cancelled(flow: Any, flow_run: FlowRun, state: Any) -> None:
     """Write down in the round log that the run was cancelled; its process is gone by now."""
     try:
-        RunFolder.open(Home.from_environment().runs, run_of(flow_run)).conclude("cancelled")
+        find_run(Home.from_environment().runs, run_of(flow_run)).conclude("cancelled")
     except NotFound:
         return
 

@@ -16,7 +16,7 @@ from prefect.states import Crashed
 from flows.flow_runs import run_of
 from service.errors import NotFound
 from service.home import Home
-from service.runs import RunFolder
+from service.runs import find_run
 
 ALIVE = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
 
@@ -30,7 +30,7 @@ def give_up_orphans(home: Home, tag: str) -> None:
         found = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=ALIVE, tags=FlowRunFilterTags(all_=[tag])))
         for flow_run in found:
             try:
-                status = RunFolder.open(home.runs, run_of(flow_run)).status()
+                status = find_run(home.runs, run_of(flow_run)).status()
             except NotFound:
                 continue
             if status != "running":

@@ -15,7 +15,7 @@ from service.data import ingest
 from service.home import Home
 from service.registry import Registry
 from service.rounds.plan import plan_for
-from service.runs import RunFolder
+from service.runs import find_run, run_at
 from service.tracking.process import tracked
 from service.tracking.registry import check_trackers
 from service.training.evaluate import evaluate_trained
@@ -59,12 +59,12 @@ def train_flow(
     home = Home.from_environment()
     home.prepare()
     run = run_name(run)
-    chosen = RunFolder.open(home.runs, run).config() if resume else config
+    chosen = find_run(home.runs, run).config() if resume else config
     begun = resume or continues(home.runs, run, chosen)
     if not begun:
         check_trackers(chosen.track)
     data = task(ingest)(home, dataset=chosen.dataset, progress=get_run_logger().info)
-    folder = RunFolder(home.runs / run)
+    folder = run_at(home.runs, run)
     before, scores = (epochs_of(folder), scores_of(folder)) if begun else ([], {})
     view = TrainingView(run, plan_for(chosen, data.train), before, scores)
     with tracked(home, run, chosen) as track_model:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.errors import RunError
-from service.runs import Entry, RunFolder
+from service.runs import Entry, Run
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RoundCosts:
     overhead_ms: float
 
 
-def round_costs(folder: RunFolder, workers: int) -> RoundCosts:
+def round_costs(folder: Run, workers: int) -> RoundCosts:
     """What the rounds of a finished run cost. The first round is left out: it loads data and compiles kernels.
 
     Raises RunError where the run has fewer than two rounds.

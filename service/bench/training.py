@@ -18,7 +18,7 @@ from service.data import DatasetInfo, describe
 from service.home import Home
 from service.processors import usable_processors
 from service.rounds.job import network_for
-from service.runs import RunFolder, new_run_id
+from service.runs import Run, new_run_id
 from service.training.loop import advance
 from service.training.start import create_run
 
@@ -115,7 +115,7 @@ def render(report: TrainingReport) -> str:
     )
 
 
-def timed_run(home: Home, executor: DaskExecutor, config: TrainConfig) -> tuple[float, RunFolder]:
+def timed_run(home: Home, executor: DaskExecutor, config: TrainConfig) -> tuple[float, Run]:
     """Wall time of one run, in seconds, from its beginning on disk to the last line of its log; and the run."""
     began = perf_counter()
     folder, job = create_run(home, executor, config, f"bench-{new_run_id()}")

@@ -12,7 +12,7 @@ from service.cli.options import nested_options, options_of, validated
 from service.cli.output import show
 from service.config import DEFAULT_DATASET, ClusterConfig, TrainConfig, from_preset
 from service.processors import usable_processors
-from service.runs import RunFolder, new_run_id
+from service.runs import find_run, new_run_id
 from service.training.warm_start import FRESH
 
 networks = click.option(
@@ -173,7 +173,7 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
     cluster = validated(ClusterConfig, options)
     config = from_preset(with_network(context, nested_options(TrainConfig, options)))
     published = context.pipelines.train(context.home, config, cluster, new_run_id(), FRESH)
-    costs = round_costs(RunFolder.open(context.home.runs, published.run), published.workers)
+    costs = round_costs(find_run(context.home.runs, published.run), published.workers)
     show(asdict(costs), render(costs), as_json)
 
 

@@ -12,7 +12,7 @@ from service.data.about import About
 from service.data.inventory import all_stores, class_counts, delete_store, find_store, stored_bytes
 from service.data.store import read_about
 from service.errors import AtelierError, Conflict
-from service.runs import RunFolder, all_runs
+from service.runs import Run, all_runs
 
 
 @click.group()
@@ -79,7 +79,7 @@ def delete(context: Context, name: str, force: bool) -> None:
     click.echo(f"data set {name} is deleted: {as_size(freed)} freed")
 
 
-def _is_unfinished_on(run: RunFolder, name: str) -> bool:
+def _is_unfinished_on(run: Run, name: str) -> bool:
     try:
         return run.config().dataset == name and run.status() in ("running", "interrupted", "paused")
     except AtelierError:  # a damaged run

@@ -12,7 +12,7 @@ from service.errors import DataError
 from service.networks import Description
 from service.networks.sources import network_from
 from service.registry import ModelRef, Registry
-from service.runs import RunFolder
+from service.runs import find_run
 from service.training.warm_start import WarmStart, is_weights_file
 
 
@@ -69,7 +69,7 @@ def _examples_of(context: Context, name: str) -> Examples:
 
 def _inherited(context: Context, start: WarmStart) -> Any:
     if start.fork:
-        network = RunFolder.open(context.home.runs, start.fork.partition(":")[0]).config().model
+        network = find_run(context.home.runs, start.fork.partition(":")[0]).config().model
         return network.data if isinstance(network, Description) else network
     if start.init and not is_weights_file(start.init):
         return Registry(context.home.models).find(ModelRef.parse(start.init)).read_json("config").get("model")

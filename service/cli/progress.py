@@ -22,8 +22,7 @@ from service.data import describe
 from service.errors import AtelierError
 from service.home import Home
 from service.rounds.plan import Plan, plan_for
-from service.runs import Entry, RunFolder
-from service.runs.log import tail
+from service.runs import Entry, find_run, run_at
 from service.training.epoch_scores import EpochScores
 
 POLL_SECONDS = 0.1
@@ -46,7 +45,7 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
             elif entry["kind"] == "epoch":
                 console.print(_epoch_line(entry), highlight=False, soft_wrap=True)
             elif entry["kind"] == "begin" and not entry["rounds_done"]:
-                facts = RunFolder(home.runs / run).facts()
+                facts = run_at(home.runs, run).facts()
                 if beginning := facts.get("what_starts"):
                     console.print(beginning, highlight=False, soft_wrap=True)
                 for warning in facts.get("warnings", ()):
@@ -90,12 +89,12 @@ def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
     while True:
         finishing = stop.is_set()
         try:
-            folder = RunFolder.open(home.runs, run)
+            folder = find_run(home.runs, run)
             if plan is None:
                 config = folder.config()
                 examples = describe(home.store(config.dataset)).train
                 plan = plan_for(config, examples)
-            lines, position = tail(folder.log, position)
+            lines, position = folder.tail(position)
         except AtelierError:
             lines = []
         if plan is not None:

@@ -19,7 +19,7 @@ from service.data.catalog import FASHION_MNIST
 from service.errors import DataError, InvalidInput
 from service.home import check_text
 from service.rounds.strategies.registry import unread_options
-from service.runs import RunFolder, new_run_id
+from service.runs import find_run, new_run_id, run_at
 from service.training.extension import extended_config
 from service.training.preflight import check_training
 from service.training.publish import Published
@@ -92,7 +92,7 @@ def train(
 
 def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_json: bool) -> None:
     """Continue a run, show how it goes and report what came out."""
-    folder = RunFolder.open(context.home.runs, run)
+    folder = find_run(context.home.runs, run)
     check_training(context.home, folder.config(), cluster, resumed=True)
     with folder.held():
         pass  # raises Conflict where another process works on it: before its log is shown, and anything is started
@@ -112,7 +112,7 @@ def _classes(context: Context, config: TrainConfig) -> int:
 
 def _resuming(context: Context, run: str) -> Callable[[], str]:
     """What to tell somebody who interrupts: the command that continues the run, once there is one."""
-    return lambda: f"atelier runs resume {run}" if (context.home.runs / run).is_dir() else ""
+    return lambda: f"atelier runs resume {run}" if run_at(context.home.runs, run).exists() else ""
 
 
 def _report(published: Published, as_json: bool) -> None:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.files import canonical_json
 from service.http.errors import HttpError, error_response
-from service.runs.log import tail
+from service.runs import Run
 
 POLL_S = 0.3
 """Seconds between two looks at the log."""
@@ -36,11 +35,11 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def log_events(log: Path, skip: int = 0) -> AsyncIterator[str]:
-    """Each line of a log as an event named by its kind, from line `skip` on, until the run ends."""
+async def log_events(run: Run, skip: int = 0) -> AsyncIterator[str]:
+    """Each line of a run's log as an event named by its kind, from line `skip` on, until the run ends."""
     position, number, silence_s = 0, 0, 0.0
     while True:
-        entries, position = await asyncio.to_thread(tail, log, position)
+        entries, position = await asyncio.to_thread(run.tail, position)
         for entry in entries:
             if number >= skip:
                 yield f"id: {number}\nevent: {entry['kind']}\ndata: {canonical_json(entry)}\n\n"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from service.errors import RunError
 from service.registry import ModelVersion, Registry
-from service.runs import RunFolder, all_runs
+from service.runs import Run, all_runs
 from service.runs.recorded_config import recorded_config
 
 
@@ -53,7 +53,7 @@ def _serialize(model: ModelVersion, aliases: list[str], prefix: str) -> dict[str
     }
 
 
-def serialize_run(folder: RunFolder) -> dict[str, Any]:
+def serialize_run(folder: Run) -> dict[str, Any]:
     """One run, with how far it came. Its configuration is taken as it was written: an older one may know less.
 
     Loss and accuracy are those of the newest round or epoch, whichever came last: a run that has finished shows its

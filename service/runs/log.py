@@ -8,24 +8,16 @@ the chain and is refused.
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from service.errors import RunError
-from service.files import canonical_json
-
-Entry = dict[str, Any]
-"""One line of the log, with at least `kind`, `at` (ISO 8601, UTC) and `previous` (SHA-256, hex)."""
-
-GENESIS = "0" * 64
-"""What the first line gives as the hash of the line before it."""
+from service.runs.chain import GENESIS, Entry, checked, hash_of, new_line
 
 
 class RoundLog:
-    """A log open for appending. A context manager."""
+    """A `Log` in a file."""
 
     def __init__(self, path: Path, before_write: Callable[[], object] = lambda: None) -> None:
         """Open or begin a log.
@@ -41,29 +33,26 @@ class RoundLog:
         self._before_write = before_write
         self._previous, length = GENESIS, 0
         for line in _whole_lines(path):
-            self._previous = _check(path, line, self._previous)
+            self._previous = checked(path, line, self._previous)
             length += len(line)
         self._file = path.open("ab")
         self._file.truncate(length)
 
     def append(self, kind: str, *, sync: bool = True, **values: Any) -> Entry:
-        """Add a line.
-
-        Args:
-            kind: what it is.
-            sync: whether to have it on the disk before returning, with those before it. Of rounds that arrive many at
-                a time the last one is enough: after a power failure they are computed again.
-            values: the rest of it.
-        """
-        entry = {"kind": kind, **values, "at": datetime.now(UTC).isoformat(), "previous": self._previous}
-        line = (canonical_json(entry) + "\n").encode()
+        """See `Log.append`."""
+        entry, line = new_line(kind, values, self._previous)
         self._before_write()
         self._file.write(line)
         self._file.flush()
         if sync:
             os.fsync(self._file.fileno())
-        self._previous = sha256(line).hexdigest()
+        self._previous = hash_of(line)
         return entry
+
+    def after(self, job: Callable[[], object]) -> None:
+        """See `Log.after`."""
+        self._before_write()
+        job()
 
     def __enter__(self) -> "RoundLog":
         return self
@@ -78,7 +67,7 @@ def entries(path: Path) -> Iterator[Entry]:
     """Every whole line of a log, checked against the chain. Raises RunError where that is broken."""
     previous = GENESIS
     for line in _whole_lines(path):
-        previous = _check(path, line, previous)
+        previous = checked(path, line, previous)
         yield json.loads(line)
 
 
@@ -116,13 +105,3 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
         for line in file:
             if line.endswith(b"\n"):
                 yield line
-
-
-def _check(path: Path, line: bytes, previous: str) -> str:
-    try:
-        intact = json.loads(line)["previous"] == previous
-    except (ValueError, KeyError, TypeError):
-        intact = False
-    if not intact:
-        raise RunError(f"{path}: the chain is broken at the line that begins with {line[:40]!r}")
-    return sha256(line).hexdigest()

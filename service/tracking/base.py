@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from service.config import TrainConfig
 from service.registry import ModelVersion
-from service.runs import Entry, RunFolder
+from service.runs import Entry, Run
 from service.runs.recorded_config import flatten
 
 NOT_PARAMETERS = ("name", "tags", "track")
@@ -24,13 +24,19 @@ class TrackedRun:
         home: where all runs and models lie, as people know it.
     """
 
-    folder: RunFolder
+    folder: Run
     home: Path
 
     @property
     def name(self) -> str:
         """The run's name."""
         return self.folder.name
+
+    @property
+    def local(self) -> Path:
+        """A folder of this machine for files about the run: its own, or one in the home where it has none."""
+        place = self.folder.place
+        return place if isinstance(place, Path) else self.home / "tracking" / self.name
 
     @cached_property
     def config(self) -> TrainConfig:
@@ -39,7 +45,7 @@ class TrackedRun:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """See `RunFolder.facts`."""
+        """See `Run.facts`."""
         return self.folder.facts()
 
     def parameters(self) -> dict[str, str | int | float | bool]:

@@ -3,12 +3,12 @@
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from time import monotonic
 
-from service.files import canonical_json, replace_file
+from service.errors import NotFound
+from service.files import canonical_json
 from service.registry import ModelVersion
-from service.runs.log import tail
+from service.runs import Run
 from service.tracking.base import TrackedRun, Tracker, TrackerModule
 from service.tracking.figures import measured_afterwards
 
@@ -21,7 +21,7 @@ class Progress:
     """How far a tracker is with a run, on disk.
 
     Attributes:
-        position: how many bytes of the round log it has.
+        position: how much of the round log it has, as `Run.tail` counts.
         published: the model that it has, as `name:version`; empty for none.
         saved: what the tracker itself remembers.
     """
@@ -50,8 +50,8 @@ class Feed:
         self.problem = ""
         self._module = module
         self._run = run
-        self._path = run.folder.path / "tracking" / f"{name}.json"
-        self._progress = _read(self._path)
+        self._key = f"tracking/{name}.json"
+        self._progress = _read(run.folder, self._key)
         self._tracker: Tracker | None = None
         self._ended = False
         self._wait, self._due = 1.0, 0.0
@@ -84,7 +84,7 @@ class Feed:
         if self._tracker is None:
             self._tracker = self._module.tracker(self._run, self._progress.saved)
             self._save()
-        entries, position = tail(self._run.folder.log, self._progress.position)
+        entries, position = self._run.folder.tail(self._progress.position)
         if entries:
             self._tracker.add(entries)
             self._progress.position = position
@@ -99,14 +99,13 @@ class Feed:
             self._ended = True
 
     def _save(self) -> None:
-        content = canonical_json(asdict(self._progress)) + "\n"
-        replace_file(self._path, lambda draft: draft.write_text(content, encoding="utf-8"))
+        self._run.folder.write_text(self._key, canonical_json(asdict(self._progress)) + "\n")
 
 
-def _read(path: Path) -> Progress:
-    """What the file says; where it is damaged or missing, the tracker gets everything again."""
-    with suppress(OSError, ValueError, TypeError):
-        return Progress(**json.loads(path.read_text(encoding="utf-8")))
+def _read(run: Run, key: str) -> Progress:
+    """What was kept with the run; where it is damaged or missing, the tracker gets everything again."""
+    with suppress(OSError, NotFound, ValueError, TypeError):
+        return Progress(**json.loads(run.read_text(key)))
     return Progress()
 
 

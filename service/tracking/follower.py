@@ -14,7 +14,7 @@ from time import sleep
 from service.home import Home
 from service.model_ref import ModelRef
 from service.registry import ModelVersion, Registry
-from service.runs import RunFolder
+from service.runs import Run, run_at
 from service.tracking.base import TrackedRun
 from service.tracking.feed import Feed
 from service.tracking.registry import find
@@ -33,14 +33,14 @@ def follow(home: Home, run: str, trackers: list[str], pipe: int) -> None:
         trackers: their names.
         pipe: a file descriptor that gives the name of the model, `name:version`, once there is one.
     """
-    folder, feeds, said = RunFolder(home.runs / run), list[Feed](), b""
+    folder, feeds, said = run_at(home.runs, run), list[Feed](), b""
     is_over = False
     while not is_over:
         ready, _, _ = select([pipe], [], [], POLL_SECONDS)
         if ready:
             received = os.read(pipe, 4096)
             said, is_over = said + received, not received
-        if not feeds and (folder.path / "config.json").exists():
+        if not feeds and folder.exists():
             feeds = [Feed(name, find(name), TrackedRun(folder, home.root)) for name in trackers]
         for feed in feeds if not is_over else ():  # the last lines are sent below, with the model
             before = feed.problem
@@ -51,7 +51,7 @@ def follow(home: Home, run: str, trackers: list[str], pipe: int) -> None:
         _finish(feeds, folder, _model(home, said.decode().strip()))
 
 
-def _finish(feeds: list[Feed], folder: RunFolder, model: ModelVersion | None) -> None:
+def _finish(feeds: list[Feed], folder: Run, model: ModelVersion | None) -> None:
     outcome = folder.status()
     for number in range(LAST_TRIES):
         if number:

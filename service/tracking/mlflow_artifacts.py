@@ -8,7 +8,6 @@ run/       the configuration and the round log
 
 import json
 import platform
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +29,8 @@ def artifacts(model: ModelVersion, run: TrackedRun) -> Iterator[Path]:
         if "model.onnx" in model.files:
             (folder / "model" / "MLmodel").write_text(_description(model) + "\n", encoding="utf-8")
         (folder / "run").mkdir()
-        for path in (run.folder.path / "config.json", run.folder.log):
-            shutil.copy(path, folder / "run")
+        (folder / "run" / "config.json").write_text(run.folder.read_text("config.json"), encoding="utf-8")
+        (folder / "run" / "rounds.jsonl").write_bytes(run.folder.read_log())
         yield folder
 
 

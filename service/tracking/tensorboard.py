@@ -46,7 +46,7 @@ class TensorBoardTracker:
         """Begin a file. is_new: whether it is the run's first, which gets the hyperparameters."""
         from tensorboardX import SummaryWriter
 
-        folder = run.folder.path / "tensorboard"
+        folder = run.local / "tensorboard"
         another = f".{len(list(folder.glob('events.*')))}"  # the name alone has the second, and two would overwrite
         self._writer: Any = SummaryWriter(str(folder), max_queue=1000, filename_suffix=another)
         if is_new:

@@ -17,7 +17,7 @@ from service.rounds.schedule import RoundSchedule
 from service.rounds.spans import drop_mid_epoch_state
 from service.rounds.tasks import RoundResult
 from service.rounds.train_state import TrainState
-from service.runs import Entry, RunFolder
+from service.runs import Entry, Run
 from service.training.live_evaluation import LiveEvaluation
 
 HELD_BYTES = 256 << 20
@@ -26,7 +26,7 @@ HELD_BYTES = 256 << 20
 
 def decided_rounds(
     executor: Executor,
-    folder: RunFolder,
+    folder: Run,
     job: Job,
     evaluation: LiveEvaluation,
     state: TrainState,
@@ -86,7 +86,7 @@ def _released(held: deque[RoundResult], evaluation: LiveEvaluation) -> Iterator[
         yield held.popleft()
 
 
-def _raise_if_requested(folder: RunFolder, first_held: RoundResult) -> None:
+def _raise_if_requested(folder: Run, first_held: RoundResult) -> None:
     request = folder.requested()
     if request:
         raise Cancelled(folder.name, request, first_held.round.number - 1)

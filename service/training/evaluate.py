@@ -9,7 +9,7 @@ from service.errors import RunError
 from service.home import Home
 from service.rounds.executor import Executor
 from service.rounds.job import Job
-from service.runs import RunFolder, checkpoints
+from service.runs import Run, find_run
 from service.training.epoch_scores import held_out_parts, parts_for_test, predicted
 from service.training.history import epochs_of, scores_of
 from service.training.loop import Trained
@@ -33,7 +33,7 @@ def evaluate_run(home: Home, executor: Executor, run: str, *, without: Collectio
         RunError: no checkpoint is left, or the data changed since.
         ClusterError: scheduler or workers stay away.
     """
-    folder = RunFolder.open(home.runs, run)
+    folder = find_run(home.runs, run)
     job = reopen_run(home, executor, folder)
     parameters = dict(_parameters(folder, without))
     if not parameters:
@@ -57,7 +57,7 @@ def evaluate_trained(home: Home, executor: Executor, trained: Trained) -> dict[i
         RunError: a checkpoint is lost, or the data changed since.
         ClusterError: scheduler or workers stay away.
     """
-    folder = RunFolder.open(home.runs, trained.run)
+    folder = find_run(home.runs, trained.run)
     return evaluate_run(home, executor, trained.run, without=scores_of(folder).keys() - {trained.epoch})
 
 
@@ -69,11 +69,11 @@ def evaluate(job: Job, theta: Floats) -> Evaluation:
     return replace(evaluation, validation=score(*predicted(job, theta, held_out_parts(job))))
 
 
-def _parameters(folder: RunFolder, without: Collection[int]) -> Iterator[tuple[int, Floats]]:
+def _parameters(folder: Run, without: Collection[int]) -> Iterator[tuple[int, Floats]]:
     """The parameters after each epoch, where a whole checkpoint of them is left."""
     for entry in epochs_of(folder):
         if entry["epoch"] in without:
             continue
         with suppress(RunError):
-            checkpoint = checkpoints.read(folder.checkpoints / str(entry["rounds_done"]))
+            checkpoint = folder.checkpoints.read(entry["rounds_done"])
             yield entry["epoch"], checkpoint.state.published

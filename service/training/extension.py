@@ -5,7 +5,7 @@ from typing import Any
 from service.config import TrainConfig, from_preset, overlaid
 from service.errors import InvalidInput, RunError
 from service.home import Home
-from service.runs import RunFolder
+from service.runs import find_run
 from service.training.history import epochs_of
 
 FIXED = ("model", "dataset", "seed", "holdout", "holdout_by", "first_epoch")
@@ -28,7 +28,7 @@ def extended_config(home: Home, run: str, chosen: dict[str, Any]) -> TrainConfig
         RunError: it isn't finished.
         InvalidInput: it has as many epochs already, or what is chosen can't be.
     """
-    parent = RunFolder.open(home.runs, run)
+    parent = find_run(home.runs, run)
     if parent.status() != "finished":
         raise RunError(
             f"run {run} is {parent.status()}, not finished: `atelier runs resume {run}` takes it to its end first"

@@ -8,7 +8,7 @@ from service.config import TrainConfig
 from service.errors import RunError
 from service.rounds.plan import Measured, Round
 from service.rounds.tasks import RoundResult
-from service.runs import Entry, RoundLog, RunFolder, checkpoints
+from service.runs import Entry, Log, Run
 from service.runs.checkpoints import Checkpoint
 from service.runs.logged_rounds import logged_digests, logged_measurements
 from service.training.early_stopping import best_epoch
@@ -25,7 +25,7 @@ class RunHistory:
         plateau_is_noticed: whether it says that the loss was that of guessing.
     """
 
-    def __init__(self, folder: RunFolder, log: RoundLog) -> None:
+    def __init__(self, folder: Run, log: Log) -> None:
         """Read what the log says so far. Raises RunError where it is damaged."""
         self.log = log
         self.scores: dict[int, EpochScores] = {}
@@ -90,7 +90,7 @@ class RunHistory:
         if self.is_finished and config.keep == "best":
             needed.append(self.published_epoch(config)["rounds_done"])
         lost = [rounds_done for rounds_done in needed if self._checkpoint(rounds_done) is None]
-        for number in checkpoints.numbers(self._folder.checkpoints):
+        for number in self._folder.checkpoints.numbers():
             if number < min(lost, default=number + 1) and (checkpoint := self._checkpoint(number)):
                 return checkpoint
         return None
@@ -106,7 +106,7 @@ class RunHistory:
     def _checkpoint(self, number: int) -> Checkpoint | None:
         """A checkpoint, if it is whole and agrees with the log."""
         try:
-            checkpoint = checkpoints.read(self._folder.checkpoints / str(number))
+            checkpoint = self._folder.checkpoints.read(number)
         except RunError:
             return None
         logged = self._rounds.get(checkpoint.round.number)
@@ -134,7 +134,7 @@ class RunHistory:
 
         Args:
             last: the epoch's last round, which is logged already.
-            sync: see `RoundLog.append`.
+            sync: see `Log.append`.
         """
         if last.epoch in self._epochs:
             return
@@ -173,36 +173,36 @@ class RunHistory:
         return float(ended - max((mark for mark in marks if mark < ended), default=ended - step_s))
 
 
-def epochs_of(folder: RunFolder) -> list[Entry]:
+def epochs_of(folder: Run) -> list[Entry]:
     """The epochs of a run, in order, as its log has them."""
     return [entry for entry in folder.entries() if entry["kind"] == "epoch"]
 
 
-def scores_of(folder: RunFolder) -> dict[int, EpochScores]:
+def scores_of(folder: Run) -> dict[int, EpochScores]:
     """The figures of the epochs that were evaluated while the run trained, by epoch."""
     return {e["epoch"]: EpochScores.from_entry(e) for e in folder.entries() if e["kind"] == "evaluation"}
 
 
-def final_checkpoint(folder: RunFolder) -> Checkpoint:
+def final_checkpoint(folder: Run) -> Checkpoint:
     """The checkpoint that a finished run ended with. Raises RunError where it isn't finished, or it is damaged."""
     if folder.status() != "finished":
         raise RunError(f"run {folder.name} is not finished: it is {folder.status()}")
-    return checkpoints.read(folder.checkpoints / str(checkpoints.numbers(folder.checkpoints)[0]))
+    return folder.checkpoints.read(folder.checkpoints.numbers()[0])
 
 
-def published_epoch(folder: RunFolder) -> Entry:
+def published_epoch(folder: Run) -> Entry:
     """The epoch of a run that is published: the last one, or the best. Raises RunError where none can be."""
     epochs = {entry["epoch"]: entry for entry in epochs_of(folder)}
     return _published_epoch(folder.config(), epochs, scores_of(folder))
 
 
-def published_checkpoint(folder: RunFolder) -> Checkpoint:
+def published_checkpoint(folder: Run) -> Checkpoint:
     """The checkpoint of a finished run that is published. Raises RunError where it isn't finished, or it is damaged."""
     last = final_checkpoint(folder)
     rounds_done = published_epoch(folder)["rounds_done"]
     if last.round.number + 1 == rounds_done:
         return last
-    return checkpoints.read(folder.checkpoints / str(rounds_done))
+    return folder.checkpoints.read(rounds_done)
 
 
 def _published_epoch(config: TrainConfig, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> Entry:

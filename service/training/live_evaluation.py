@@ -7,7 +7,7 @@ from ops.engines.base import Floats
 from service.errors import RunError
 from service.rounds.executor import BackgroundCalls, Executor
 from service.rounds.job import Job
-from service.runs import Entry, RunFolder, checkpoints
+from service.runs import Entry, Run
 from service.training.early_stopping import first_unmeasured, last_epoch
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import RunHistory
@@ -56,11 +56,11 @@ class LiveEvaluation:
             self._waiting.setdefault(epoch, theta)
             self._submit()
 
-    def add_logged(self, folder: RunFolder) -> None:
+    def add_logged(self, folder: Run) -> None:
         """Have the epochs evaluated that a process before this one left without figures."""
         for epoch, rounds_done in self._history.unmeasured():
             with suppress(RunError):  # then it is computed again, if anything depends on it; see `RunHistory.start`
-                self.add(epoch, checkpoints.read(folder.checkpoints / str(rounds_done)).state.published)
+                self.add(epoch, folder.checkpoints.read(rounds_done).state.published)
 
     def collect(self) -> Iterator[Entry]:
         """Log the figures that have arrived, in the order of the epochs."""

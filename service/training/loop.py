@@ -3,25 +3,24 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from time import monotonic
 from typing import Any
 
 from ops.engines.base import Floats
 from service.errors import AtelierError, Cancelled, Conflict, RunError
-from service.files import clear_drafts
 from service.rounds.executor import ClusterEvent, Executor
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
-from service.runs import Entry, RoundLog, RunFolder, checkpoints
+from service.runs import Entry, Run
 from service.runs.checkpoints import Checkpoint
-from service.runs.lease import Lease
 from service.training.decided_rounds import decided_rounds
 from service.training.history import RunHistory, epochs_of, published_checkpoint, published_epoch
 from service.training.live_evaluation import LiveEvaluation
 from service.training.plateau import guessing_loss, plateau_notice
-from service.training.thinning import thin_checkpoints
+from service.training.thinning import keeps_all, thin_checkpoints
 
 CHECKPOINT_SECONDS = 30
 """Within a long epoch, a checkpoint is written about this often."""
@@ -59,7 +58,7 @@ class Trained:
     engine: str
 
 
-def run_to_end(executor: Executor, folder: RunFolder, job: Job, watch: Watch) -> Trained:
+def run_to_end(executor: Executor, folder: Run, job: Job, watch: Watch) -> Trained:
     """Take a run to its end. See `advance`."""
     with closing(advance(executor, folder, job)) as entries:
         for entry in entries:
@@ -81,7 +80,7 @@ def run_to_end(executor: Executor, folder: RunFolder, job: Job, watch: Watch) ->
     )
 
 
-def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]:
+def advance(executor: Executor, folder: Run, job: Job) -> Generator[Entry]:
     """Take a run from its newest whole checkpoint to its end.
 
     Rounds that the log has already are compared with it instead of being logged again. A finished run is left as it
@@ -96,9 +95,9 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
         RunError: a round comes out different from the log, or its loss is not finite; or the run has finished, and the
             line that says so has other digests than its rounds.
     """
-    with folder.held() as lease, RoundLog(folder.log, before_write=lease.check) as log:
+    with folder.held() as lease, folder.open_log(lease) as log:
         folder.clear_requests()
-        clear_drafts(folder.checkpoints)
+        folder.checkpoints.clear_drafts()
         history = RunHistory(folder, log)
         history.check_end(job.config)
         checkpoint = history.checkpoint_to_continue(job.config)
@@ -107,7 +106,7 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
             return
         yield log.append("begin", rounds_done=rounds_done, lease=lease.number)
         try:
-            yield from _advance(executor, folder, job, history, checkpoint, lease)
+            yield from _advance(executor, folder, job, history, checkpoint)
         except Cancelled as stop:
             yield log.append("end", outcome=stop.outcome)
             raise
@@ -120,11 +119,10 @@ def advance(executor: Executor, folder: RunFolder, job: Job) -> Generator[Entry]
 
 def _advance(
     executor: Executor,
-    folder: RunFolder,
+    folder: Run,
     job: Job,
     history: RunHistory,
     checkpoint: Checkpoint | None,
-    lease: Lease,
 ) -> Iterator[Entry]:
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     schedule = RoundSchedule(job.plan, history.measurements())
@@ -148,20 +146,26 @@ def _advance(
             is_due = is_epoch or request or monotonic() - saved_at > CHECKPOINT_SECONDS
             if result.state and is_due:
                 examples = job.plan.examples_after(result.round)
-                lease.check()
-                checkpoints.write(folder.checkpoints, Checkpoint(result.round, examples, result.state))
+                due = Checkpoint(result.round, examples, result.state)
+                history.log.after(partial(folder.checkpoints.write, due))
                 saved_at = monotonic()
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
                 yield from _notice_plateau(job, history, guessing)
                 evaluation.add(result.round.epoch, _theta(result))
-                thin_checkpoints(folder, job, history.epochs, history.scores)
+                _thin(folder, job, history)
             if request and schedule.after(result.round):
                 raise Cancelled(folder.name, request, result.round.number)
         yield from evaluation.finish()
-    lease.check()
-    thin_checkpoints(folder, job, history.epochs, history.scores)
+    _thin(folder, job, history)
     yield history.log.append("end", outcome="finished", digest=digest, **_end_values(job, history))
+
+
+def _thin(folder: Run, job: Job, history: RunHistory) -> None:
+    """Remove the checkpoints that the run doesn't need any more, once those that it needs are there."""
+    if not keeps_all(job):
+        known = dict(history.epochs), dict(history.scores)
+        history.log.after(partial(thin_checkpoints, folder, job, *known))
 
 
 def _notice_plateau(job: Job, history: RunHistory, guessing: float) -> Iterator[Entry]:
@@ -186,7 +190,7 @@ def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
     return values
 
 
-def _check_loss(folder: RunFolder, job: Job, result: RoundResult) -> None:
+def _check_loss(folder: Run, job: Job, result: RoundResult) -> None:
     """Raise RunError where the training diverged."""
     if not isfinite(result.loss):
         raise RunError(

@@ -13,7 +13,7 @@ from service.home import Home
 from service.registry import Draft, ModelVersion, Registry
 from service.rounds.job import network_for
 from service.rounds.plan import plan_for
-from service.runs import Entry, RunFolder
+from service.runs import Entry, Run, find_run
 from service.training.epoch_scores import EpochScores
 from service.training.findings import findings, is_at_chance
 from service.training.history import epochs_of, published_checkpoint, scores_of
@@ -81,7 +81,7 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
 
 def _published(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
     registry = Registry(home.models)
-    folder = RunFolder.open(home.runs, trained.run)
+    folder = find_run(home.runs, trained.run)
     config, found = folder.config(), evaluations[trained.epoch]
     epochs = config.first_epoch + len(epochs_of(folder))
     name = config.published_name
@@ -122,7 +122,7 @@ def _champion(registry: Registry, model: ModelVersion) -> tuple[int | None, str 
     return champion.version, "it is at least as good on the test examples"
 
 
-def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
+def _draft(home: Home, folder: Run, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
     config, facts = folder.config(), folder.facts()
     data = describe(home.store(config.dataset))
     parts = (images for images, _ in blocks(data.path, "test", data.digest))
@@ -161,7 +161,7 @@ def _draft(home: Home, folder: RunFolder, trained: Trained, evaluations: dict[in
 
 
 def _warnings(
-    config: TrainConfig, data: DatasetInfo, folder: RunFolder, evaluation: Evaluation, epoch: int
+    config: TrainConfig, data: DatasetInfo, folder: Run, evaluation: Evaluation, epoch: int
 ) -> tuple[str, ...]:
     losses = [entry["train_loss"] for entry in epochs_of(folder) if entry["epoch"] <= epoch]
     steps = plan_for(config, data.train).steps_per_epoch

@@ -10,7 +10,7 @@ from service.home import Home
 from service.networks.building import recorded_network
 from service.rounds.executor import Executor
 from service.rounds.job import Job, network_for
-from service.runs import RunFolder
+from service.runs import Run, find_run
 from service.training.disk import explained_disk_errors
 from service.training.loop import Trained, Watch, run_to_end
 
@@ -30,11 +30,11 @@ def resume_run(home: Home, executor: Executor, run: str, watch: Watch) -> Traine
         RunError: the disk is full, or can't be written.
     """
     with explained_disk_errors(home, run):
-        folder = RunFolder.open(home.runs, run)
+        folder = find_run(home.runs, run)
         return run_to_end(executor, folder, reopen_run(home, executor, folder), watch)
 
 
-def reopen_run(home: Home, executor: Executor, folder: RunFolder) -> Job:
+def reopen_run(home: Home, executor: Executor, folder: Run) -> Job:
     """The job of a run, once the workers are known to have what it began with.
 
     Raises:
@@ -49,7 +49,7 @@ def reopen_run(home: Home, executor: Executor, folder: RunFolder) -> Job:
     return replace(job, fingerprint=fingerprint, data_memory=executor.data_memory)
 
 
-def recorded_job(home: Home, folder: RunFolder) -> Job:
+def recorded_job(home: Home, folder: Run) -> Job:
     """The job of a run, as its folder has it. Raises RunError where the data or the network changed since."""
     facts, config = folder.facts(), folder.config()
     data = describe(home.store(config.dataset))

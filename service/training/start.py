@@ -13,7 +13,7 @@ from service.networks.building import recorded_network
 from service.rounds.class_weights import NONE, class_weights, imbalance
 from service.rounds.executor import Executor
 from service.rounds.job import Job, network_for, step_config_for
-from service.runs import RunFolder
+from service.runs import Run, begin_run
 from service.training.disk import explained_disk_errors
 from service.training.loop import Trained, Watch, run_to_end
 from service.training.warm_start import FRESH, WarmStart
@@ -45,7 +45,7 @@ def start_run(
 
 def create_run(
     home: Home, executor: Executor, config: TrainConfig, run: str, warm_start: WarmStart = FRESH
-) -> tuple[RunFolder, Job]:
+) -> tuple[Run, Job]:
     """Put a new run on disk. See `start_run` for the arguments.
 
     Raises:
@@ -64,7 +64,7 @@ def create_run(
     job = Job(config, data, choice, fingerprint, weights, executor.data_memory)
     start = warm_start.checkpoint(home, job)
     job.plan.first_round()
-    folder = RunFolder.create(
+    folder = begin_run(
         home.runs,
         run,
         config,

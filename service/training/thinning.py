@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from service.config import TrainConfig
 from service.rounds.job import Job
 from service.rounds.train_state import state_vectors
-from service.runs import Entry, RunFolder, checkpoints
+from service.runs import Entry, Run
 from service.training.early_stopping import best_epoch
 from service.training.epoch_scores import EpochScores
 
@@ -23,15 +23,17 @@ def kept_every(config: TrainConfig, num_parameters: int) -> int:
     return max(1, -(-config.epochs * state_vectors(config) * 4 * num_parameters // KEPT_BYTES))
 
 
+def keeps_all(job: Job) -> bool:
+    """Whether no checkpoint is ever removed."""
+    return kept_every(job.config, job.network.num_parameters) == 1
+
+
 def evaluates_epochs(job: Job) -> bool:
     """Whether epochs are evaluated while the run trains: as wanted, or because their checkpoints won't be kept."""
-    is_thinned = kept_every(job.config, job.network.num_parameters) > 1
-    return job.config.evaluates_epochs or (job.config.evaluate == "auto" and is_thinned)
+    return job.config.evaluates_epochs or (job.config.evaluate == "auto" and not keeps_all(job))
 
 
-def thin_checkpoints(
-    folder: RunFolder, job: Job, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]
-) -> None:
+def thin_checkpoints(folder: Run, job: Job, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> None:
     """Remove the checkpoints that a run doesn't need any more.
 
     Args:
@@ -43,11 +45,11 @@ def thin_checkpoints(
     every = kept_every(job.config, job.network.num_parameters)
     if every == 1:
         return
-    there = checkpoints.numbers(folder.checkpoints)
+    there = folder.checkpoints.numbers()
     needed = set(scores) if evaluates_epochs(job) else set(epochs)
     for number in expendable(there, {e: int(entry["rounds_done"]) for e, entry in epochs.items()}, every, needed):
         if number != _best(epochs, scores, job.config.first_epoch):
-            checkpoints.remove(folder.checkpoints / str(number))
+            folder.checkpoints.remove(number)
 
 
 def expendable(there: list[int], epochs: Mapping[int, int], every: int, measured: set[int]) -> list[int]:

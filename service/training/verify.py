@@ -11,7 +11,7 @@ from service.rounds.schedule import RoundSchedule
 from service.rounds.serial_executor import SerialExecutor
 from service.rounds.steps import batches_of
 from service.rounds.tasks import RoundResult
-from service.runs import Entry, RunFolder, checkpoints
+from service.runs import Entry, Run
 from service.runs.checkpoints import Checkpoint
 from service.runs.logged_rounds import logged_digests, logged_measurements, logged_round
 from service.training.early_stopping import best_epoch, last_epoch
@@ -46,7 +46,7 @@ class RoundCheck:
         return self.logged == self.computed and self.same_theta and self.same_scores is not False
 
 
-def verify_run(folder: RunFolder, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
+def verify_run(folder: Run, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
     """Compute a run's rounds again.
 
     Args:
@@ -107,7 +107,7 @@ def _same_scores(job: Job, result: RoundResult, scores: Mapping[int, EpochScores
     return score_epoch(job, result.state.published) == scores[result.round.epoch]
 
 
-def damages(folder: RunFolder) -> Iterator[str]:
+def damages(folder: Run) -> Iterator[str]:
     """What else is wrong with a run's files, one line each: its log's last line, and its checkpoints."""
     digests, states, epochs = {}, {}, {}
     for entry in folder.entries():
@@ -121,9 +121,9 @@ def damages(folder: RunFolder) -> Iterator[str]:
             if entry["digest"] != final:
                 yield f"the log ends with digest {entry['digest'][:12]}, but its last round has {final[:12]}"
             yield from _wrong_choices(folder, entry, digests, epochs)
-    for number in reversed(checkpoints.numbers(folder.checkpoints)):
+    for number in reversed(folder.checkpoints.numbers()):
         try:
-            checkpoint = checkpoints.read(folder.checkpoints / str(number))
+            checkpoint = folder.checkpoints.read(number)
         except RunError as error:
             yield str(error)
             continue
@@ -132,9 +132,7 @@ def damages(folder: RunFolder) -> Iterator[str]:
             yield f"checkpoint {number} has digest {found[0][:12]}, but the log has {logged[0][:12]} for its round"
 
 
-def _wrong_choices(
-    folder: RunFolder, end: Entry, digests: Mapping[int, str], epochs: Mapping[int, Entry]
-) -> Iterator[str]:
+def _wrong_choices(folder: Run, end: Entry, digests: Mapping[int, str], epochs: Mapping[int, Entry]) -> Iterator[str]:
     """What a run chose otherwise than its figures say: the epoch to end with, or to publish."""
     config, scores = folder.config(), scores_of(folder)
     last = last_epoch(scores, config.epochs, config.patience, config.first_epoch)
@@ -147,7 +145,7 @@ def _wrong_choices(
             yield "the epoch that the log says is the best one is not the one with the best figures"
 
 
-def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:
+def examples_once(folder: Run, job: Job, epoch: int) -> bool:
     """Whether the logged rounds of an epoch used every example exactly once; of one that isn't done, at most once."""
     seen = np.zeros(job.plan.examples, np.int16)
     logged = (logged_round(entry, job.plan) for entry in folder.entries() if entry["kind"] == "round")
@@ -159,12 +157,12 @@ def examples_once(folder: RunFolder, job: Job, epoch: int) -> bool:
     return bool((seen == 1 if is_done else seen <= 1).all())
 
 
-def _nearest(folder: RunFolder, number: int) -> Checkpoint | None:
+def _nearest(folder: Run, number: int) -> Checkpoint | None:
     """The newest whole checkpoint to compute round `number` from, if there is one."""
-    for done in checkpoints.numbers(folder.checkpoints):
+    for done in folder.checkpoints.numbers():
         if done <= number:
             try:
-                return checkpoints.read(folder.checkpoints / str(done))
+                return folder.checkpoints.read(done)
             except RunError:
                 continue
     return None

@@ -11,7 +11,7 @@ from service.registry import ModelRef, Registry
 from service.registry.exports.weights import from_tensors, read_weights
 from service.rounds.job import Job
 from service.rounds.plan import Round
-from service.runs import RunFolder, checkpoints
+from service.runs import Run, find_run
 from service.runs.checkpoints import Checkpoint
 from service.training.history import epochs_of, final_checkpoint
 
@@ -91,18 +91,18 @@ def is_weights_file(init: str) -> bool:
 
 def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     run, _, number = fork.partition(":")
-    parent = RunFolder.open(home.runs, run)
-    there = checkpoints.numbers(parent.checkpoints)
+    parent = find_run(home.runs, run)
+    there = parent.checkpoints.numbers()
     if not there or (number and (not number.isdigit() or int(number) not in there)):
         raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
-    return _fitting(job, parent, checkpoints.read(parent.checkpoints / (number or str(there[0]))))
+    return _fitting(job, parent, parent.checkpoints.read(int(number or there[0])))
 
 
-def _fitting(job: Job, parent: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
+def _fitting(job: Job, parent: Run, checkpoint: Checkpoint) -> Checkpoint:
     """A run's checkpoint as the state of a job. Raises InvalidInput where it isn't of the job's network."""
     if checkpoint.state.replica.theta.size != job.network.size:
         raise InvalidInput(
-            f"run {parent.path.name} has {checkpoint.state.replica.theta.size} parameters, "
+            f"run {parent.name} has {checkpoint.state.replica.theta.size} parameters, "
             f"network {job.network.name} has {job.network.size}: fork with the same --model"
         )
     fresh, state = job.state_from(checkpoint.state.replica.theta), checkpoint.state
@@ -116,7 +116,7 @@ def _fitting(job: Job, parent: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _extended(home: Home, job: Job, run: str) -> Checkpoint:
-    parent = RunFolder.open(home.runs, run)
+    parent = find_run(home.runs, run)
     last = final_checkpoint(parent)
     done = parent.config().first_epoch + len(epochs_of(parent))
     if job.config.first_epoch != done:

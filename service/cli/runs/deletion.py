@@ -10,11 +10,10 @@ from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.output import as_size, counted, show
 from service.errors import Conflict, InvalidInput, RunError
-from service.files import size_of
 from service.home import Home
 from service.registry import Registry
-from service.runs import RunFolder
-from service.runs.housekeeping import delete_run, ended_runs
+from service.runs import Run, find_run
+from service.runs.housekeeping import ended_runs
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -25,14 +24,14 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 @click.pass_obj
 def delete(context: Context, run: str, force: bool) -> None:
     """Remove a run's files for good; its model stays."""
-    folder = RunFolder.open(context.home.runs, run)
+    folder = find_run(context.home.runs, run)
     if folder.status() == "running":
         raise Conflict(f"run {run} is running: stop it with `atelier runs cancel {run}` first")
     sweep = _sweep_of(context.home, run)
     if sweep and not force:
         raise RunError(f"run {run} belongs to {sweep}, which would train it again: delete it with --force")
-    freed = size_of(folder.path)
-    delete_run(folder)
+    freed = folder.size()
+    folder.delete()
     click.echo(f"run {run} is deleted: {as_size(freed)} freed")
 
 
@@ -49,17 +48,17 @@ def prune(context: Context, older_than: str, dry_run: bool, as_json: bool) -> No
     """
     home, age = context.home, _age(older_than)
     found = [folder for folder in ended_runs(home.runs, age) if _is_dispensable(home, folder)]
-    runs = {folder.name: size_of(folder.path) for folder in found}
+    runs = {folder.name: folder.size() for folder in found}
     for folder in found:
         if not dry_run:
-            delete_run(folder)
+            folder.delete()
     total = as_size(sum(runs.values()))
     lines = [f"{run}  {as_size(size)}" for run, size in runs.items()]
     lines.append(f"{counted(len(runs), 'run')}, {total} {'would be ' if dry_run else ''}freed")
     show({"runs": runs, "deleted": not dry_run}, "\n".join(lines), as_json)
 
 
-def _is_dispensable(home: Home, folder: RunFolder) -> bool:
+def _is_dispensable(home: Home, folder: Run) -> bool:
     try:
         is_published = Registry(home.models).of_run(folder.config().published_name, folder.name) is not None
         return (is_published or folder.status() != "finished") and not _sweep_of(home, folder.name)

@@ -8,8 +8,7 @@ from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.output import as_size, show, table
 from service.errors import RunError
-from service.files import size_of
-from service.runs import RunFolder, all_runs
+from service.runs import Run, all_runs, find_run
 
 
 @click.command("list")
@@ -37,7 +36,7 @@ def list_(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def show_(context: Context, run: str, as_json: bool) -> None:
     """One run: what was asked, and how each epoch went."""
-    folder = RunFolder.open(context.home.runs, run)
+    folder = find_run(context.home.runs, run)
     summary = _summary(folder)
     epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
     lines = [f"{name}: {value}" for name, value in summary.items()]
@@ -49,17 +48,17 @@ def show_(context: Context, run: str, as_json: bool) -> None:
     show({**summary, "asked": folder.facts(), "history": epochs}, "\n".join(lines), as_json)
 
 
-def _listed(folder: RunFolder) -> dict[str, Any]:
+def _listed(folder: Run) -> dict[str, Any]:
     """The summary of a run, or that its files are damaged, which shall not hide the others."""
     try:
         return _summary(folder)
     except (RunError, OSError):
         nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
         listed = {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
-        return {**listed, "bytes": size_of(folder.path)}
+        return {**listed, "bytes": folder.size()}
 
 
-def _summary(folder: RunFolder) -> dict[str, Any]:
+def _summary(folder: Run) -> dict[str, Any]:
     config = folder.config()
     epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
     last = epochs[-1] if epochs else {}
@@ -72,7 +71,7 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
         "epochs": config.epochs,
         "train_loss": last.get("train_loss"),
         "train_accuracy": last.get("train_accuracy"),
-        "bytes": size_of(folder.path),
+        "bytes": folder.size(),
     }
 
 

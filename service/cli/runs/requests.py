@@ -7,7 +7,7 @@ import click
 from service.cli.main import Context
 from service.cli.names import run_names
 from service.errors import RunError
-from service.runs import RunFolder
+from service.runs import find_run
 
 
 @click.command()
@@ -27,7 +27,7 @@ def pause(context: Context, run: str) -> None:
 
 
 def _request(context: Context, run: str, what: Literal["cancel", "pause"]) -> None:
-    folder = RunFolder.open(context.home.runs, run)
+    folder = find_run(context.home.runs, run)
     if folder.status() != "running":
         raise RunError(f"run {run} is not running: it is {folder.status()}")
     folder.request(what)

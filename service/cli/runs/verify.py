@@ -8,7 +8,7 @@ from ops.engines.fingerprint import fingerprint_of
 from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.output import counted, show
-from service.runs import RunFolder
+from service.runs import find_run
 from service.training.resume import recorded_job
 from service.training.verify import damages, examples_once, verify_run
 
@@ -20,7 +20,7 @@ from service.training.verify import damages, examples_once, verify_run
 @click.pass_obj
 def verify(context: Context, run: str, number: int | None, as_json: bool) -> None:
     """Compute a run's rounds again and tell whether the bits agree with its log, or where they first differ."""
-    folder = RunFolder.open(context.home.runs, run)
+    folder = find_run(context.home.runs, run)
     job = recorded_job(context.home, folder)
     checks = []
     for check in verify_run(folder, job, number):

@@ -13,7 +13,7 @@ from service.http.event_stream import EventStream, log_events
 from service.http.limits import Limits
 from service.http.schemas import runs as schemas
 from service.http.serializers import serialize_run, serialize_runs
-from service.runs import RunFolder
+from service.runs import Run, find_run
 
 
 def run_routes(home: Home, limits: Limits) -> APIRouter:
@@ -50,13 +50,13 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
         folder = open_run(home, run)
         last = request.headers.get("last-event-id", "")
         skip = int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else 0
-        return EventStream(streams, log_events(folder.log, skip))
+        return EventStream(streams, log_events(folder, skip))
 
     return router
 
 
-def open_run(home: Home, run: str) -> RunFolder:
+def open_run(home: Home, run: str) -> Run:
     """The run of that name. Raises NotFound, also for names that no file system would take."""
     if len(run) > 100 or "\0" in run:
         raise NotFound(f"there is no run {run[:100]!r}")
-    return RunFolder.open(home.runs, run)
+    return find_run(home.runs, run)

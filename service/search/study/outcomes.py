@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from service.home import Home
-from service.runs import RunFolder
+from service.runs import find_run
 from service.search.study.cells import Cell, Study
 from service.search.sweep import Result, SweepFolder
 from service.training.history import epochs_of
@@ -38,7 +38,7 @@ def outcomes_of(home: Home, name: str, study: Study) -> list[Outcome]:
 
 
 def _outcome(home: Home, cell: Cell, seed: int, result: Result) -> Outcome:
-    epochs = epochs_of(RunFolder.open(home.runs, result.run))
+    epochs = epochs_of(find_run(home.runs, result.run))
     reached = [n for n, entry in enumerate(epochs, 1) if entry["train_accuracy"] >= TARGET]
     return Outcome(
         cell=cell,

@@ -7,7 +7,7 @@ from service.cluster.dask_executor import connected_executor
 from service.errors import Cancelled
 from service.home import Home
 from service.rounds.executor import Executor
-from service.runs import Entry, RunFolder, checkpoints
+from service.runs import Entry, find_run, run_at
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
@@ -47,7 +47,7 @@ def run_rung(
 
 
 def _train_until(home: Home, executor: Executor, folder: SweepFolder, trial: Trial, epochs: int, stop: Event) -> None:
-    run = RunFolder(home.runs / folder.run_of(trial.number))
+    run = run_at(home.runs, folder.run_of(trial.number))
     watch_stop = stopped_by(folder, stop)
 
     def watch(entry: Entry) -> None:
@@ -55,7 +55,7 @@ def _train_until(home: Home, executor: Executor, folder: SweepFolder, trial: Tri
         if entry["kind"] == "epoch" and entry["epoch"] + 1 >= epochs:
             run.request("pause")
 
-    if run.path.is_dir() and len(epochs_of(run)) >= epochs:
+    if run.exists() and len(epochs_of(run)) >= epochs:
         return
     try:
         begin_or_resume(home, executor, run.name, trial, watch)
@@ -66,9 +66,9 @@ def _train_until(home: Home, executor: Executor, folder: SweepFolder, trial: Tri
 
 def _measured(home: Home, executor: Executor, folder: SweepFolder, trial: Trial, epochs: int) -> Result:
     """The figures of a trial after so many epochs."""
-    run = RunFolder.open(home.runs, folder.run_of(trial.number))
+    run = find_run(home.runs, folder.run_of(trial.number))
     done = epochs_of(run)[:epochs]
-    state = checkpoints.read(run.checkpoints / str(done[-1]["rounds_done"])).state
+    state = run.checkpoints.read(done[-1]["rounds_done"]).state
     scores: EpochScores | None = scores_of(run).get(epochs - 1)
     if scores is None:
         (scores,) = executor.map(score_epoch, [(reopen_run(home, executor, run), state.published)])

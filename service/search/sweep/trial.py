@@ -6,7 +6,7 @@ from service.cluster.dask_executor import connected_executor
 from service.errors import SweepError
 from service.home import Home
 from service.rounds.executor import Executor
-from service.runs import Entry
+from service.runs import Entry, run_at
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
@@ -68,6 +68,6 @@ def stopped_by(folder: SweepFolder, stop: Event) -> Watch:
 def begin_or_resume(home: Home, executor: Executor, run: str, trial: Trial, watch: Watch) -> Trained:
     """Take a trial's run to its end, from wherever it is."""
     with tracked(home, run, trial.config):
-        if (home.runs / run).is_dir():
+        if run_at(home.runs, run).exists():
             return resume_run(home, executor, run, watch)
         return start_run(home, executor, run, trial.config, watch)

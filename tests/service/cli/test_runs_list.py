@@ -23,7 +23,7 @@ def begin(home: Home, run: str, at: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
     folder = RunFolder.create(home.runs, run, TrainConfig(epochs=2), None)
     with monkeypatch.context() as patch:
-        patch.setattr("service.runs.log.datetime", _Clock)
+        patch.setattr("service.runs.chain.datetime", _Clock)
         with RoundLog(folder.log) as log:
             log.append("begin", rounds_done=0)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from service.config import TrainConfig
 from service.home import Home
 from service.runs import RoundLog, RunFolder
-from service.runs.log import tail
 from tests.service.http.serving import serving
 
 BREAKS = "a\u2028b\u2029c\x85d\x0be\x1cf\rg\nh"
@@ -32,4 +31,4 @@ def test_a_message_with_any_line_separator_is_one_event(tmp_path: Path) -> None:
         found = events(http.get("/api/runs/run/events").text)
     assert [kind for kind, _ in found] == ["begin", "end"]
     assert found[1][1]["why"] == BREAKS
-    assert [data for _, data in found] == tail(folder.log, 0)[0]
+    assert [data for _, data in found] == folder.tail(0)[0]

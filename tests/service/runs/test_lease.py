@@ -18,8 +18,8 @@ import pytest
 
 import service.runs.lease
 from service.errors import Conflict
+from service.runs.folder_lease import current_lease, is_held, lease_on
 from service.runs.holder import Holder
-from service.runs.lease import current_lease, is_held, lease_on
 
 HOLDER = """
 import errno, fcntl, sys
@@ -37,7 +37,7 @@ if mount != "local":
 
 import service.runs.lease
 from service.errors import Conflict
-from service.runs.lease import lease_on
+from service.runs.folder_lease import lease_on
 from service.runs.log import RoundLog
 
 service.runs.lease.LEASE_SECONDS, service.runs.lease.RENEW_SECONDS = lease_s, lease_s / 5

@@ -163,7 +163,7 @@ def test_a_worker_that_dies_or_freezes_while_evaluations_run_changes_nothing(noi
 
 def test_a_lost_checkpoint_of_the_best_epoch_is_computed_again(noisy: Home):
     folder = train(noisy, SerialExecutor(), "run", **PATIENCE)
-    before, kept = outcome(folder), sorted(folder.checkpoints.iterdir(), key=lambda path: int(path.name))[BEST]
+    before, kept = outcome(folder), sorted(folder.checkpoints.folder.iterdir(), key=lambda path: int(path.name))[BEST]
     shutil.rmtree(kept)
     resume_run(noisy, SerialExecutor(), "run", lambda entry: None)
     assert kept.is_dir()
@@ -179,7 +179,7 @@ def test_a_lost_checkpoint_of_an_epoch_not_measured_yet_is_computed_again(noisy:
         pass
     entries.close()
     assert not any(entry["kind"] == "evaluation" for entry in folder.entries())
-    shutil.rmtree(min(folder.checkpoints.iterdir(), key=lambda path: int(path.name)))
+    shutil.rmtree(min(folder.checkpoints.folder.iterdir(), key=lambda path: int(path.name)))
     resume_run(noisy, SerialExecutor(), "run", lambda entry: None)
     assert outcome(folder) == outcome(whole)
 

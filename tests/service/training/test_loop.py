@@ -75,7 +75,7 @@ def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path
     entries = list(folder.entries())
     assert [entry["kind"] for entry in entries] == ["begin", *["round"] * 3, "epoch", *["round"] * 3, "epoch", "end"]
     assert sum(entry["examples"] for entry in entries if entry["kind"] == "round") == 600
-    assert checkpoints.numbers(folder.checkpoints) == [6, 3]
+    assert folder.checkpoints.numbers() == [6, 3]
     assert folder.status() == "finished"
     epochs = [entry for entry in entries if entry["kind"] == "epoch"]
     assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
@@ -147,14 +147,14 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(home: Home, tmp_
     while next(entries)["kind"] != "epoch":
         pass
     entries.close()
-    (folder.checkpoints / "6" / "replica.safetensors").write_bytes(b"damaged")
+    (folder.checkpoints.folder / "6" / "replica.safetensors").write_bytes(b"damaged")
     begun = next(entries := advance(executor, folder, reopen_run(home, executor, folder)))
     assert begun["rounds_done"] == 3
     for _ in entries:
         pass
     assert final_checkpoint(folder).state.digest == undisturbed
     assert set(evaluate_run(home, executor, "run")) == {0, 1, 2}
-    (folder.checkpoints / "3" / "cursor.json").unlink()
+    (folder.checkpoints.folder / "3" / "cursor.json").unlink()
     assert set(evaluate_run(home, executor, "run")) == {1, 2}
 
 
@@ -162,12 +162,12 @@ def test_a_checkpoint_that_a_process_died_over_is_cleared_away(home: Home, tmp_p
     blobs_store(home, tmp_path / "idx")
     executor = executor_of(1)
     folder, job = create_run(home, executor, from_preset(small()), "run")
-    draft = folder.checkpoints / ".3-abcdefgh"
+    draft = folder.checkpoints.folder / ".3-abcdefgh"
     draft.mkdir()
     (draft / "replica.safetensors").write_bytes(b"half of")
     for _ in advance(executor, folder, job):
         pass
-    assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["3", "6"]
+    assert sorted(path.name for path in folder.checkpoints.folder.iterdir()) == ["3", "6"]
 
 
 def test_a_round_that_comes_out_different_from_the_log_is_refused(home: Home, tmp_path: Path, executor_of):

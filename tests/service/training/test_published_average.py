@@ -10,7 +10,7 @@ from service.config import from_preset
 from service.home import Home
 from service.registry import ModelRef, Registry
 from service.rounds.serial_executor import SerialExecutor
-from service.runs import RunFolder, checkpoints
+from service.runs import RunFolder
 from service.training.evaluate import evaluate_trained
 from service.training.extension import extended_config
 from service.training.history import final_checkpoint
@@ -111,4 +111,4 @@ def test_an_average_begins_and_ends_with_a_fork_that_wants_it_or_not(blobs: Home
     np.testing.assert_array_equal(begun.published, begun.replica.theta)
     assert begun.ema is not None
     newest = RunFolder.open(blobs.runs, "without").checkpoints
-    assert checkpoints.read(newest / str(checkpoints.numbers(newest)[0])).state.ema is None
+    assert newest.read(newest.numbers()[0]).state.ema is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.home import Home
 from service.rounds.serial_executor import SerialExecutor
-from service.runs import RunFolder, checkpoints
+from service.runs import RunFolder
 from service.training import thinning
 from service.training.evaluate import evaluate_trained
 from service.training.history import final_checkpoint, scores_of
@@ -39,7 +39,7 @@ def test_the_newest_the_best_and_every_nth_stay(noisy: Home):
     done = ends(folder)
     assert trained.epoch == 8
     stay = {3, 7, 11} | {8} | {10, 11}
-    assert checkpoints.numbers(folder.checkpoints) == sorted((done[epoch] for epoch in stay), reverse=True)
+    assert folder.checkpoints.numbers() == sorted((done[epoch] for epoch in stay), reverse=True)
     assert list(damages(folder)) == []
     assert sum(check.same for check in verify_run(folder, recorded_job(noisy, folder))) == max(done.values())
 
@@ -48,7 +48,7 @@ def test_every_epoch_has_its_figures_though_its_checkpoint_is_gone(noisy: Home, 
     monkeypatch.setattr(thinning, "KEPT_BYTES", 100_000)
     trained = start_run(noisy, SerialExecutor(), "run", overfitting(holdout=0), lambda entry: None)
     folder = RunFolder.open(noisy.runs, "run")
-    assert len(checkpoints.numbers(folder.checkpoints)) < 12
+    assert len(folder.checkpoints.numbers()) < 12
     assert set(scores_of(folder)) == set(range(12))
     publish_run(noisy, trained, evaluate_trained(noisy, SerialExecutor(), trained))
 
@@ -56,7 +56,7 @@ def test_every_epoch_has_its_figures_though_its_checkpoint_is_gone(noisy: Home, 
 def test_small_runs_keep_every_epoch(noisy: Home):
     start_run(noisy, SerialExecutor(), "run", overfitting(epochs=5), lambda entry: None)
     folder = RunFolder.open(noisy.runs, "run")
-    assert checkpoints.numbers(folder.checkpoints) == sorted(ends(folder).values(), reverse=True)
+    assert folder.checkpoints.numbers() == sorted(ends(folder).values(), reverse=True)
     assert kept_every(overfitting(epochs=10), 61_706) == 1
     assert kept_every(overfitting(epochs=10), 46_800_000) == 3  # AlexNet: 0.56 GB each, 5.6 GB together
 

@@ -94,7 +94,7 @@ def test_an_end_that_says_something_else_is_not_resumed(
 ):
     rewrite(run, lambda entry: entry | ({"digest": "f" * 64} if entry["kind"] == "end" else {}))
     if newest_checkpoint == "lost":
-        shutil.rmtree(run.checkpoints / "6")
+        shutil.rmtree(run.checkpoints.folder / "6")
     before = run.log.read_bytes()
     with pytest.raises(RunError, match=r"with the digest f{12}, but its rounds have .* nothing is published"):
         resume_run(home, executor_of(2), "run", lambda _: None)
@@ -102,10 +102,10 @@ def test_an_end_that_says_something_else_is_not_resumed(
 
 
 def test_damaged_and_exchanged_checkpoints_are_told(run: RunFolder):
-    (run.checkpoints / "3" / "replica.safetensors").write_bytes(b"damaged")
-    assert [str(run.checkpoints / "3") in damage for damage in damages(run)] == [True]
-    shutil.rmtree(run.checkpoints / "3")
-    (run.checkpoints / "6").rename(run.checkpoints / "3")
+    (run.checkpoints.folder / "3" / "replica.safetensors").write_bytes(b"damaged")
+    assert [str(run.checkpoints.folder / "3") in damage for damage in damages(run)] == [True]
+    shutil.rmtree(run.checkpoints.folder / "3")
+    (run.checkpoints.folder / "6").rename(run.checkpoints.folder / "3")
     forge(run, 5, digest="f" * 64)
     assert "checkpoint 3 has digest" in list(damages(run))[1]
 
@@ -114,7 +114,7 @@ def test_a_finished_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_
     home: Home, run: RunFolder, executor_of
 ):
     digest = final_checkpoint(run).state.digest
-    (run.checkpoints / "6" / "replica.safetensors").write_bytes(b"damaged")
+    (run.checkpoints.folder / "6" / "replica.safetensors").write_bytes(b"damaged")
     assert resume_run(home, executor_of(2), "run", lambda _: None).digest == digest
     assert final_checkpoint(run).state.digest == digest
     assert list(damages(run)) == []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import AveragingRule, Floats, Replica
+from ops.pieces import pieces, sum_of
 
 Doubles = NDArray[np.float64]
 
@@ -19,9 +20,6 @@ Add = Callable[[Sequence[NDArray[Any]], Sequence[float]], Doubles]
 
 FAN_IN = 8
 """How many vectors one sum takes."""
-
-BLOCK = 8192
-"""So many numbers are taken through all operations before the next ones, so that they stay in a processor's caches."""
 
 
 class Average(NamedTuple):
@@ -64,7 +62,7 @@ def average(
     velocity_sum = tree_sum([replica.velocity for replica in replicas], weights, add=weighted_velocity_sum)
     trained = start.size if trained is None else trained
     replica, outer_after = outer_update(theta_sum[:trained], velocity_sum, total, start[:trained], outer, rule)
-    length, travelled = squared_lengths(theta_sum[:trained] / total, start[:trained])
+    length, travelled = squared_lengths(theta_sum[:trained], total, start[:trained])
     if trained < start.size:
         replica = Replica(with_buffers(replica.theta, theta_sum[trained:] / total), replica.velocity)
     return Average(replica, outer_after, length, travelled)
@@ -92,12 +90,11 @@ def tree_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float], *, add: 
 def weighted_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[float]) -> Doubles:
     """The weighted sum of some vectors, left to right, rounded in float64 after each product and each addition."""
     total = np.empty(vectors[0].shape)
-    for block in _blocks(total.size):
-        partial = total[block]
-        product = np.empty_like(partial)
-        np.multiply(vectors[0][block], weights[0], out=partial, dtype=np.float64)
+    for piece in pieces(total.size):
+        of_piece = np.multiply(vectors[0][piece], weights[0], out=total[piece], dtype=np.float64)
+        product = np.empty_like(of_piece)
         for vector, weight in zip(vectors[1:], weights[1:], strict=True):
-            partial += np.multiply(vector[block], weight, out=product, dtype=np.float64)
+            of_piece += np.multiply(vector[piece], weight, out=product, dtype=np.float64)
     return total
 
 
@@ -106,6 +103,14 @@ def weighted_velocity_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[flo
     if any(vector.any() for vector in vectors):
         return weighted_sum(vectors, weights)
     return np.zeros(vectors[0].shape)
+
+
+def mean_velocity(velocity_sum: Doubles, examples: int) -> Floats:
+    """The average of velocities in float32, from their weighted sum."""
+    mean = np.empty(velocity_sum.shape, np.float32)
+    for piece in pieces(mean.size):
+        mean[piece] = velocity_sum[piece] / examples
+    return mean
 
 
 def outer_update(
@@ -117,7 +122,7 @@ def outer_update(
     (SlowMo, 2020, section 2) compare averaging the velocities of the steps with resetting them to zero.
     """
     mean = theta_sum / examples
-    velocity = (velocity_sum / examples).astype(np.float32)
+    velocity = mean_velocity(velocity_sum, examples)
     if rule.reset_velocity:
         velocity = np.zeros_like(velocity)
     if rule.plain:
@@ -146,29 +151,41 @@ def nesterov_outer_step(
         lr: the rate r.
         momentum: the momentum m.
     """
-    theta, outer_after = np.empty_like(start), np.empty_like(outer)
-    for block in _blocks(start.size):
-        origin = start[block].astype(np.float64)
-        displacement = mean[block] - origin
-        moved = momentum * outer[block].astype(np.float64) + displacement
-        theta[block] = origin + lr * (displacement + momentum * moved)
-        outer_after[block] = moved
+    theta, outer_after = np.empty(start.shape, np.float32), np.empty(start.shape, np.float32)
+    for piece in pieces(start.size):
+        origin = start[piece].astype(np.float64)
+        displacement = mean[piece] - origin
+        moved = momentum * outer[piece].astype(np.float64) + displacement
+        theta[piece] = origin + lr * (displacement + momentum * moved)
+        outer_after[piece] = moved
     return theta, outer_after
 
 
 def squared_distance(theta: Floats, start: Floats) -> float:
     """The squared distance between two parameter vectors, in float64."""
-    moved = np.subtract(theta, start, dtype=np.float64)
-    return float(np.sum(np.multiply(moved, moved, out=moved)))
+
+    def squares(piece: slice) -> Doubles:
+        moved = theta[piece].astype(np.float64) - start[piece]
+        return np.multiply(moved, moved, out=moved)
+
+    return sum_of(theta.size, squares)
 
 
-def squared_lengths(mean: Doubles, start: Floats) -> tuple[float, float]:
-    """The squared length of an average, and its squared distance from the start."""
-    squares = mean * mean
-    length = float(np.sum(squares))
-    moved = np.subtract(mean, start, out=squares)
-    return length, float(np.sum(np.multiply(moved, moved, out=moved)))
+def squared_lengths(theta_sum: Doubles, examples: int, start: Floats) -> tuple[float, float]:
+    """The squared length of an average, and its squared distance from the start.
 
+    Args:
+        theta_sum: (parameters,), the weighted sum that becomes the average.
+        examples: what it is divided by.
+        start: (parameters,) float32.
+    """
 
-def _blocks(size: int) -> list[slice]:
-    return [slice(low, low + BLOCK) for low in range(0, size, BLOCK)]
+    def squares(piece: slice) -> Doubles:
+        mean: Doubles = theta_sum[piece] / examples
+        return np.multiply(mean, mean, out=mean)
+
+    def squares_of_distance(piece: slice) -> Doubles:
+        moved: Doubles = theta_sum[piece] / examples - start[piece]
+        return np.multiply(moved, moved, out=moved)
+
+    return sum_of(theta_sum.size, squares), sum_of(theta_sum.size, squares_of_distance)

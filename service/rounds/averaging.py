@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ops.averaging import FAN_IN, squared_lengths, weighted_sum, weighted_velocity_sum, with_buffers
+from ops.averaging import (
+    FAN_IN,
+    mean_velocity,
+    squared_lengths,
+    weighted_sum,
+    weighted_velocity_sum,
+    with_buffers,
+)
 from ops.engines.base import Replica
 from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
@@ -43,7 +50,7 @@ def apply_average(
             which the strategy sees nothing: they become their average.
     """
     start, examples = start_of(whole), whole.stats.examples
-    mean, velocity = whole.theta / examples, (whole.velocity / examples).astype(np.float32)
+    mean, velocity = whole.theta / examples, mean_velocity(whole.velocity, examples)
     if plain:
         return TrainState(Replica(mean.astype(np.float32), velocity), start.outer)
     if trained is None or trained == mean.size:
@@ -70,8 +77,8 @@ class Divergence(NamedTuple):
 
 def divergence(whole: PartialSum, steps: int, trained: int | None = None) -> Divergence:
     """How far apart a round of `steps` steps brought the replicas that were summed. trained: see `apply_average`."""
-    mean = whole.theta[:trained] / whole.stats.examples
-    return divergence_of(whole.stats, *squared_lengths(mean, start_of(whole).replica.theta[:trained]), steps)
+    start = start_of(whole).replica.theta[:trained]
+    return divergence_of(whole.stats, *squared_lengths(whole.theta[:trained], whole.stats.examples, start), steps)
 
 
 def divergence_of(stats: RoundStats, length: float, travelled: float, steps: int) -> Divergence:

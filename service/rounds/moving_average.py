@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from ops.engines.base import Floats
+from ops.pieces import pieces
 from service.rounds.job import Job
 from service.rounds.plan import Round
 from service.rounds.train_state import TrainState
@@ -43,7 +44,10 @@ def moving_average(job: Job, round_: Round, ema: Floats | None, theta: Floats) -
     if ema is None:
         return None
     kept = kept_share(job.config.ema, round_.epoch * job.plan.steps_per_epoch + round_.last, round_.last - round_.first)
-    return (kept * ema.astype(np.float64) + (1 - kept) * theta.astype(np.float64)).astype(np.float32)
+    after = np.empty_like(ema)
+    for piece in pieces(after.size):
+        after[piece] = kept * ema[piece].astype(np.float64) + (1 - kept) * theta[piece].astype(np.float64)
+    return after
 
 
 def kept_share(decay: float, done: int, steps: int) -> float:

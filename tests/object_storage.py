@@ -1,8 +1,9 @@
 """A server that speaks S3, as a process of its own: `python -m tests.object_storage` tells its port, then serves.
 
 It is moto's, with one lock around every request: moto first looks whether a condition holds and then writes, which two
-requests at a time would both come through. `IGNORED_HEADERS="HTTP_IF_MATCH"` makes it a server that doesn't know them.
-What else goes wrong with it, `trouble` says.
+requests at a time would both come through. It serves at 127.0.0.1, or at the address in `SERVED_AT`.
+`IGNORED_HEADERS="HTTP_IF_MATCH"` makes it a server that doesn't know them. What else goes wrong with it, `trouble`
+says.
 """
 
 import os
@@ -113,7 +114,7 @@ def main() -> None:
         with one_at_a_time:
             return list(application(environ, start_response))
 
-    server = make_server("127.0.0.1", 0, Troublemaker(answer), threaded=True)
+    server = make_server(os.environ.get("SERVED_AT", "127.0.0.1"), 0, Troublemaker(answer), threaded=True)
     print(server.server_port, flush=True)
     server.serve_forever()
 

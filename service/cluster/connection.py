@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future
 from distributed.client import ClosedClientError
 
-from service.cluster.handshake import is_answering
+from service.cluster.handshake import is_answering, why_no_answer
 from service.cluster.membership import Membership
 from service.cluster.workers import WorkerInfo, silent_workers, why_none_runs
 from service.errors import ClusterError
@@ -250,7 +250,7 @@ class Cluster:
             self.client.close(timeout=2)
 
     def _connect(self, seconds: float) -> Client:
-        no_answer = ClusterError(f"no Dask scheduler answers at {self.address} within {seconds} s")
+        no_answer = ClusterError(why_no_answer(self.address, seconds))
         if not self.has_thread_workers and not is_answering(self.address, seconds):
             raise no_answer
         try:

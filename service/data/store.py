@@ -129,7 +129,7 @@ def _read_description(path: Place) -> tuple[DatasetInfo, dict[str, str]]:
         facts, names = attributes["groups"], attributes["class_names"]
         *channels, height, width = _shape(path / "train" / "images")[1:]
         if channels not in ([], [3]):
-            raise ValueError(f"images have {channels} channels")
+            raise ValueError(f"images have {'x'.join(map(str, channels))} channels, expected 1 or 3")
         for key in GROUPS:
             count = facts[key]["count"]
             shapes = _shape(path / key / "images"), _shape(path / key / "labels")

@@ -21,7 +21,7 @@ from service.data import DatasetInfo, chunked_groups, describe, generations, ing
 from service.data import whole_arrays as whole
 from service.data.inventory import all_stores, class_counts, delete_store, find_store, is_there, stored_bytes
 from service.data.resident_images import ResidentImages
-from service.data.store import blocks, open_chunks, read_about
+from service.data.store import blocks, check_files, open_chunks, read_about, why_unreadable
 from service.errors import AtelierError, Conflict, DataError, InvalidInput, NotFound, StorageError
 from service.home import Home
 from service.storage import Address, Bucket
@@ -177,6 +177,25 @@ def test_what_is_damaged_missing_or_swapped_is_named_in_one_line(
         read(info.path, "train", info.digest)
     assert str(info.path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_files_are_missed_without_reading_them(info: DatasetInfo):
+    objects = Bucket(info.path)
+    key = next(key for key in sorted(objects.sizes()) if key.startswith("train/images/c/"))
+    change(info, key, flipped(content_of(info, key)))
+    assert check_files(info.path) == info
+    with pytest.raises(DataError, match="is damaged"):
+        verify(info.path)
+    change(info, key, None)
+    with pytest.raises(DataError, match=rf"{key} is missing"):
+        check_files(info.path)
+
+
+def test_why_it_cannot_be_read_is_told(info: DatasetInfo):
+    assert why_unreadable(info.path) == ""
+    assert why_unreadable(Address(info.path.bucket, "nowhere")) == "zarr.json isn't there"
+    missing = f"{info.path.bucket}-missing"
+    assert missing in why_unreadable(Address(missing, "things"))
 
 
 def test_chunks_come_several_at_a_time_into_one_array(home: Home, source: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 from service.data import store, whole_arrays
 from service.data.about import About
 from service.data.channel_statistics import ChannelStatistics
-from service.data.store import DatasetInfo, build, describe, identity, label_counts, read, read_about, verify
+from service.data.store import (
+    DatasetInfo,
+    build,
+    check_files,
+    describe,
+    identity,
+    label_counts,
+    read,
+    read_about,
+    verify,
+    why_unreadable,
+)
 from service.errors import DataError
 from tests.service.data.things import NAMES, SHAPE, arrays
 
@@ -317,3 +328,41 @@ def test_an_array_of_another_type_is_refused(info: DatasetInfo, array: str) -> N
 def test_metadata_that_are_no_json_are_refused(info: DatasetInfo) -> None:
     (info.path / "zarr.json").write_text("{")
     assert refused(info.path).startswith(f"the metadata of {info.path} are damaged: ")
+
+
+def test_images_of_two_channels_are_refused(info: DatasetInfo) -> None:
+    metadata = info.path / "train" / "images" / "zarr.json"
+    edit(metadata, lambda content: content.update(shape=[25, 2, *SHAPE]))
+    assert refused(info.path) == f"the metadata of {info.path} are damaged: images have 2 channels, expected 1 or 3"
+
+
+def test_a_small_store_in_a_folder_is_read_when_its_files_are_checked(info: DatasetInfo) -> None:
+    assert check_files(info.path) == info
+    chunk = info.path / "train" / "images" / "c" / "1" / "0" / "0"
+    content = bytearray(chunk.read_bytes())
+    content[-1] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(DataError, match="is damaged"):
+        check_files(info.path)
+
+
+def test_a_chunked_store_is_not_read_when_its_files_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CHUNKED_FROM", 0)
+    info = build(tmp_path / "large.zarr", "large", NAMES, TRAIN, TEST)
+    chunk = next(path for path in (info.path / "test" / "images" / "c").rglob("*") if path.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[0] ^= 1
+    chunk.write_bytes(content)
+    assert check_files(info.path) == info
+    with pytest.raises(DataError, match="is damaged"):
+        verify(info.path)
+    chunk.unlink()
+    with pytest.raises(DataError, match="is missing"):
+        check_files(info.path)
+
+
+def test_whether_a_folder_can_be_read_is_told_by_its_metadata(info: DatasetInfo, tmp_path: Path) -> None:
+    assert why_unreadable(info.path) == ""
+    assert why_unreadable(tmp_path / "nowhere.zarr") == "it isn't there"

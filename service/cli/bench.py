@@ -190,7 +190,9 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
 @click.option("--average-every", type=click.IntRange(1), default=118, show_default=True, help="Steps a round.")
 @click.option("--shards", type=click.IntRange(0), default=0, help="Over all workers; 0 is one for each.")
 @click.option("--examples-a-step", type=click.IntRange(1), default=64, show_default=True, help="Of each shard.")
-@click.option("--gbit", type=click.FloatRange(0.001), default=10.0, show_default=True, help="A worker's network, Gbit/s.")
+@click.option(
+    "--gbit", type=click.FloatRange(0.001), default=10.0, show_default=True, help="A worker's network, Gbit/s."
+)
 @as_json_option
 @click.pass_obj
 def fleet(

@@ -64,9 +64,9 @@ class Flows:
 
         What is wrong with the environment is told later, by whoever needs it.
         """
+        from service.environment.proxies import bypass_loopback
         from service.errors import AtelierError
         from service.home import Home
-        from service.proxies import bypass_loopback
 
         bypass_loopback(os.environ)
         with suppress(AtelierError, OSError):
@@ -126,7 +126,7 @@ def _trains(words: list[str]) -> bool:
 def deploy(home: "Home", scheduler: str, trainings: int) -> None:
     """Serve the flows to the Prefect server that is configured, until stopped."""
     from flows.embedded import SERVING, settle
-    from service.proxies import http_client
+    from service.environment.proxies import http_client
 
     http_client().close()
     home.prepare()

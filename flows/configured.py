@@ -4,8 +4,8 @@ from time import monotonic, sleep
 
 import httpx
 
+from service.environment.proxies import http_client
 from service.errors import AtelierError, InvalidInput
-from service.proxies import http_client
 
 READY_SECONDS = 10.0
 """How long it may take to answer for the first time."""

@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import IO
 
 from flows import configured
+from service.environment.proxies import http_client
 from service.errors import AtelierError
 from service.home import Home
-from service.proxies import http_client
 
 EMBEDDED = {
     "DO_NOT_TRACK": "1",

@@ -20,9 +20,9 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from service.environment.proxies import LOOPBACK, http_client
 from service.errors import AtelierError, Conflict, DataError, InvalidInput, NotFound
 from service.model_ref import ModelRef
-from service.proxies import LOOPBACK, http_client
 
 ERRORS: dict[int, type[AtelierError]] = {
     404: NotFound,

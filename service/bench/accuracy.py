@@ -11,8 +11,8 @@ from service.cluster.dask_executor import DaskExecutor, open_executor
 from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import describe
+from service.environment.processors import usable_processors
 from service.home import Home
-from service.processors import usable_processors
 from service.training.evaluate import evaluate_run
 
 WAYS = ("atelier", "torch_eager", "torch_compiled")

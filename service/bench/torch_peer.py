@@ -19,7 +19,7 @@ from torch import nn
 from service.bench.torch_module import module
 from service.config import TrainConfig
 from service.data import describe, read
-from service.processors import usable_processors
+from service.environment.processors import usable_processors
 from service.rounds.job import network_for
 from service.storage import place_of
 

@@ -20,7 +20,7 @@ from ops.lr_schedules import SCHEDULES
 from service.bench.torch_module import module
 from service.config import TrainConfig, from_preset
 from service.data import DatasetInfo, describe, read
-from service.processors import usable_processors
+from service.environment.processors import usable_processors
 from service.rounds.job import network_for
 from service.storage import place_of
 

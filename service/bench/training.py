@@ -15,8 +15,8 @@ from service.cluster.dask_executor import DaskExecutor, open_executor
 from service.cluster.local_workers import suited_to
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe
+from service.environment.processors import usable_processors
 from service.home import Home
-from service.processors import usable_processors
 from service.rounds.job import network_for
 from service.runs import Run, new_run_id
 from service.training.loop import advance

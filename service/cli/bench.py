@@ -11,7 +11,7 @@ from service.cli.networks import network_at, with_network
 from service.cli.options import nested_options, options_of, validated
 from service.cli.output import show
 from service.config import DEFAULT_DATASET, ClusterConfig, TrainConfig, from_preset
-from service.processors import usable_processors
+from service.environment.processors import usable_processors
 from service.runs import find_run, new_run_id
 from service.training.warm_start import FRESH
 

@@ -13,9 +13,9 @@ from service.cli.interruption import Interruption
 from service.cli.lazy_group import LazyCommand, LazyGroup
 from service.cli.pipelines import Pipelines
 from service.cli.system_errors import explain
+from service.environment.proxies import bypass_loopback
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
-from service.proxies import bypass_loopback
 
 COMMANDS = {
     name: LazyCommand(f"service.cli.{name}", name, short_help)

@@ -13,8 +13,8 @@ from service.cluster.connection import CONNECT_SECONDS, LOST, Cluster
 from service.cluster.gpus import environment_of
 from service.cluster.local_workers import LocalWorkers, Suited
 from service.config import ClusterConfig
+from service.environment.processors import usable_processors
 from service.errors import ClusterError
-from service.processors import usable_processors
 
 DASK_SETTINGS = {
     "distributed.worker.memory.terminate": False,

@@ -17,10 +17,10 @@ from service.data.catalog import FILES, KNOWN, Known, check_digest
 from service.data.formats.base import Say
 from service.data.formats.idx import read_images, read_labels
 from service.data.formats.idx_folder import find_files as files_in
+from service.environment.proxies import http_client
 from service.errors import DataError, InvalidInput
 from service.files import new_folder
 from service.home import Home
-from service.proxies import http_client
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import Floats
+from service.environment.processors import usable_processors
 from service.http.errors import HttpError
 from service.inference.pixels import to_whole_bytes
 from service.inference.predictor import Predictor
-from service.processors import usable_processors
 
 QUICK_FLOPS = 2e8
 """Floating-point operations that are done at once instead of in a thread: about two milliseconds."""

@@ -12,7 +12,7 @@ import numpy as np
 from ops.averaging import squared_distance
 from ops.backends.cpu.threads import shared
 from ops.engines.base import StepResult, Steps
-from service.processors import usable_processors
+from service.environment.processors import usable_processors
 from service.rounds.averaging import Divergence, apply_average, divergence, partial_sum, start_of
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import with_moving_average

@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
+from service.environment.proxies import http_client
 from service.errors import AtelierError, InvalidInput
-from service.proxies import http_client
 from service.registry import ModelVersion
 from service.runs import Entry
 from service.tracking.base import TrackedRun

@@ -7,35 +7,26 @@ module of its own as an entry point in its pyproject.toml:
     aim = "my_package.aim"
 """
 
-import pkgutil
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
-from pathlib import Path
-
 from service.errors import InvalidInput
+from service.extensions import Extensions
 from service.tracking.base import TrackerModule
 
-GROUP = "atelier.trackers"
-"""The group of the entry points."""
+TRACKERS = Extensions("tracker", "service.tracking", "tracker", "atelier.trackers")
 
 
 def names() -> list[str]:
     """The names of all trackers that can be found."""
-    return sorted(_own().keys() | {point.name for point in entry_points(group=GROUP)})
+    return TRACKERS.names()
 
 
 def find(name: str) -> TrackerModule:
     """The tracker of that name. Raises InvalidInput where there is none, or it can't be imported."""
-    if name in _own():
-        return _own()[name]
-    for point in entry_points(group=GROUP, name=name):
-        try:
-            foreign: TrackerModule = point.load()
-        except (ImportError, AttributeError) as error:
-            raise InvalidInput(f"tracker {name!r} can't be imported: {error}") from error
-        return foreign
-    raise InvalidInput(f"track must be one of {', '.join(names())}, or several with commas between them, got {name!r}")
+    found: TrackerModule | None = TRACKERS.find(name)
+    if found is None:
+        raise InvalidInput(
+            f"track must be one of {', '.join(names())}, or several with commas between them, got {name!r}"
+        )
+    return found
 
 
 def check_trackers(track: str) -> None:
@@ -47,13 +38,3 @@ def check_trackers(track: str) -> None:
 def split(track: str) -> list[str]:
     """The names of trackers, each once."""
     return list(dict.fromkeys(filter(None, track.split(","))))
-
-
-@cache
-def _own() -> dict[str, TrackerModule]:
-    modules = {
-        found.name: import_module(f"{__package__}.{found.name}")
-        for found in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if found.name != "__main__"
-    }
-    return {name: module for name, module in modules.items() if hasattr(module, "tracker")}

@@ -7,19 +7,13 @@ module of its own as an entry point in its pyproject.toml:
     npy = "my_package.npy"
 """
 
-import pkgutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from service.data.formats.base import Format
-from service.errors import InvalidInput
+from service.extensions import Extensions
 
-GROUP = "atelier.formats"
-"""The group of the entry points."""
+FORMATS = Extensions("format", "service.data.formats", "recognizes", "atelier.formats")
 
 
 @dataclass(frozen=True)
@@ -37,13 +31,12 @@ class Found:
 
 def names() -> list[str]:
     """The names of all formats that can be found."""
-    return sorted(_own().keys() | {point.name for point in entry_points(group=GROUP)})
+    return FORMATS.names()
 
 
 def find(source: Path) -> Found | None:
     """The format of a file or folder: the first that recognizes it, those of this package first."""
-    own = (Found(name, format_) for name, format_ in _own().items())
-    return next((found for formats in (own, _foreign()) for found in formats if _recognizes(found, source)), None)
+    return next((found for found in (Found(*each) for each in FORMATS.all()) if _recognizes(found, source)), None)
 
 
 def _recognizes(found: Found, source: Path) -> bool:
@@ -51,20 +44,3 @@ def _recognizes(found: Found, source: Path) -> bool:
         return found.format.recognizes(source)
     except OSError:
         return False
-
-
-@cache
-def _own() -> dict[str, Format]:
-    modules = {
-        found.name: import_module(f"{__package__}.{found.name}")
-        for found in pkgutil.iter_modules([str(Path(__file__).parent)])
-    }
-    return {name: module for name, module in modules.items() if hasattr(module, "recognizes")}
-
-
-def _foreign() -> Iterator[Found]:
-    for point in entry_points(group=GROUP):
-        try:
-            yield Found(point.name, point.load())
-        except (ImportError, AttributeError) as error:
-            raise InvalidInput(f"format {point.name!r} can't be imported: {error}") from error

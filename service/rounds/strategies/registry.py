@@ -7,19 +7,15 @@ Another package announces such a function of its own as an entry point in its py
     fedadam = "my_package.fedadam:from_config"
 """
 
-import pkgutil
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
-from pathlib import Path
 
 from service.config import AveragingConfig
 from service.errors import InvalidInput
+from service.extensions import Extensions
 from service.rounds.strategies.base import Strategy
 
-GROUP = "atelier.strategies"
-"""The group of the entry points."""
+STRATEGIES = Extensions("strategy", "service.rounds.strategies", "from_config", "atelier.strategies")
 
 OF_EVERY_STRATEGY = ("strategy", "shards", "lr_scaling", "final_average")
 """Options of averaging that work with every strategy; the others are read by some."""
@@ -29,7 +25,7 @@ FromConfig = Callable[[AveragingConfig], Strategy]
 
 def names() -> list[str]:
     """The names of all strategies that can be found."""
-    return sorted(_own() | {point.name for point in entry_points(group=GROUP)})
+    return STRATEGIES.names()
 
 
 def strategy_for(config: AveragingConfig) -> Strategy:
@@ -55,20 +51,8 @@ def unread_options(config: AveragingConfig, given: Iterable[str]) -> list[str]:
 
 @cache
 def _from_config(name: str) -> FromConfig:
-    if name in _own():
-        own: FromConfig = import_module(f"{__package__}.{name.replace('-', '_')}").from_config
-        return own
-    for point in entry_points(group=GROUP, name=name):
-        try:
-            foreign: FromConfig = point.load()
-        except (ImportError, AttributeError) as error:
-            raise InvalidInput(f"strategy {name!r} can't be imported: {error}") from error
-        return foreign
-    raise InvalidInput(f"strategy must be one of {', '.join(names())}, got {name!r}")
-
-
-def _own() -> frozenset[str]:
-    folder = str(Path(__file__).parent)
-    modules = [import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([folder])]
-    own = [module.__name__.rpartition(".")[2] for module in modules if hasattr(module, "from_config")]
-    return frozenset(name.replace("_", "-") for name in own)
+    found = STRATEGIES.find(name)
+    if found is None:
+        raise InvalidInput(f"strategy must be one of {', '.join(names())}, got {name!r}")
+    from_config: FromConfig = getattr(found, "from_config", found)
+    return from_config

@@ -8,7 +8,7 @@ from service.config import AveragingConfig
 from service.errors import InvalidInput
 from service.rounds.strategies import Progress, names, strategy_for
 from service.rounds.strategies.fedavg import FedAvg
-from service.rounds.strategies.registry import GROUP, unread_options
+from service.rounds.strategies.registry import unread_options
 from tests.packages import install
 from tests.service.rounds.strategies.states import drawn
 
@@ -53,7 +53,8 @@ def test_modules_that_are_no_strategies_are_not_taken_for_some():
 
 def test_another_package_can_add_a_strategy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ours = {"another": "twice:nothing", "twice": "twice:from_config"}
-    install(tmp_path, monkeypatch, "twice", PACKAGE, {"somebody.elses": {"twice": "twice:PACKAGE"}, GROUP: ours})
+    groups = {"somebody.elses": {"twice": "twice:PACKAGE"}, "atelier.strategies": ours}
+    install(tmp_path, monkeypatch, "twice", PACKAGE, groups)
     assert {"another", "twice"} <= set(names())
     assert strategy_for(AveragingConfig(strategy="twice", average_every=5)) == FedAvg(10)
 

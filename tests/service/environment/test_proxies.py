@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from service.client import Atelier
+from service.environment.proxies import LOOPBACK, bypass_loopback, http_client
 from service.errors import AtelierError, InvalidInput
 from service.home import Home
-from service.proxies import LOOPBACK, bypass_loopback, http_client
 from tests.commands import atelier
 from tests.jobs import blobs_store
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service import processors
-from service.processors import usable_processors
+from service.environment import processors
+from service.environment.processors import usable_processors
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def group(folder: Path, **files: str) -> None:
 def test_a_process_that_is_bound_to_one_processor_has_one():
     program = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from service.processors import usable_processors; print(usable_processors())"
+        "from service.environment.processors import usable_processors; print(usable_processors())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

@@ -1,6 +1,6 @@
 """From what the shards of a round come to, to the state after it. The arithmetic is that of `ops.averaging`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,7 +19,16 @@ from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
 from service.rounds.train_state import TrainState
 
-__all__ = ["FAN_IN", "Divergence", "apply_average", "divergence", "partial_sum", "start_of", "tree_of_sums"]
+__all__ = [
+    "FAN_IN",
+    "Divergence",
+    "apply_average",
+    "divergence",
+    "partial_sum",
+    "start_of",
+    "tree_of_sums",
+    "tree_total",
+]
 
 
 def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
@@ -35,6 +44,14 @@ def tree_of_sums(parts: Sequence[ShardUpdate | PartialSum]) -> Sequence[ShardUpd
     while len(parts) > FAN_IN:
         parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
     return parts
+
+
+def tree_total(stats: Iterable[RoundStats]) -> RoundStats:
+    """The stats of all shards, added up in the shape of the averaging tree."""
+    parts = list(stats)
+    while len(parts) > FAN_IN:
+        parts = [RoundStats.total(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
+    return RoundStats.total(parts)
 
 
 def apply_average(

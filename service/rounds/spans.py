@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from time import time
 
-from ops.averaging import FAN_IN
 from ops.engines.base import AveragingRule, Floats, RoundSteps
 from ops.engines.base import RoundResult as EngineResult
-from service.rounds.averaging import divergence_of
+from service.rounds.averaging import divergence_of, tree_total
 from service.rounds.job import Job, engine_of, training_data
 from service.rounds.moving_average import moving_average
 from service.rounds.plan import ROUNDS_AHEAD, Round
@@ -157,7 +156,7 @@ def _round_steps(job: Job, round_: Round, rule: AveragingRule) -> RoundSteps:
 
 def _converted(round_: Round, result: EngineResult, ema: Floats | None, worker: str) -> RoundResult:
     """An engine's result as that of a round, with what the log and the schedule need."""
-    stats = _tree_total(_shard_stats(result, worker))
+    stats = tree_total(_shard_stats(result, worker))
     apart = divergence_of(stats, result.length, result.travelled, round_.last - round_.first)
     state = None if result.velocity is None or result.outer is None else TrainState(*result.end, ema)
     theta_digest = parameters_digest(result.theta)
@@ -172,11 +171,3 @@ def _shard_stats(result: EngineResult, worker: str) -> Iterable[RoundStats]:
     shards = zip(result.examples, result.losses, result.correct, result.distances, strict=True)
     for examples, loss, correct, distance in shards:
         yield RoundStats(examples, loss, correct, examples * distance, pace.example_s * examples, ended, pace, pace)
-
-
-def _tree_total(stats: Iterable[RoundStats]) -> RoundStats:
-    """The stats of all shards, added up in the shape of the averaging tree."""
-    parts = list(stats)
-    while len(parts) > FAN_IN:
-        parts = [RoundStats.total(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
-    return RoundStats.total(parts)

@@ -4,7 +4,7 @@ They run on the workers; `round_result` also where the coordinator sums up a rou
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, time
 
 import numpy as np
@@ -99,12 +99,7 @@ class RoundResult:
 
 
 def shard_updates(
-    job: Job,
-    round_: Round,
-    shards: Sequence[int],
-    before: TrainState | Predecessor,
-    worker: str = "",
-    steps: Sequence[Steps] | None = None,
+    job: Job, round_: Round, shards: Sequence[int], before: TrainState | Predecessor, worker: str = ""
 ) -> list[ShardUpdate]:
     """The steps of some shards of one round, in one call of the engine: the bits that each shard gives by itself.
 
@@ -114,11 +109,18 @@ def shard_updates(
         shards: which of its shards, at least one.
         before: the state that the round begins with, or the round before, which leads to it.
         worker: the address of the worker that this runs on, which is noted beside how fast it was.
-        steps: of each of these shards, where they are known already.
     """
     start = before if isinstance(before, TrainState) else state_after(job, before)
+    steps = [steps_of(job, round_, shard) for shard in shards]
+    updates = unmeasured_updates(job, round_, shards, start, steps, worker)
+    return [measured(job, start, update) for update in updates]
+
+
+def unmeasured_updates(
+    job: Job, round_: Round, shards: Sequence[int], start: TrainState, steps: Sequence[Steps], worker: str
+) -> list[ShardUpdate]:
+    """The same, without the distances that the shards' parameters travelled."""
     engine = engine_of(job)
-    steps = steps or [steps_of(job, round_, shard) for shard in shards]
     threads = usable_processors() if round_.solo else 1  # nobody else has anything to do then
     with examples_for(job, round_, shards, steps) as data, shared(threads):
         began = perf_counter()
@@ -126,12 +128,17 @@ def shard_updates(
     example_s = (perf_counter() - began) / max(sum(result.examples for result in results), 1)
     return [
         ShardUpdate(
-            result.replica,
-            _stats(result, start, Pace(example_s, worker), job.network.num_parameters),
-            start.without_velocity() if shard == 0 else None,
+            result.replica, _stats(result, Pace(example_s, worker)), start.without_velocity() if shard == 0 else None
         )
         for shard, result in zip(shards, results, strict=True)
     ]
+
+
+def measured(job: Job, start: TrainState, update: ShardUpdate) -> ShardUpdate:
+    """What a shard came to, with the distance that its parameters travelled from a start."""
+    trained, stats = job.network.num_parameters, update.stats
+    moved = squared_distance(update.replica.theta[:trained], start.replica.theta[:trained])
+    return replace(update, stats=replace(stats, spread=stats.examples * moved))
 
 
 def shard_update(
@@ -189,13 +196,12 @@ def averaged(job: Job, done: Predecessor) -> tuple[PartialSum, TrainState]:
     return process_cache().averages.get(key, compute)
 
 
-def _stats(result: StepResult, start: TrainState, pace: Pace, trained: int) -> RoundStats:
-    moved = squared_distance(result.replica.theta[:trained], start.replica.theta[:trained])
+def _stats(result: StepResult, pace: Pace) -> RoundStats:
     return RoundStats(
         examples=result.examples,
         loss=result.loss,
         correct=result.correct,
-        spread=result.examples * moved,
+        spread=0.0,
         seconds=pace.example_s * result.examples,
         ended=time(),
         quickest=pace,

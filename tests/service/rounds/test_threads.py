@@ -45,20 +45,9 @@ def test_the_next_round_begins_before_the_last_one_is_measured(
     assert not begun[3].is_set()  # that one belongs to the next span
 
 
-def test_the_steps_of_the_round_after_the_last_one_are_looked_up_already(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_steps_of_the_round_after_the_last_one_are_looked_up_already(home: Home, tmp_path: Path) -> None:
     job = small_job(home, tmp_path / "idx")
-    looked_up, steps_of = Event(), threads.steps_of
-
-    def noted(job: Any, round_: Any, shard: int) -> Any:
-        if round_.number == 2:
-            looked_up.set()
-        return steps_of(job, round_, shard)
-
-    monkeypatch.setattr(threads, "steps_of", noted)
     done = results_of(job, 2)
-    assert looked_up.wait(PATIENCE_S)
     following = job.plan.round_after(done[-1].round)
     assert following is not None
     kept = process_cache().steps.get((job.config, job.data.path, job.data.digest, following), list)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.engines.base import AveragingRule, Floats, Replica
-from ops.pieces import pieces, sum_of
+from ops.pieces import pieces, sum_of, zeros_as
 
 Doubles = NDArray[np.float64]
 
@@ -106,8 +106,10 @@ def weighted_velocity_sum(vectors: Sequence[NDArray[Any]], weights: Sequence[flo
 
 
 def mean_velocity(velocity_sum: Doubles, examples: int) -> Floats:
-    """The average of velocities in float32, from their weighted sum."""
-    mean = np.empty(velocity_sum.shape, np.float32)
+    """The average of velocities in float32, from their weighted sum; zeros throughout need no arithmetic."""
+    mean = np.zeros(velocity_sum.shape, np.float32)
+    if not velocity_sum.view(np.uint64).any():
+        return mean
     for piece in pieces(mean.size):
         mean[piece] = velocity_sum[piece] / examples
     return mean
@@ -124,7 +126,7 @@ def outer_update(
     mean = theta_sum / examples
     velocity = mean_velocity(velocity_sum, examples)
     if rule.reset_velocity:
-        velocity = np.zeros_like(velocity)
+        velocity = zeros_as(velocity)
     if rule.plain:
         return Replica(mean.astype(np.float32), velocity), outer
     theta, outer = nesterov_outer_step(mean, start, outer, lr=rule.outer_lr, momentum=rule.outer_momentum)

@@ -23,6 +23,14 @@ def pieces(size: int) -> Iterator[slice]:
         yield slice(start, min(start + PIECE, size))
 
 
+def zeros_as(vector: NDArray[Any]) -> NDArray[Any]:
+    """Zeros of its shape and type, of which the system makes memory where they are first written.
+
+    `np.zeros_like` writes them all.
+    """
+    return np.zeros(vector.shape, vector.dtype)
+
+
 def sum_of(size: int, terms: Callable[[slice], NDArray[Any]]) -> float:
     """What `np.sum` makes of so many float64 numbers, to the bit, without all of them in memory.
 

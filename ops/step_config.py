@@ -59,6 +59,11 @@ class StepConfig:
         """Both betas, with the paper's second one where none is given."""
         return self.beta1, self.beta2 or BETA2[self.optimizer]
 
+    @property
+    def moves_velocity(self) -> bool:
+        """Whether a step changes what the rule keeps; plain gradient descent leaves it as it is."""
+        return self.optimizer != "sgd" or self.momentum != 0
+
     def state_size(self, parameters: int) -> int:
         """How many numbers the rule keeps from step to step: how long a replica's velocity is."""
         return 2 * parameters + 1 if self.optimizer == "adamw" else parameters

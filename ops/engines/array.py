@@ -129,7 +129,8 @@ class ArrayEngine(OneByOne):
 
     def _run(self, replica: Replica, data: Data, steps: Steps) -> StepResult:
         xp = self._xp
-        theta, velocity = xp.array(replica.theta), xp.array(replica.velocity)
+        theta = xp.array(replica.theta)
+        velocity = xp.array(replica.velocity) if self.step_config.moves_velocity else xp.asarray(replica.velocity)
         loss, correct = self._take(data, theta, velocity, steps)
         used = int(steps.offsets[-1] - steps.offsets[0])
         return StepResult(Replica(_host(theta), _host(velocity)), used, float(loss), int(correct))

@@ -177,7 +177,9 @@ class RoundSubmitter(TaskSubmitter):
 
     def brings_state(self, round_: Round) -> bool:
         """Whether the state after a round is fetched with its result."""
-        return is_state_small(self._job) or self._job.plan.ends_epoch(round_) or round_.number % STATE_EVERY_ROUNDS == 0
+        if is_state_small(self._job) or self._job.plan.ends_epoch(round_):
+            return True
+        return (round_.number + 1) % STATE_EVERY_ROUNDS == 0
 
     def _are_updates_small(self, round_: Round) -> bool:
         """Whether the coordinator fetches the shards' updates and averages them itself, so that no worker waits."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ops.engines.base import Floats, Replica
+from ops.pieces import zeros_as
 from service.config import TrainConfig
 from service.rounds.serialization import Packed, pack, unpack
 
@@ -53,7 +54,7 @@ class TrainState:
 
     def without_velocity(self) -> "TrainState":
         """As much of the state as an average needs of where its round began."""
-        return TrainState(Replica(self.replica.theta, np.zeros_like(self.replica.velocity)), self.outer, self.ema)
+        return TrainState(Replica(self.replica.theta, zeros_as(self.replica.velocity)), self.outer, self.ema)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpack, (self.replica.theta, pack(self.replica.velocity), pack(self.outer), self.ema)

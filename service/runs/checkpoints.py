@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 import safetensors
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from ops.engines.base import Replica
 from service.errors import NotFound, RunError
 from service.files import canonical_json, clear_drafts, new_folder
 from service.rounds.plan import Round
 from service.rounds.train_state import TrainState
+from service.runs.vectors_file import to_safetensors
 
 ARRAYS, CURSOR = "replica.safetensors", "cursor.json"
 """The files of a checkpoint: the second has the digest of the first, and makes it a checkpoint."""
@@ -105,7 +106,7 @@ def to_files(checkpoint: Checkpoint) -> dict[str, bytes]:
     """The files of a checkpoint by their names; the one that is written last comes last."""
     state = checkpoint.state
     vectors = {"theta": state.replica.theta, "velocity": state.replica.velocity, "outer": state.outer}
-    tensors = save(vectors if state.ema is None else vectors | {"ema": state.ema})
+    tensors = to_safetensors(vectors if state.ema is None else vectors | {"ema": state.ema})
     round_ = asdict(checkpoint.round)
     solo_steps = round_.pop("solo_steps")
     cursor = {

@@ -127,7 +127,7 @@ def _advance(
     state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
     schedule = RoundSchedule(job.plan, history.measurements())
     first = schedule.after(checkpoint.round if checkpoint else None)
-    digest, saved_at, guessing = state.digest, monotonic(), guessing_loss(job)
+    digest, saved_at, guessing = "", monotonic(), guessing_loss(job)
     if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
     with closing(LiveEvaluation(executor, job, history)) as evaluation:
@@ -158,7 +158,7 @@ def _advance(
                 raise Cancelled(folder.name, request, result.round.number)
         yield from evaluation.finish()
     _thin(folder, job, history)
-    yield history.log.append("end", outcome="finished", digest=digest, **_end_values(job, history))
+    yield history.log.append("end", outcome="finished", digest=digest or state.digest, **_end_values(job, history))
 
 
 def _thin(folder: Run, job: Job, history: RunHistory) -> None:

@@ -68,3 +68,8 @@ def test_the_halves_of_a_sum_are_those_of_the_kernels_on_a_device():
     from ops.engines.cuda import pairwise
 
     assert module.LANES == pairwise.LANES
+
+
+def test_a_mean_of_zeros_has_no_sign_but_that_of_the_sum():
+    assert not np.signbit(mean_velocity(np.zeros(5), 3)).any()
+    assert np.signbit(mean_velocity(np.full(5, -0.0), 3)).all()

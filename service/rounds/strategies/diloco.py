@@ -6,6 +6,7 @@ import numpy as np
 
 from ops.averaging import nesterov_outer_step
 from ops.engines.base import AveragingRule, Floats, Replica
+from ops.pieces import zeros_as
 from service.config import AveragingConfig
 from service.rounds.strategies.base import Average, Interval, Progress, Strategy
 from service.rounds.train_state import TrainState
@@ -34,7 +35,7 @@ class DiLoCo:
     momentum: float
 
     def init(self, theta: Floats) -> Floats:
-        return np.zeros_like(theta)
+        return zeros_as(theta)
 
     def interval(self, progress: Progress) -> Interval:
         return Interval(self.every)

@@ -128,3 +128,10 @@ def test_networks_whose_output_is_a_column_of_planes_can_be_trained():
     result = engine.run(Replica(theta, np.zeros_like(theta)), engine.load(IMAGES, LABELS), steps(20, 20))
     assert (result.replica.theta != theta).any()
     assert engine.predict(theta, IMAGES).shape == (40, 4)
+
+
+def test_plain_gradient_descent_hands_the_velocity_on_without_a_copy(replica):
+    for momentum in (0.0, 0.5):
+        engine = ArrayEngine(NETWORK, ops.StepConfig(momentum=momentum))
+        result = engine.run(replica, engine.load(IMAGES, LABELS), steps(8, 8))
+        assert (result.replica.velocity is replica.velocity) == (momentum == 0)

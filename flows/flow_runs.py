@@ -1,6 +1,5 @@
 """Which run on disk belongs to a flow run, so that a flow run that is started again finds what it did before."""
 
-from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import FlowRun
@@ -10,6 +9,7 @@ from service.config import TrainConfig
 from service.errors import NotFound, RunError
 from service.home import Home
 from service.runs import find_run, run_at
+from service.storage import Place
 
 STARTS = 10
 """How often one flow run may be started: a training that crashes each time must not do so for ever."""
@@ -20,7 +20,7 @@ def run_name(name: str) -> str:
     return name or _made_up(_here())
 
 
-def continues(runs: Path, run: str, config: TrainConfig) -> bool:
+def continues(runs: Place, run: str, config: TrainConfig) -> bool:
     """Whether this flow run was started before and had begun the run.
 
     Raises RunError where it was started too often.

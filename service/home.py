@@ -29,15 +29,20 @@ def check_text(name: str, value: str) -> None:
 class Home:
     """The folder that holds all data, runs and models (`ATELIER_HOME`, by default `~/.atelier`).
 
+    Where `ATELIER_HOME` is an address, all three lie below it, and the folder holds what this machine alone needs:
+    caches, sweeps, and Prefect's own server.
+
     Attributes:
-        root: the folder.
+        root: the folder (`ATELIER_LOCAL` where the home is an address).
         elsewhere: where the models lie instead (`ATELIER_MODELS`): another folder, or `s3://bucket/prefix`.
         data_elsewhere: where the data sets lie instead (`ATELIER_DATA`), likewise.
+        runs_elsewhere: where the runs lie instead (`ATELIER_RUNS`), likewise.
     """
 
     root: Path
     elsewhere: str = ""
     data_elsewhere: str = ""
+    runs_elsewhere: str = ""
 
     @classmethod
     def from_environment(cls) -> "Home":
@@ -47,16 +52,22 @@ class Home:
             InvalidInput: Its name is no text, data can't lie where they are to, or the endpoint of their storage is no
                 address.
         """
-        root = Path(os.environ.get("ATELIER_HOME") or "~/.atelier").expanduser().absolute()
-        check_text("ATELIER_HOME", str(root))
-        elsewhere, data_elsewhere = (os.environ.get(name, "") for name in ("ATELIER_MODELS", "ATELIER_DATA"))
+        named = os.environ.get("ATELIER_HOME") or "~/.atelier"
+        check_text("ATELIER_HOME", named)
+        parts = {name: os.environ.get(f"ATELIER_{name.upper()}", "") for name in ("models", "data", "runs")}
+        if "://" in named:
+            home = place_of(named, "data, runs and models")
+            parts = {name: place or str(home / name) for name, place in parts.items()}
+            named = os.environ.get("ATELIER_LOCAL") or "~/.atelier"
+            check_text("ATELIER_LOCAL", named)
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
         # Here, since the library that takes this variable doesn't survive an address without a scheme.
-        uses_storage = "://" in elsewhere or "://" in data_elsewhere
+        uses_storage = any("://" in place for place in parts.values())
         if uses_storage and endpoint and not re.fullmatch(r"https?://[\w.:\[\]-]+(/\S*)?", endpoint):
             raise InvalidInput(f"AWS_ENDPOINT_URL must be an address such as http://localhost:9000, got {endpoint!r}")
-        place_of(data_elsewhere, "data")
-        return cls(root, elsewhere, data_elsewhere)
+        for name in ("data", "runs"):
+            place_of(parts[name], name)
+        return cls(Path(named).expanduser().absolute(), parts["models"], parts["data"], parts["runs"])
 
     @property
     def data(self) -> Place:
@@ -64,8 +75,9 @@ class Home:
         return place_of(self.data_elsewhere, "data") if self.data_elsewhere else self.root / "data"
 
     @property
-    def runs(self) -> Path:
-        return self.root / "runs"
+    def runs(self) -> Place:
+        """The place of all runs."""
+        return place_of(self.runs_elsewhere, "runs") if self.runs_elsewhere else self.root / "runs"
 
     @property
     def models(self) -> Path | str:

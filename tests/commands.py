@@ -14,6 +14,7 @@ def start(*words: str, home: Path, **more: str) -> "subprocess.Popen[str]":
         "ATELIER_HOME": str(home),
         "ATELIER_MODELS": "",
         "ATELIER_DATA": "",
+        "ATELIER_RUNS": "",
         "PYTHONPATH": str(ROOT),
         "NO_COLOR": "1",
     }

@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of the test's own, known to the environment too."""
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path / "home"))
-    for name in ("ATELIER_MODELS", "ATELIER_DATA"):
+    for name in ("ATELIER_MODELS", "ATELIER_DATA", "ATELIER_RUNS"):
         monkeypatch.delenv(name, raising=False)
     return Home.from_environment()
 

@@ -53,8 +53,11 @@ class ObjectCache:
 def object_cache(engine: str) -> ObjectCache:
     """An engine's cache where the environment wants it.
 
-    That is in ATELIER_CACHE, else in `cache` under ATELIER_HOME, else in ~/.atelier/cache.
+    That is in ATELIER_CACHE, else in `cache` under ATELIER_HOME, or ATELIER_LOCAL where that is no folder, else in
+    ~/.atelier/cache.
     """
     named = os.environ.get("ATELIER_CACHE")
-    folder = Path(named) if named else Path(os.environ.get("ATELIER_HOME") or "~/.atelier") / "cache"
+    home = os.environ.get("ATELIER_HOME", "")
+    local = os.environ.get("ATELIER_LOCAL", "") if "://" in home else home
+    folder = Path(named) if named else Path(local or "~/.atelier") / "cache"
     return ObjectCache(folder.expanduser().absolute() / engine)

@@ -1,6 +1,5 @@
 """`atelier clean`"""
 
-import shutil
 from pathlib import Path
 
 import click
@@ -9,7 +8,8 @@ from service.cli.main import Context
 from service.cli.output import as_size, show, table
 from service.files import size_of
 from service.home import Home
-from service.runs.housekeeping import leftovers
+from service.runs.housekeeping import leftovers, remove_leftover
+from service.storage import Bucket, Place
 
 
 @click.command()
@@ -22,14 +22,19 @@ def clean(context: Context, dry_run: bool, as_json: bool) -> None:
     Kernels are compiled again when they are needed, and sources of data sets are fetched again. Data sets, runs and
     models stay.
     """
-    found = {path: size_of(path) for path in [*_caches(context.home), *leftovers(context.home.runs)]}
+    places: list[Place] = [*_caches(context.home), *leftovers(context.home.runs)]
+    found = {place: _size_of(place) for place in places}
     if not dry_run:
-        for path in found:
-            shutil.rmtree(path, ignore_errors=True)
+        for place in found:
+            remove_leftover(place)
     rows = [(str(path), as_size(size)) for path, size in found.items()]
     total = f"{as_size(sum(found.values()))} {'would be ' if dry_run else ''}freed"
     text = f"{table(('folder', 'size'), rows, right=('size',))}\n{total}" if rows else "there is nothing to free"
     show({"freed": not dry_run, "folders": {str(path): size for path, size in found.items()}}, text, as_json)
+
+
+def _size_of(place: Place) -> int:
+    return size_of(place) if isinstance(place, Path) else sum(Bucket(place).sizes().values())
 
 
 def _caches(home: Home) -> list[Path]:

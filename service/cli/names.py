@@ -12,8 +12,9 @@ MOST = 200
 
 
 def run_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The runs whose names begin so, the newest names first."""
-    return _names_in(_home().runs, incomplete, "config.json")[:MOST]
+    """The runs whose names begin so, the newest names first; none where they lie in object storage, as below."""
+    runs = _home().runs
+    return _names_in(runs, incomplete, "config.json")[:MOST] if isinstance(runs, Path) else []
 
 
 def model_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -25,8 +25,6 @@ from service.rounds.plan import Plan, plan_for
 from service.runs import Entry, find_run, run_at
 from service.training.epoch_scores import EpochScores
 
-POLL_SECONDS = 0.1
-
 
 def progress(home: Home, run: str) -> AbstractContextManager[None]:
     """Show the run on standard error while the block lasts: a bar at a terminal, else a line an epoch."""
@@ -102,4 +100,4 @@ def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
                 yield entry, plan
         if finishing:
             return
-        stop.wait(POLL_SECONDS)
+        stop.wait(run_at(home.runs, run).poll_s)

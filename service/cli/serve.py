@@ -8,6 +8,7 @@ import click
 
 from service.cli.main import Context
 from service.errors import AtelierError
+from service.home import Home
 from service.registry import Registry
 
 BACKLOG = 2048
@@ -47,11 +48,17 @@ def serve(context: Context, host: str, port: int, token: str, root_path: str, co
     context.interruption.leave()
     with _listening_socket(host, port) as listening, threadpool_limits(1, user_api="blas"):
         # BLAS has one thread, because predictions at the same time would set the number for each other.
-        apart = f", models of {home.models}" if home.elsewhere else ""
         url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}{prefix}/"
-        click.echo(f"models and runs of {home.root}{apart} at {url}  (Ctrl-C ends it)")
+        click.echo(f"models and runs of {_places(home)} at {url}  (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):  # that is how it ends
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def _places(home: Home) -> str:
+    """Where models and runs lie, for people."""
+    if home.runs_elsewhere:
+        return f"{home.models} and {home.runs}"
+    return f"{home.root}, models of {home.models}" if home.elsewhere else str(home.root)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

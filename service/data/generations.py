@@ -68,7 +68,7 @@ def publish(folder: Path, digest: str, place: Address, before: Stored | None, no
     bucket, generation = Bucket(place, patient=True), f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(4)}"
     try:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            bucket.put_file(f"{generation}/{path.relative_to(folder).as_posix()}", path)
+            bucket.put(f"{generation}/{path.relative_to(folder).as_posix()}", path)
             note(path.stat().st_size)
     except BaseException:
         with suppress(StorageError):

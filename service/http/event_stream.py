@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from service.errors import StorageError
 from service.files import canonical_json
 from service.http.errors import HttpError, error_response
 from service.runs import Run
@@ -37,17 +38,20 @@ class EventStream(StreamingResponse):
 
 async def log_events(run: Run, skip: int = 0) -> AsyncIterator[str]:
     """Each line of a run's log as an event named by its kind, from line `skip` on, until the run ends."""
-    position, number, silence_s = 0, 0, 0.0
+    position, number, silence_s, poll_s = 0, 0, 0.0, max(POLL_S, run.poll_s)
     while True:
-        entries, position = await asyncio.to_thread(run.tail, position)
+        try:
+            entries, position = await asyncio.to_thread(run.tail, position)
+        except StorageError:  # whoever listens asks again, from the line where this ends
+            return
         for entry in entries:
             if number >= skip:
                 yield f"id: {number}\nevent: {entry['kind']}\ndata: {canonical_json(entry)}\n\n"
             number += 1
         if entries and entries[-1]["kind"] == "end":
             return
-        silence_s = 0.0 if entries else silence_s + POLL_S
+        silence_s = 0.0 if entries else silence_s + poll_s
         if silence_s >= KEEP_ALIVE_S:
             silence_s = 0.0
             yield ": still here\n\n"
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(poll_s)

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from service.errors import RunError
+from service.errors import NotFound, RunError
 from service.registry import ModelVersion, Registry
 from service.runs import Run, all_runs
 from service.runs.recorded_config import recorded_config
+from service.storage import Place
 
 
 def serialize_model(registry: Registry, model: ModelVersion, prefix: str) -> dict[str, Any]:
@@ -88,10 +88,10 @@ def _published_name(config: dict[str, Any], network: str) -> str:
     return str(config.get("name") or network)
 
 
-def serialize_runs(runs: Path, limit: int) -> list[dict[str, Any]]:
+def serialize_runs(runs: Place, limit: int) -> list[dict[str, Any]]:
     """The newest runs. One whose files are damaged is left out: it must not hide the others."""
     found = []
     for folder in all_runs(runs)[:limit]:
-        with suppress(RunError, KeyError):
+        with suppress(RunError, NotFound, KeyError):
             found.append(serialize_run(folder))
     return found

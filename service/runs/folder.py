@@ -62,7 +62,7 @@ class RunFolder(Run):
         return folder
 
     @property
-    def place(self) -> Path:  # type: ignore[override] # a Place is a Path or an address, and this one is a Path
+    def place(self) -> Path:
         return self.path
 
     @property

@@ -1,17 +1,24 @@
-"""The runs that there are, and new ones."""
+"""The runs that there are, and new ones: in a folder, or below an address in object storage."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.config import TrainConfig
+from service.errors import NotFound
+from service.runs.bucket import BucketRun
 from service.runs.folder import RunFolder
 from service.runs.run import Run
+from service.storage import Bucket, Place
 
 if TYPE_CHECKING:
     from service.runs.checkpoints import Checkpoint
 
+AT_A_TIME = 8
+"""Runs in a bucket that are looked at together."""
 
-def begin_run(runs: Path, run: str, config: TrainConfig, start: "Checkpoint | None", **facts: Any) -> Run:
+
+def begin_run(runs: Place, run: str, config: TrainConfig, start: "Checkpoint | None", **facts: Any) -> Run:
     """Begin a run.
 
     Args:
@@ -24,23 +31,45 @@ def begin_run(runs: Path, run: str, config: TrainConfig, start: "Checkpoint | No
     Raises:
         Conflict: a run of that name exists.
     """
-    return RunFolder.create(runs, run, config, start, **facts)
+    if isinstance(runs, Path):
+        return RunFolder.create(runs, run, config, start, **facts)
+    return BucketRun.create(runs, run, config, start, **facts)
 
 
-def run_at(runs: Path, run: str) -> Run:
+def run_at(runs: Place, run: str) -> Run:
     """The run of that name, which may not have begun yet."""
-    return RunFolder(runs / run)
+    return RunFolder(runs / run) if isinstance(runs, Path) else BucketRun(runs / run)
 
 
-def find_run(runs: Path, run: str) -> Run:
+def find_run(runs: Place, run: str) -> Run:
     """The run of that name. Raises NotFound where there is none."""
-    return RunFolder.open(runs, run)
+    if isinstance(runs, Path):
+        return RunFolder.open(runs, run)
+    if not run or "/" in run or run.startswith(".") or not (found := BucketRun(runs / run)).exists():
+        raise NotFound(f"there is no run {run!r} in {runs}")
+    return found
 
 
-def all_runs(runs: Path) -> list[Run]:
+def all_runs(runs: Place) -> list[Run]:
     """Every run there is, the one that started last first."""
+    found = _in_folder(runs) if isinstance(runs, Path) else _in_bucket(Bucket(runs), runs)
+    return [run for _, run in sorted(found, key=lambda each: (each[0], each[1].name), reverse=True)]
+
+
+def _in_folder(runs: Path) -> list[tuple[str, Run]]:
     if not runs.is_dir():
         return []
     folders = [RunFolder(path) for path in runs.iterdir() if not path.name.startswith(".")]
-    found = [folder for folder in folders if folder.is_run()]
-    return sorted(found, key=lambda folder: (folder.started(), folder.name), reverse=True)
+    return [(folder.started(), folder) for folder in folders if folder.is_run()]
+
+
+def _in_bucket(bucket: Bucket, runs: Place) -> list[tuple[str, Run]]:
+    def look(name: str) -> list[tuple[str, Run]]:
+        run = run_at(runs, name)
+        try:
+            return [(run.started(), run)] if run.exists() else []
+        except NotFound:  # it was deleted meanwhile
+            return []
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return [each for found in pool.map(look, bucket.folders()) for each in found]

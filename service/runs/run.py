@@ -37,12 +37,15 @@ class Run(ABC):
     Methods raise OSError where a disk can't be read or written, StorageError where a storage can't.
 
     Attributes:
-        place: where it lies; its last part is the run's name.
         poll_s: how often who watches it looks for new lines of its log, in seconds.
     """
 
-    place: Place
     poll_s: ClassVar[float]
+
+    @property
+    @abstractmethod
+    def place(self) -> Place:
+        """Where it lies; the last part is the run's name."""
 
     @property
     def name(self) -> str:

@@ -137,6 +137,22 @@ class Bucket:
         """When each object below a prefix was written, by key."""
         return {key: each["last_modified"] for key, each in self._listed(prefix).items()}
 
+    def tags(self, prefix: str, after: str = "") -> dict[str, str]:
+        """The ETag of each object below a prefix by key, in order. after: leave out all keys up to this one."""
+        return {key: each["e_tag"] or "" for key, each in sorted(self._listed(prefix, after).items())}
+
+    def time_of(self, key: str) -> datetime:
+        """When an object was written. Raises NotFound."""
+        return self._tried(lambda: self._store.head(self._prefix + key), key)["last_modified"]
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self.time_of(key)
+        except NotFound:
+            return False
+        return True
+
     def folders(self, parent: str = "") -> list[str]:
         """The names below a parent that lead to further ones."""
         found = self._tried(lambda: self._store.list_with_delimiter(self._prefix + parent))
@@ -153,24 +169,43 @@ class Bucket:
         with self._storage_errors(key):
             self._store.put(self._prefix + key, content, mode=mode)
 
-    def put(self, key: str, content: bytes) -> None:
-        """Put a small object, whatever is there."""
-        self._tried(lambda: self._store.put(self._prefix + key, content), key)
+    def create(self, key: str, content: bytes) -> bool:
+        """Put an object where there is none. Returns False where there is one with another content.
 
-    def put_file(self, key: str, path: Path) -> None:
-        """Put what a file holds, of which little is in memory at a time. It is there whole or not at all."""
+        Where an answer is lost, what lies there says what became of the request.
+        """
+
+        def create() -> bool:
+            try:
+                self.write(key, content, None)
+            except Conflict:
+                try:
+                    return self._store.get(self._prefix + key).bytes().to_bytes() == content
+                except FileNotFoundError:
+                    raise Unreachable(f"{self.root} is busy with {key}") from None
+            return True
+
+        return self._tried(create, key)
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Put an object, whatever is there: bytes, or a file of which little is in memory at a time.
+
+        It is there whole or not at all.
+        """
 
         def put() -> None:
-            self._store.put(self._prefix + key, path, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_A_TIME)
+            self._store.put(self._prefix + key, content, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_A_TIME)
 
         self._tried(put, key)
 
     def remove(self, *keys: str) -> None:
         """Remove objects; one that isn't there is no error."""
-        self._tried(lambda: self._store.delete([self._prefix + key for key in keys]))
+        if keys:
+            self._tried(lambda: self._store.delete([self._prefix + key for key in keys]))
 
-    def _listed(self, prefix: str) -> dict[str, "ObjectMeta"]:
-        found = self._tried(lambda: self._store.list(self._prefix + prefix).collect())
+    def _listed(self, prefix: str, after: str = "") -> dict[str, "ObjectMeta"]:
+        offset = self._prefix + after if after else None
+        found = self._tried(lambda: self._store.list(self._prefix + prefix, offset=offset).collect())
         return {each["path"].removeprefix(self._prefix): each for each in found}
 
     def _tried(self, request: Callable[[], Answer], key: str = "") -> Answer:

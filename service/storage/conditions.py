@@ -1,17 +1,29 @@
 """Whether a storage keeps the conditions of a write, on which numbers of versions and aliases rest."""
 
 from contextlib import suppress
+from typing import Protocol
 from uuid import uuid4
 
 from service.errors import Conflict, StorageError
-from service.storage.contract import Storage
 
 
-def check_conditional_writes(storage: Storage) -> None:
+class Conditional(Protocol):
+    """What is looked at: a `Storage`, or a `Bucket`."""
+
+    root: str
+
+    def write(self, key: str, content: bytes, replaces: str | None) -> object:
+        """See `Storage.write`."""
+
+    def remove(self, key: str) -> None:
+        """See `Storage.remove`."""
+
+
+def check_conditional_writes(storage: Conditional) -> None:
     """Write a file of no meaning, and look whether a second writer is refused.
 
     Raises StorageError where it isn't, or where nothing can be written: there two trainings could publish the same
-    version.
+    version, or write to one run.
     """
     key = f".probe-{uuid4().hex}"
     storage.write(key, b"first", None)
@@ -21,7 +33,7 @@ def check_conditional_writes(storage: Storage) -> None:
                 storage.write(key, b"second", replaces)
                 raise StorageError(
                     f"{storage.root} doesn't keep the conditions of a write (If-None-Match, If-Match): two trainings "
-                    "could publish the same version there; use a storage that does"
+                    "could publish the same version there, or write to one run; use a storage that does"
                 )
     finally:
         storage.remove(key)

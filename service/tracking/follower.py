@@ -75,7 +75,7 @@ def _say(line: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Follow a run. arguments: the home, where its models are if elsewhere, the run, and the trackers."""
-    root, elsewhere, run, *trackers = arguments
+    """Follow a run. arguments: the home, where its models and runs are if elsewhere, the run, and trackers."""
+    root, elsewhere, runs_elsewhere, run, *trackers = arguments
     os.nice(10)
-    follow(Home(Path(root), elsewhere), run, trackers, sys.stdin.fileno())
+    follow(Home(Path(root), elsewhere, runs_elsewhere=runs_elsewhere), run, trackers, sys.stdin.fileno())

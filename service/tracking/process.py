@@ -35,7 +35,8 @@ def tracked(home: Home, run: str, config: TrainConfig) -> Iterator[Publish]:
     if not trackers:
         yield lambda label: None
         return
-    command = [sys.executable, "-m", "service.tracking", str(home.root), home.elsewhere, run, *trackers]
+    places = (str(home.root), home.elsewhere, home.runs_elsewhere)
+    command = [sys.executable, "-m", "service.tracking", *places, run, *trackers]
     # In a session of its own: what interrupts the training must not keep trackers from getting the rest.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own module
     assert process.stdin is not None, "it is a pipe"

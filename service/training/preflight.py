@@ -16,6 +16,8 @@ from service.rounds.class_weights import class_weights
 from service.rounds.job import network_for, step_config_for
 from service.rounds.plan import plan_for, windows_for
 from service.rounds.strategies import strategy_for
+from service.storage import Address, Bucket
+from service.storage.conditions import check_conditional_writes
 from service.tracking.registry import check_trackers
 from service.training.warm_start import FRESH, WarmStart
 
@@ -45,7 +47,7 @@ def check_training(
         OpsError: the network doesn't fit the data.
         ClusterError: no scheduler answers, or no worker takes tasks.
         DataError: there are no such data, or the weights can't be read.
-        StorageError: the model could not be published.
+        StorageError: the run could not be written, or the model not be published.
     """
     _check_address_space()
     home.prepare()
@@ -54,6 +56,8 @@ def check_training(
         find(config.engine)
     if cluster.scheduler:
         check_scheduler(cluster.scheduler)
+    if isinstance(home.runs, Address):
+        check_conditional_writes(Bucket(home.runs))
     Registry(home.models).check_publishing()  # that comes last, and hours later
     if not resumed:
         check_trackers(config.track)

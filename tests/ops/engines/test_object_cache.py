@@ -111,5 +111,9 @@ def test_the_environment_names_the_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("ATELIER_CACHE")
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path / "home"))
     assert object_cache("simd").folder == tmp_path / "home" / "cache" / "simd"
+    object_cache.cache_clear()
+    monkeypatch.setenv("ATELIER_HOME", "s3://bucket/home")
+    monkeypatch.setenv("ATELIER_LOCAL", str(tmp_path / "local"))
+    assert object_cache("simd").folder == tmp_path / "local" / "cache" / "simd"
     monkeypatch.undo()
     object_cache.cache_clear()

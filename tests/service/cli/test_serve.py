@@ -27,6 +27,7 @@ def serve(home: Path, *words: str, before: Sequence[str] = ()) -> Iterator[tuple
         "ATELIER_HOME": str(home),
         "ATELIER_MODELS": "",
         "ATELIER_DATA": "",
+        "ATELIER_RUNS": "",
         "PYTHONPATH": str(ROOT),
     }
     process = subprocess.Popen(

@@ -6,9 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.config import TrainConfig
 from service.data import ingest
 from service.home import Home
 from service.http import predictor_cache
+from service.runs import begin_run
 from tests.data import write_idx_dataset
 from tests.object_storage import KEYS, new_bucket, serving_objects
 from tests.service.http.serving import serving
@@ -111,3 +113,26 @@ def test_data_in_a_bucket_are_shown_and_told_to_be_away_while_models_are_served(
         away = {path: http.get(path).status_code for path in pages}
         assert (http.get("/").status_code, ask(http, RANDOM.tolist()).status_code) == (200, 200)
     assert list(away.values()) == [503, 503, 404, 404]
+
+
+def test_runs_in_a_bucket_are_listed_shown_and_followed(object_storage: str, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", runs_elsewhere=new_bucket(object_storage, "run-here", "runs"))
+    home.prepare()
+    facts = {"data": {"digest": "d", "path": "p"}, "engine": {"engine": "array"}}
+    run = begin_run(home.runs, "far", TrainConfig(epochs=1), None, **facts)
+    begin_run(home.runs, "begun", TrainConfig(epochs=1), None, **facts)
+    with run.held() as lease, run.open_log(lease) as log:
+        log.append("begin", rounds_done=0)
+        for number in range(3):
+            log.append("round", round=number, epoch=0, examples=9, loss=1.0, accuracy=0.5, digest="ab")
+        log.append("end", outcome="finished", digest="ab")
+    with serving(home) as http:
+        items = http.get("/api/runs").json()["items"]
+        assert {item["run"]: item["status"] for item in items} == {"far": "finished", "begun": "interrupted"}
+        assert [item["round"] for item in http.get("/api/runs/far/rounds").json()["items"]] == [0, 1, 2]
+        assert http.get("/api/runs/far").json()["rounds_done"] == 3
+        assert http.get("/api/runs/far/events").text.count("event: round") == 3
+        again = http.get("/api/runs/far/events", headers={"last-event-id": "1"}).text
+        assert (again.count("event: round"), again.count("event: end")) == (2, 1)
+        assert [http.get(path).status_code for path in ("/runs", "/runs/far")] == [200, 200]
+        assert [http.get(f"/api/runs/{name}").status_code for name in ("none", ".far")] == [404, 404]

@@ -77,7 +77,7 @@ def test_a_large_file_is_written_and_read_in_parts(bucket: Bucket, tmp_path: Pat
     monkeypatch.setattr(bucket_module, "PART_BYTES", 5 << 20)  # the least that a storage takes
     content = b"".join(number.to_bytes(4, "big") for number in range(3_000_000))
     (tmp_path / "large").write_bytes(content)
-    bucket.put_file("large", tmp_path / "large")
+    bucket.put("large", tmp_path / "large")
     assert bucket.read("large") == content
     assert bucket.read_range("large", (5 << 20) - 2, 4) == content[(5 << 20) - 2 :][:4]
 

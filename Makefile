@@ -49,6 +49,8 @@ lock:  ## resolve the dependencies anew, with hashes (needs uv)
 	done
 	echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --extra test -c requirements.lock pyproject.toml - -o requirements-test.lock
+	printf 'flask>=3\nflask-cors>=5\nmoto[s3]>=5.1\n' | uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -c requirements-test.lock - -o requirements-storage.lock
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .venv-newest flows/prefect.sql *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

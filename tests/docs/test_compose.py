@@ -1,9 +1,19 @@
 """What is said of docker-compose.yml agrees with it."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from urllib.error import URLError
 
+import pytest
 import yaml
+
+from service.storage import Bucket, S3Storage, place_of
+from service.storage.address import Address
+from service.storage.conditions import check_conditional_writes
+from tests.clusters import free_port, until
+from tests.object_storage import KEYS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -65,3 +75,41 @@ def test_no_part_asks_a_proxy_for_itself_or_for_another_part():
         if service["image"].startswith("atelier"):
             for variable in ("NO_PROXY", "no_proxy"):
                 assert {"127.0.0.1", "localhost", *services} <= set(service["environment"][variable].split(",")), name
+
+
+def test_the_storage_for_trials_has_a_bucket_and_keeps_the_conditions_of_writes(monkeypatch: pytest.MonkeyPatch):
+    service, port = yaml.safe_load(COMPOSE)["services"]["storage"], str(free_port())
+    *_, program = service["command"]
+    *_, check = service["healthcheck"]["test"]
+
+    def is_well() -> bool:
+        try:
+            exec(check.replace("9000", port), {})
+        except URLError:
+            return False
+        return True
+
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
+        monkeypatch.setenv(name, value)
+    command = [sys.executable, "-c", program.replace("9000", port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            until(is_well)
+            assert is_well()  # the bucket is there already
+            for place in re.findall(r"^ATELIER_[A-Z]+=(s3:\S+)$", (ROOT / "docs/operations.md").read_text(), re.M):
+                address = place_of(place)
+                assert isinstance(address, Address)
+                check_conditional_writes(S3Storage(address))
+                Bucket(address).put("a/b", b"c")
+                assert Bucket(address).sizes() == {"a/b": 1}
+        finally:
+            server.kill()
+
+
+def test_what_the_storage_for_trials_installs_is_what_the_tests_have():
+    locked, tested = (
+        dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / f"requirements-{name}.lock").read_text(), re.M))
+        for name in ("storage", "test")
+    )
+    assert {"moto", "flask", "flask-cors"} <= locked.keys()
+    assert locked == {name: tested[name] for name in locked}

@@ -1,20 +1,24 @@
 """`make chaos`: many runs, each in a storm of its own; every one must end in the bits of the calm run.
 
-python -m tests.chaos [RUNS [KILLS_A_RUN [FIRST_SEED]]]
+python -m tests.chaos [RUNS [KILLS_A_RUN [FIRST_SEED [s3]]]]
 
 Killed are workers, the scheduler and the coordinator; a worker frozen and one added come on top of that in each run.
+With `s3`, data and runs lie in a bucket, of which every fifth request fails.
 """
 
 import os
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from service.home import Home
 from tests.chaos.storm import KILLS, Outcome, forecast, storm
 from tests.chaos.supervisor import close_when_terminated
 from tests.jobs import serial_results, small, small_job
+from tests.object_storage import KEYS, new_bucket, serving_objects, trouble
 
 GIVEN = {
     "epochs": 24,
@@ -25,11 +29,11 @@ GIVEN = {
 LIMIT_SECONDS = 300
 
 
-def main(runs: int = 20, kills: int = 6, first_seed: int = 0) -> int:
+def main(runs: int = 20, kills: int = 6, first_seed: int = 0, where: str = "folder") -> int:
     """Print a line a run and what a kill cost; 0 if every run ended in the same bits with nothing left over."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "home")
-        os.environ["ATELIER_HOME"] = str(home.root)
+    with tempfile.TemporaryDirectory() as folder, bucket() if where == "s3" else nullcontext():
+        os.environ["ATELIER_HOME"] = str(Path(folder) / "home")
+        home = Home.from_environment()
         job = small_job(home, Path(folder) / "idx", train=1500, **GIVEN)
         expected = [report.digest for report in serial_results(job)]
         given = small(**GIVEN)
@@ -43,6 +47,17 @@ def main(runs: int = 20, kills: int = 6, first_seed: int = 0) -> int:
             )
             print(_line(outcomes[-1], expected, calm.wall_s), flush=True)
         return _sum_up(outcomes, expected, calm.wall_s)
+
+
+@contextmanager
+def bucket() -> Iterator[None]:
+    """Have data, runs and models in a bucket that fails now and then, as the environment says."""
+    with serving_objects() as endpoint:
+        os.environ |= {**KEYS, "AWS_ENDPOINT_URL": endpoint}
+        for part in ("data", "runs", "models"):
+            os.environ[f"ATELIER_{part.upper()}"] = new_bucket(endpoint, f"chaos-{part}", part)
+        with trouble(endpoint, unsteady=5):
+            yield
 
 
 def _line(outcome: Outcome, expected: list[str], calm_s: float) -> str:
@@ -82,4 +97,4 @@ def _sum_up(outcomes: list[Outcome], expected: list[str], calm_s: float) -> int:
 
 if __name__ == "__main__":
     close_when_terminated()
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main(*map(int, sys.argv[1:4]), *sys.argv[4:]))

@@ -7,7 +7,7 @@ from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, from_preset
 from service.errors import NotFound
 from service.home import Home
-from service.runs import RunFolder
+from service.runs import find_run
 from service.training.loop import advance
 from service.training.resume import reopen_run
 from service.training.start import create_run
@@ -18,7 +18,7 @@ def main(run: str, scheduler: str, given: str) -> None:
     home = Home.from_environment()
     with open_executor(ClusterConfig(scheduler=scheduler)) as executor:
         try:
-            folder = RunFolder.open(home.runs, run)
+            folder = find_run(home.runs, run)
             job = reopen_run(home, executor, folder)
         except NotFound:
             folder, job = create_run(home, executor, from_preset(json.loads(given)), run)

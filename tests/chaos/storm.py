@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from service.home import Home
-from service.runs import Entry, RunFolder
+from service.runs import Entry, find_run, run_at
 from service.training.history import final_checkpoint
 from tests.chaos.supervisor import Part, Supervisor
 from tests.chaos.witness import begun_again, events
@@ -100,7 +100,7 @@ def storm(
     rng = random.Random(seed)
     supervisor = Supervisor(home, run, given, workers=2)
     began = since = time.monotonic()
-    due, seen = list(faults), 1
+    due, seen, look_s = list(faults), 1, run_at(home.runs, run).poll_s / 3
     try:
         while not supervisor.finished:
             now = time.monotonic()
@@ -112,14 +112,14 @@ def storm(
             elif due and now - since >= due[0].rest * round_s and supervisor.inject(due[0].part, rng):
                 due.pop(0)
                 since, seen = time.monotonic(), done
-            time.sleep(0.03)
+            time.sleep(look_s)
         wall = time.monotonic() - began
     finally:
         alive = supervisor.close()
     assert not due, f"seed {seed}: the run was over before {len(due)} of its faults"
     return Outcome(
         seed=seed,
-        digest=final_checkpoint(RunFolder(home.runs / run)).state.digest,
+        digest=final_checkpoint(find_run(home.runs, run)).state.digest,
         rounds=_rounds(supervisor.entries()),
         disturbed=supervisor.disturbed,
         joined=len({event.process for event in events(supervisor.folder)} & set(supervisor.added)),

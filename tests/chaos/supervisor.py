@@ -14,7 +14,7 @@ from typing import Literal
 
 from service.files import canonical_json
 from service.home import Home
-from service.runs import Entry, RunFolder
+from service.runs import Entry, run_at
 from tests.chaos.processes import is_stopped, survivors
 
 Part = Literal["worker", "scheduler", "coordinator", "frozen worker", "new worker"]
@@ -65,8 +65,8 @@ class Supervisor:
 
     def entries(self) -> list[Entry]:
         """The run's log so far; empty before there is one."""
-        folder = RunFolder(self.home.runs / self.run)
-        return list(folder.entries()) if folder.path.exists() else []
+        run = run_at(self.home.runs, self.run)
+        return list(run.entries()) if run.exists() else []
 
     @property
     def finished(self) -> bool:

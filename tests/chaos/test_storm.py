@@ -10,7 +10,9 @@ import pytest
 
 from service.data import chunked_groups, store
 from service.home import Home
+from service.runs import find_run
 from service.storage import Address
+from service.training.verify import damages
 from tests.chaos.processes import survivors
 from tests.chaos.storm import Fault, forecast, storm
 from tests.chaos.witness import Event, begun_again
@@ -59,6 +61,24 @@ def test_a_run_on_data_in_a_bucket_that_fails_now_and_then_survives_too(
         outcome = storm(home, "storm", small(**given), EVERY_PART, seed=1, round_s=0.05, limit=500)
     assert (outcome.rounds, outcome.digest, outcome.kills) == (calm, calm[-1], 4)
     assert outcome.left_over == []
+
+
+@pytest.mark.slow
+def test_a_run_that_lies_in_a_bucket_survives_too(
+    object_storage: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for part in ("data", "runs", "models"):
+        place = new_bucket(object_storage, f"{part}-{uuid4().hex[:12]}", part)
+        monkeypatch.setenv(f"ATELIER_{part.upper()}", place)
+    home = Home.from_environment()
+    job = small_job(home, tmp_path / "idx", train=1500, **LONG)
+    calm = [report.digest for report in serial_results(job)]
+    kills = [*EVERY_PART, Fault("coordinator", 3, 0.5), Fault("coordinator", 0, 10), Fault("scheduler", 2, 0.5)]
+    with trouble(object_storage, unsteady=5):
+        outcome = storm(home, "storm", small(**LONG), kills, seed=1, round_s=0.05, limit=500)
+        assert list(damages(find_run(home.runs, "storm"))) == []
+    assert (outcome.rounds, outcome.digest, outcome.kills) == (calm, calm[-1], 7)
+    assert (outcome.left_over, outcome.crashed) == ([], 0)
 
 
 def test_a_seed_tells_a_storm_with_so_many_kills_and_more_on_top():

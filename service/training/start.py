@@ -18,7 +18,7 @@ from service.training.disk import explained_disk_errors
 from service.training.loop import Trained, Watch, run_to_end
 from service.training.warm_start import FRESH, WarmStart
 
-LIBRARIES = ("numpy", "numba", "dask", "distributed", "zarr")
+LIBRARIES = ("numpy", "llvmlite", "dask", "distributed", "zarr")
 
 
 def start_run(

@@ -17,7 +17,6 @@ PACKAGE = Path(ops.__file__).parent
 HEAVY = {
     "cupy",
     "cuda",
-    "numba",
     "llvmlite",
     "matplotlib",
     "PIL",
@@ -34,7 +33,6 @@ KNOWN = {"numpy", "threadpoolctl"}
 LAZY = {
     "cupy": ("arrays", "engines/array", "engines/cuda", "backends/cuda"),
     "cuda": ("backends/cuda",),
-    "numba": ("engines/simd/program",),
     "llvmlite": ("engines/simd", "backends/cpu"),
     "matplotlib": ("plots",),
     "PIL": ("plots",),
@@ -91,9 +89,8 @@ def test_importing_the_library_asks_for_neither_a_gpu_nor_a_compiler_nor_a_plott
     assert asked_for(*light) == set()
 
 
-def test_the_cpus_engine_asks_for_numba_only_when_it_compiles():
-    assert asked_for("ops.engines.simd") == {"llvmlite"}
-    assert asked_for("ops.engines.simd.program.step_loop") == {"llvmlite", "numba"}
+def test_the_cpus_engine_asks_for_llvm_alone():
+    assert asked_for("ops.engines.simd", "ops.engines.simd.program.single_kernels") == {"llvmlite"}
 
 
 def test_an_import_inside_a_function_is_seen():

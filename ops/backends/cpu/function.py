@@ -14,7 +14,8 @@ from llvmlite import ir
 
 from ops.engines.object_cache import object_cache
 from ops.engines.simd.cache_key import PACKAGE, package_digest
-from ops.engines.simd.codegen.code import FLOAT, LONG, Code, Index
+from ops.engines.simd.codegen.code import Code
+from ops.engines.simd.codegen.scalars import FLOAT, LONG, Index, Scalars
 from ops.engines.simd.cpu import cpu
 from ops.engines.simd.program.compiler import target_machine
 
@@ -35,16 +36,11 @@ class PointerCode(Code):
         self.lanes = cpu().lanes
         self.vector = ir.VectorType(FLOAT, self.lanes)
         arguments = [ir.PointerType(FLOAT)] * pointers + [LONG] * numbers
-        self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), ENTRY)
-        self.function.attributes.add("nounwind")
+        Scalars.__init__(self, module, ENTRY, arguments)
         self.pointers, given = self.function.args[:pointers], self.function.args[pointers:]
         for pointer in self.pointers:
             pointer.add_attribute("noalias")
         self.numbers = [Index(self, number) for number in given]
-        entry, body = self.function.append_basic_block("entry"), self.function.append_basic_block("body")
-        self._module = module
-        ir.IRBuilder(entry).branch(body)
-        self.builder = ir.IRBuilder(body)
 
     def at(self, pointer: ir.Value, offset: Index | int) -> ir.Value:
         """The address so many floats behind a pointer."""

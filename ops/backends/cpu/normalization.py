@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ops.backends.cpu.function import PointerCode, function
 from ops.backends.cpu.memory import empty
 from ops.backends.cpu.threads import in_parts
-from ops.engines.simd.codegen.code import BIT, WORD, Accumulator, Index, Vec
+from ops.engines.simd.codegen.code import WORD, Accumulator, Index, Vec
+from ops.engines.simd.codegen.scalars import BIT
 
 Floats = NDArray[np.float32]
 

@@ -28,7 +28,6 @@ def cache_key(network: Network, step_config: StepConfig) -> str | None:
     parts = (
         package_digest(PACKAGE),
         [sha256(source).hexdigest() for source in others],
-        version("numba"),
         version("llvmlite"),
         cpu(),
         [_full_name(cls) for cls in classes],

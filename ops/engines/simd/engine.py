@@ -65,7 +65,7 @@ class SimdEngine(OneByOne):
     @classmethod
     def fingerprint(cls, device: DeviceName) -> Fingerprint:
         """See `Engine.fingerprint`. It makes its kernels itself, for the processor's vectors."""
-        kernels = digest_of_sources(Path(__file__).parent, "numba", "llvmlite")
+        kernels = digest_of_sources(Path(__file__).parent, "llvmlite")
         return Fingerprint(cls.name, platform.machine(), cpu().lanes, kernels)
 
     @classmethod

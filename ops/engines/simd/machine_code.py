@@ -15,7 +15,7 @@ from ops.network import Network
 from ops.step_config import StepConfig
 
 PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 8, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 2)
-"""The program as C sees it (`ops.engines.simd.program.step_loop.SIGNATURE`). ctypes releases the GIL while it runs."""
+"""The program as C sees it (`ops.engines.simd.program.step_loop.ARGUMENTS`). ctypes releases the GIL while it runs."""
 
 
 def machine_code(network: Network, step_config: StepConfig, cache: ObjectCache) -> bytes:

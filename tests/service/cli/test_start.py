@@ -14,7 +14,7 @@ from tests.jobs import small_job
 from tests.service.models import draft, publish
 
 SLOW = {
-    *("dask", "distributed", "zarr", "numba", "llvmlite", "prefect", "onnx", "matplotlib", "PIL", "rich", "httpx"),
+    *("dask", "distributed", "zarr", "llvmlite", "prefect", "onnx", "matplotlib", "PIL", "rich", "httpx"),
     *("fastapi", "starlette", "uvicorn", "obstore", "cupy", "asyncio"),
 }
 NEEDLESS = {

@@ -1,6 +1,7 @@
 """What kernels are written with.
 
-code            vectors, loops and addresses, as LLVM's intermediate representation
+scalars         loops and single numbers, as LLVM's intermediate representation
+code            vectors and addresses of a kernel
 kernel          a kernel before its code is generated
 contraction     register tiles of sums of products
 numerics        exp, sigmoid, tanh

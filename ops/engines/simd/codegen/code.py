@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
+from ops.engines.simd.codegen.scalars import BYTE, FLOAT, LONG, WORD, Index, Offset, Scalars
 from ops.engines.simd.cpu import cpu
 
-FLOAT, WORD, LONG, BYTE, BIT = ir.FloatType(), ir.IntType(32), ir.IntType(64), ir.IntType(8), ir.IntType(1)
 ARGUMENTS = (
     ir.PointerType(FLOAT),  # memory: parameters, activations, gradients, at offsets fixed by the layout
     ir.PointerType(WORD),  # lane data: see `ops.engines.simd.codegen.lane_data`
@@ -26,32 +26,6 @@ ARGUMENTS = (
 )
 
 Number = int | ir.Value
-
-
-@dataclass(frozen=True)
-class Index:
-    """An integer known when the kernel runs."""
-
-    code: Code
-    value: ir.Value
-
-    def __add__(self, other: Index | int) -> Index:
-        if isinstance(other, int) and other == 0:
-            return self
-        return Index(self.code, self.code.builder.add(self.value, self.code.long(other)))
-
-    __radd__ = __add__
-
-    def __mul__(self, other: Index | int) -> Index:
-        if isinstance(other, int) and other == 1:
-            return self
-        return Index(self.code, self.code.builder.mul(self.value, self.code.long(other)))
-
-    __rmul__ = __mul__
-
-
-Offset = Index | int
-"""A offset in the memory, counted in floats."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +74,7 @@ class Accumulator:
         return Vec(self._code, self._code.builder.load(self._slot))
 
 
-class Code:
+class Code(Scalars):
     """One kernel while it is being written: a function of `ARGUMENTS` in an LLVM module.
 
     Args:
@@ -112,51 +86,18 @@ class Code:
     def __init__(self, module: ir.Module, name: str, lanes: int = 0) -> None:
         self.lanes = lanes or cpu().lanes
         self.vector = ir.VectorType(FLOAT, self.lanes)
-        self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), ARGUMENTS), name)
+        super().__init__(module, name, ARGUMENTS)
         self.function.linkage = "internal"
-        for attribute in ("noinline", "nounwind"):
-            self.function.attributes.add(attribute)
+        self.function.attributes.add("noinline")
         self.memory, self.lane_data, self.pixels, slot = self.function.args
         self.slot = Index(self, slot)
-        entry, body = self.function.append_basic_block("entry"), self.function.append_basic_block("body")
-        self._module = module
-        ir.IRBuilder(entry).branch(body)
-        self.builder = ir.IRBuilder(body)
-
-    def finish(self) -> ir.Function:
-        """End the kernel."""
-        self.builder.ret_void()
-        return self.function
-
-    @contextmanager
-    def loop(self, start: Offset, stop: Offset, step: int = 1) -> Iterator[Index]:
-        """A loop of the kernel over `range(start, stop, step)`."""
-        builder = self.builder
-        before = builder.block
-        first, last = self.long(start), self.long(stop)
-        head, after = builder.append_basic_block("loop"), builder.append_basic_block("done")
-        if isinstance(start, int) and isinstance(stop, int) and start < stop:
-            builder.branch(head)
-        else:
-            builder.cbranch(builder.icmp_signed("<", first, last), head, after)
-        builder.position_at_end(head)
-        index = builder.phi(LONG)
-        index.add_incoming(first, before)
-        yield Index(self, index)
-        following = builder.add(index, self.long(step))
-        index.add_incoming(following, builder.block)
-        builder.cbranch(builder.icmp_signed("<", following, last), head, after)
-        builder.position_at_end(after)
-
-    def long(self, value: Offset) -> ir.Value:
-        return value.value if isinstance(value, Index) else ir.Constant(LONG, value)
 
     def table(self, numbers: Sequence[int] | Sequence[float]) -> ir.Value:
         """A table of constants, all integers or all float32, for `table_entry` to read."""
         kind = LONG if all(isinstance(number, int) for number in numbers) else FLOAT
         values = [number if isinstance(number, int) else float(np.float32(number)) for number in numbers]
         array = ir.ArrayType(kind, len(values))
-        table = ir.GlobalVariable(self._module, array, self._module.get_unique_name(f"{self.function.name}.table"))
+        table = ir.GlobalVariable(self.module, array, self.module.get_unique_name(f"{self.function.name}.table"))
         table.linkage, table.global_constant, table.initializer = "internal", True, ir.Constant(array, values)
         return table
 
@@ -204,7 +145,7 @@ class Code:
         """One of LLVM's intrinsics on whole vectors: `fma`, `fabs`, …"""
         full = f"llvm.{name}.v{self.lanes}f32"
         kind = ir.FunctionType(self.vector, [self.vector] * len(arguments))
-        function = self._module.globals.get(full) or ir.Function(self._module, kind, full)
+        function = self.module.globals.get(full) or ir.Function(self.module, kind, full)
         return Vec(self, self.builder.call(function, [argument.value for argument in arguments]))
 
     def lane_row(self, row: int) -> ir.Value:

@@ -6,54 +6,37 @@ saturated makes them by the million: measured, it trained 60 times slower.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from ops.engines.simd.codegen.code import BYTE, WORD
+from ops.engines.simd.codegen.scalars import BYTE, WORD, Scalars
 from ops.engines.simd.cpu import cpu
 
 FLUSH = 0x8040
 """The bits of x86's MXCSR that flush results and operands to zero."""
 
 
-@intrinsic
-def flush(typingctx: Any) -> Any:
-    """Switch denormals off; returns the processor's state for `restore`. Does nothing unless it is an x86."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if not cpu().x86:
-            return ir.Constant(WORD, 0)
-        slot = builder.alloca(WORD)
-        _move(builder, "llvm.x86.sse.stmxcsr", slot)
-        before = builder.load(slot)
-        builder.store(builder.or_(before, ir.Constant(WORD, FLUSH)), slot)
-        _move(builder, "llvm.x86.sse.ldmxcsr", slot)
-        return before
-
-    return types.int32(), codegen
+@contextmanager
+def flushed(code: Scalars) -> Iterator[None]:
+    """Instructions that run with denormals switched off, and as they were behind them. On an x86 only."""
+    if not cpu().x86:
+        yield
+        return
+    builder = code.builder
+    before, flushing = code.variable(WORD), code.variable(WORD)
+    _move(code, "llvm.x86.sse.stmxcsr", before)
+    builder.store(builder.or_(builder.load(before), ir.Constant(WORD, FLUSH)), flushing)
+    _move(code, "llvm.x86.sse.ldmxcsr", flushing)
+    yield
+    _move(code, "llvm.x86.sse.ldmxcsr", before)
 
 
-@intrinsic
-def restore(typingctx: Any, state: Any) -> Any:
-    """Switch back to the state before `flush`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if cpu().x86:
-            slot = builder.alloca(WORD)
-            builder.store(arguments[0], slot)
-            _move(builder, "llvm.x86.sse.ldmxcsr", slot)
-        return context.get_dummy_value()
-
-    return types.void(types.int32), codegen
-
-
-def _move(builder: Any, name: str, slot: ir.Value) -> None:
-    """Call one of the two instructions on the address of a word."""
+def _move(code: Scalars, name: str, word: ir.Value) -> None:
+    """One of the two instructions between the processor's state and a word in memory."""
     pointer = ir.PointerType(BYTE)
-    function = builder.module.globals.get(name) or ir.Function(
-        builder.module, ir.FunctionType(ir.VoidType(), [pointer]), name
+    function = code.module.globals.get(name) or ir.Function(
+        code.module, ir.FunctionType(ir.VoidType(), [pointer]), name
     )
-    builder.call(function, [builder.bitcast(slot, pointer)])
+    code.builder.call(function, [code.builder.bitcast(word, pointer)])

@@ -10,23 +10,21 @@ from llvmlite import ir
 
 from ops.engines.simd.codegen.code import ARGUMENTS, LONG
 from ops.engines.simd.codegen.kernel import Kernel
-from ops.engines.simd.program.compiler import target_machine
+from ops.engines.simd.program.compiler import optimised, target_machine
 from ops.engines.simd.program.memory import Memory
 
 PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_int64)
 
 
 class SingleKernels:
-    """Some kernels compiled without the step loop, and without Numba."""
+    """Some kernels compiled without the step loop."""
 
     def __init__(self, kernels: Sequence[Kernel]) -> None:
         module = ir.Module()
         for kernel in kernels:
             _repeated(module, kernel)
-        parsed = llvm.parse_assembly(str(module))
         machine = target_machine()
-        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-        builder.getModulePassManager().run(parsed, builder)
+        parsed = optimised(module, machine)
         self.assembly = machine.emit_assembly(parsed)
         self._engine = llvm.create_mcjit_compiler(parsed, machine)
         self._engine.finalize_object()

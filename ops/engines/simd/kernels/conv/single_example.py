@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from ops.engines.simd.codegen.code import BIT, Code, PairTable, Vec
+from ops.engines.simd.codegen.code import Code, PairTable, Vec
 from ops.engines.simd.codegen.contraction import add_products, split, tile_shape, zero_accumulators
+from ops.engines.simd.codegen.scalars import BIT
 from ops.engines.simd.kernels.buffers import Buffers
 from ops.engines.simd.kernels.conv.geometry import ConvGeometry
 

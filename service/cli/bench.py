@@ -193,6 +193,13 @@ def rounds(context: Context, as_json: bool, **options: Any) -> None:
 @click.option(
     "--gbit", type=click.FloatRange(0.001), default=10.0, show_default=True, help="A worker's network, Gbit/s."
 )
+@click.option(
+    "--gigabytes", multiple=True, type=click.FloatRange(0.001), help="Images of a data set, for epochs on it."
+)
+@click.option("--window", type=click.IntRange(1), default=128, show_default=True, help="See `atelier train`.")
+@click.option(
+    "--storage-gbit", type=click.FloatRange(0.001), default=10.0, show_default=True, help="The data's network, Gbit/s."
+)
 @as_json_option
 @click.pass_obj
 def fleet(
@@ -203,13 +210,18 @@ def fleet(
     shards: int,
     examples_a_step: int,
     gbit: float,
+    gigabytes: tuple[float, ...],
+    window: int,
+    storage_gbit: float,
     as_json: bool,
 ) -> None:
     """Forecast rounds on large fleets from costs that are measured here, and the H that keeps overhead within 5 %.
 
     With --shards, rounds of many shards on few workers, which `atelier bench rounds` can measure beside it.
-    One worker computes all shards of several rounds as one task.
+    One worker computes all shards of several rounds as one task. With --gigabytes, epochs on data sets of that size,
+    whose chunks the workers read.
     """
+    from service.bench import epochs
     from service.bench.costs import measure_costs
     from service.bench.fleet import Fleet, forecast, render, sparsest_within
 
@@ -217,4 +229,11 @@ def fleet(
     costs = measure_costs(context.home, from_preset({"model": model}), examples_a_step)
     fleets = [Fleet(count, average_every, examples_a_step, gbit * 1e9 / 8, shards=shards) for count in workers]
     forecasts = [answer for one in fleets for answer in (forecast(costs, one), sparsest_within(costs, one))]
-    show({"costs": asdict(costs), "forecasts": [asdict(one) for one in forecasts]}, render(costs, forecasts), as_json)
+    told, text = {"costs": asdict(costs), "forecasts": [asdict(one) for one in forecasts]}, render(costs, forecasts)
+    if gigabytes:
+        reading = epochs.measure_reading(context.home, "fashion-mnist")
+        sets = [epochs.LargeData(size, window, storage_gbit * 1e9 / 8) for size in gigabytes]
+        large = [epochs.forecast_epoch(costs, reading, one, data) for data in sets for one in fleets]
+        told |= {"reading": asdict(reading), "epochs": [asdict(one) for one in large]}
+        text = f"{text}\n\n{epochs.render(reading, large)}"
+    show(told, text, as_json)

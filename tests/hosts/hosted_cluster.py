@@ -21,6 +21,9 @@ COORDINATOR, BUCKET = "coordinator", "bucket"
 WORKERS = ("worker-1", "worker-2", "worker-3")
 HOSTS = [COORDINATOR, *WORKERS, BUCKET]
 PORT = 8786
+SLOW = Link(delay_s=0.05)
+"""What links are like when one is to be cut in the midst of a training of a few rounds."""
+
 LIMIT_S = 240
 """How long anything here may take, on a machine that does other things as well."""
 
@@ -112,12 +115,14 @@ class HostedCluster:
 
     def train_across_cut(self, run: str, given: dict[str, Any], link: Link, seconds: float) -> list[Entry]:
         """The same, but links behave like that only for a while in its midst. Workers that end are restarted."""
+        self.network.become(SLOW)
         coordinator, deadline = self.begin(run, given), monotonic() + LIMIT_S
         while len(self.rounds(run)) < 2:
             assert coordinator.poll() is None
             assert monotonic() < deadline
             sleep(0.02)
         self.network.become(link)
+        before = len(self.rounds(run))
         sleep(seconds)
         self.network.become(Link())
         while coordinator.poll() is None:
@@ -125,6 +130,7 @@ class HostedCluster:
             assert monotonic() < deadline
             sleep(0.1)
         assert coordinator.returncode == 0
+        assert before < len(self.rounds(run)), "the run was over before the cut"
         return self.rounds(run)
 
     def rounds(self, run: str) -> list[Entry]:

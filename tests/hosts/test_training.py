@@ -22,8 +22,8 @@ pytestmark = [
     pytest.mark.skipif(bool(why_no_hosts()), reason=why_no_hosts() or "there are hosts"),
 ]
 
-TRAINING = small(model="lenet", resize=28, epochs=4, batch_size=96, averaging={"shards": 3, "average_every": 2})
-"""Eight rounds, of which each sends LeNet's parameters around."""
+TRAINING = small(model="lenet", resize=28, epochs=3, batch_size=96, averaging={"shards": 3, "average_every": 2})
+"""Six rounds, of which each sends LeNet's parameters around."""
 
 OPTIONS = [
     word
@@ -78,7 +78,7 @@ def test_a_bad_network_costs_time_and_no_bit(cluster: HostedCluster, embedded: l
 @pytest.mark.parametrize(
     ("name", "cut", "seconds"),
     [
-        ("one-worker", [pair for pair in combinations(HOSTS, 2) if WORKERS[2] in pair], 8),
+        ("one-worker", [pair for pair in combinations(HOSTS, 2) if WORKERS[2] in pair], 7),
         ("two-workers", [WORKERS[:2]], 4),
         ("all-workers", [(COORDINATOR, worker) for worker in WORKERS], 4),
     ],

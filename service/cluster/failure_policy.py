@@ -57,9 +57,9 @@ class FailurePolicy:
         Args:
             cold: whether some workers may still have to load the data and compile the engine.
         """
-        if cold or not self.longest_round_s:
-            return FIRST_PATIENCE_SECONDS
-        return 2**self.failures * max(LEAST_PATIENCE_SECONDS, PATIENCE_ROUNDS * self.longest_round_s)
+        longest = PATIENCE_ROUNDS * self.longest_round_s
+        least = FIRST_PATIENCE_SECONDS if cold or not longest else LEAST_PATIENCE_SECONDS
+        return 2**self.failures * max(least, longest)
 
     def note_done(self, round_: Round) -> None:
         """Take in that a round is done."""

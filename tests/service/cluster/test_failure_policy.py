@@ -64,6 +64,19 @@ def test_patience_grows_with_the_longest_round_and_doubles_with_each_failure(clo
     assert policy.patience_s() == PATIENCE_ROUNDS * 2
 
 
+def test_a_first_round_that_takes_long_is_given_more_time_at_each_attempt(clock: Clock):
+    policy = FailurePolicy()
+    for failures in range(ATTEMPTS):
+        assert policy.patience_s() == policy.patience_s(cold=True) == 2**failures * FIRST_PATIENCE_SECONDS
+        policy.note_event(ClusterEvent("an answer is overdue", 0, 6))
+
+
+def test_cold_workers_get_no_less_time_than_warm_ones(clock: Clock):
+    policy = FailurePolicy()
+    policy.note_duration(clock.now - 400)
+    assert policy.patience_s(cold=True) == policy.patience_s() == PATIENCE_ROUNDS * 400
+
+
 def test_only_a_round_further_than_any_before_ends_a_row_of_failures():
     policy = FailurePolicy()
     policy.note_done(round_(7))

@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 CUDA ?= cuda13
+PIP := $(BIN)/pip install -q --disable-pip-version-check
+
+# All processors compile what pip would compile with one. Nobody runs the tests that packages bring along.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/pip/' $(VENV)/lib/python*/site-packages ops service flows
 
 .PHONY: help train study test chaos mutants compose-test gpu-test lint lock clean
 
@@ -23,7 +27,7 @@ chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS F
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 mutants: $(VENV)/test  ## do tests fail when code changes? scores of modules (ARGS="service/rounds/plan.py"; all: an hour)
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e ".[mutation]"
+	$(PIP) --no-build-isolation -e ".[mutation]"
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 compose-test: $(VENV)/test  ## the real stack in Docker: form, kills, same bits (ATELIER_SCREENSHOTS=FOLDER keeps pictures)
@@ -31,7 +35,7 @@ compose-test: $(VENV)/test  ## the real stack in Docker: form, kills, same bits 
 	$(BIN)/python -m pytest -x -s tests/compose/check_stack.py $(ARGS)
 
 gpu-test: $(VENV)/test  ## tests and measurements that need a GPU (CUDA=cuda12 for older drivers)
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-$(CUDA).lock
+	$(PIP) --require-hashes -r requirements-$(CUDA).lock
 	PYTHON=$(BIN)/python tests/gpu/session.sh
 
 lint: $(VENV)/test  ## formatting, lints, types, layers
@@ -41,6 +45,8 @@ lint: $(VENV)/test  ## formatting, lints, types, layers
 	$(BIN)/lint-imports
 
 lock:  ## resolve the dependencies anew, with hashes (needs uv)
+	echo pip | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - \
+		-o requirements-pip.lock
 	echo 'setuptools>=77' | uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --extra s3 pyproject.toml - -o requirements.lock
 	for cuda in cuda12 cuda13; do \
@@ -55,18 +61,21 @@ lock:  ## resolve the dependencies anew, with hashes (needs uv)
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .venv-newest flows/prefect.sql *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
+# The pip that comes with a Python may be old: 23 takes three times as long as 26 to find what a lock names.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements-pip.lock
 
 # Nothing is installed that the lock doesn't name by hash; the project itself is built without fetching anything.
 $(VENV)/runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m flows.database
+	$(PIP) --no-compile --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(COMPILE) & $(BIN)/python -m flows.database; status=$$?; wait; exit $$status
 	@touch $@
 
 $(VENV)/test: requirements-test.lock $(VENV)/runtime
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-test.lock
+	$(PIP) --no-compile --require-hashes -r requirements-test.lock
+	$(COMPILE) || :
 	@touch $@

@@ -71,7 +71,7 @@ $(VENV)/bin/python:
 # Nothing is installed that the lock doesn't name by hash; the project itself is built without fetching anything.
 $(VENV)/runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) --no-compile --require-hashes -r requirements.lock
-	$(PIP) --no-deps --no-build-isolation -e .
+	$(PIP) -q --no-deps --no-build-isolation -e .
 	$(COMPILE) & $(BIN)/python -m flows.database; status=$$?; wait; exit $$status
 	@touch $@
 

@@ -6,8 +6,8 @@ AtelierError            exit status 1
 ├── Conflict            it exists already, or somebody else holds it
 ├── DataError           a source file or the store is missing, damaged or not what it says it is
 ├── ClusterError        no scheduler, no workers, or they can't do the work
-├── StorageError        where models or data lie can't be reached, read or written
-├── RunError            a run's log, checkpoints or state on disk
+├── StorageError        where models, data or runs lie can't be reached, read or written
+├── RunError            a run's log, checkpoints or state
 ├── SweepError          a sweep's files on disk, or trials that failed
 └── Cancelled           the run was cancelled or paused, as asked
 """
@@ -42,7 +42,7 @@ class ClusterError(AtelierError):
 
 
 class StorageError(AtelierError):
-    """Where models or data lie can't be reached, read or written."""
+    """Where models, data or runs lie can't be reached, read or written."""
 
 
 class RunError(AtelierError):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from service.errors import NotFound, RunError
 from service.registry import ModelVersion, Registry
-from service.runs import Run, all_runs
+from service.runs import Run, all_runs, look_at
 from service.runs.recorded_config import recorded_config
 from service.storage import Place
 
@@ -90,8 +90,10 @@ def _published_name(config: dict[str, Any], network: str) -> str:
 
 def serialize_runs(runs: Place, limit: int) -> list[dict[str, Any]]:
     """The newest runs. One whose files are damaged is left out: it must not hide the others."""
-    found = []
-    for folder in all_runs(runs)[:limit]:
-        with suppress(RunError, NotFound, KeyError):
-            found.append(serialize_run(folder))
-    return found
+    return [found for found in look_at(all_runs(runs)[:limit], _serialized) if found]
+
+
+def _serialized(folder: Run) -> dict[str, Any] | None:
+    with suppress(RunError, NotFound, KeyError):
+        return serialize_run(folder)
+    return None

@@ -2,7 +2,7 @@
 
 from service.runs.chain import Entry, Log
 from service.runs.folder import RunFolder
-from service.runs.inventory import all_runs, begin_run, find_run, run_at
+from service.runs.inventory import all_runs, begin_run, find_run, look_at, run_at
 from service.runs.log import RoundLog
 from service.runs.run import Run, Status, new_run_id
 
@@ -16,6 +16,7 @@ __all__ = [
     "all_runs",
     "begin_run",
     "find_run",
+    "look_at",
     "new_run_id",
     "run_at",
 ]

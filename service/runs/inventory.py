@@ -1,8 +1,9 @@
 """The runs that there are, and new ones: in a folder, or below an address in object storage."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from service.config import TrainConfig
 from service.errors import NotFound
@@ -13,6 +14,8 @@ from service.storage import Bucket, Place
 
 if TYPE_CHECKING:
     from service.runs.checkpoints import Checkpoint
+
+Found = TypeVar("Found")
 
 AT_A_TIME = 8
 """Runs in a bucket that are looked at together."""
@@ -54,6 +57,14 @@ def all_runs(runs: Place) -> list[Run]:
     """Every run there is, the one that started last first."""
     found = _in_folder(runs) if isinstance(runs, Path) else _in_bucket(Bucket(runs), runs)
     return [run for _, run in sorted(found, key=lambda each: (each[0], each[1].name), reverse=True)]
+
+
+def look_at(runs: list[Run], look: Callable[[Run], Found]) -> list[Found]:
+    """What a function finds of each run, in order; of several at a time where each has to be asked for."""
+    if all(isinstance(run, RunFolder) for run in runs):
+        return [look(run) for run in runs]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return list(pool.map(look, runs))
 
 
 def _in_folder(runs: Path) -> list[tuple[str, Run]]:

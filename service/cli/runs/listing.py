@@ -8,7 +8,7 @@ from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.output import as_size, show, table
 from service.errors import RunError
-from service.runs import Run, all_runs, find_run
+from service.runs import Run, all_runs, find_run, look_at
 
 
 @click.command("list")
@@ -16,7 +16,7 @@ from service.runs import Run, all_runs, find_run
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """All runs, the one that started last first."""
-    found = [_listed(folder) for folder in all_runs(context.home.runs)]
+    found = look_at(all_runs(context.home.runs), _listed)
     rows = [
         (
             *(run["run"], run["status"], run["model"], f"{run['epochs_done']} of {run['epochs']}"),

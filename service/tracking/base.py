@@ -21,7 +21,7 @@ class TrackedRun:
 
     Attributes:
         folder: its folder, in which its configuration is already.
-        home: where all runs and models lie, as people know it.
+        home: the folder where all runs and models lie, or else what this machine alone needs.
     """
 
     folder: Run
@@ -31,6 +31,11 @@ class TrackedRun:
     def name(self) -> str:
         """The run's name."""
         return self.folder.name
+
+    @property
+    def origin(self) -> str:
+        """Where it is from, as people know it: the folder of all runs and models, or its own address."""
+        return str(self.home if isinstance(self.folder.place, Path) else self.folder.place)
 
     @property
     def local(self) -> Path:

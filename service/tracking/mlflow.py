@@ -151,7 +151,7 @@ class MlflowTracker:
             **self._identity(),
             "mlflow.source.name": "atelier train",
             "mlflow.source.type": "LOCAL",
-            "atelier.home": str(self._run.home),
+            "atelier.home": self._run.origin,
             "atelier.version": facts["versions"]["atelier"],
             "atelier.engine": facts["engine"]["engine"],
             "atelier.data_digest": facts["data"]["digest"],

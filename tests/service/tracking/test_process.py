@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -13,7 +15,8 @@ from service.config import from_preset
 from service.errors import InvalidInput
 from service.home import Home
 from service.rounds.serial_executor import SerialExecutor
-from service.runs import RunFolder
+from service.runs import RunFolder, find_run
+from service.tracking.base import TrackedRun
 from service.tracking.process import tracked
 from service.tracking.registry import check_trackers, names
 from service.training.evaluate import evaluate_trained
@@ -21,6 +24,7 @@ from service.training.publish import publish_run
 from service.training.start import start_run
 from tests.commands import ROOT
 from tests.jobs import blobs_store, small
+from tests.object_storage import new_bucket
 from tests.packages import install
 
 SOURCE = '''
@@ -77,6 +81,22 @@ def test_a_training_is_followed_to_its_model(home: Home, lines: Path):
         track_model(f"{published.model}:{published.version}")
     logged = [[entry["kind"]] for entry in RunFolder.open(home.runs, "followed").entries()]
     assert read(lines) == [*logged, ["model", "mlp-blobs:1"], ["end of tracking", "finished"]]
+
+
+def test_a_training_in_a_bucket_is_followed_too(object_storage: str, home: Home, lines: Path):
+    places = {part: new_bucket(object_storage, f"{part}-{uuid4().hex[:12]}", part) for part in ("runs", "models")}
+    far = replace(home, elsewhere=places["models"], runs_elsewhere=places["runs"])
+    config, executor = from_preset(small(track="liner")), SerialExecutor()
+    with tracked(far, "followed", config) as track_model:
+        trained = start_run(far, executor, "followed", config, lambda entry: None)
+        published = publish_run(far, trained, evaluate_trained(far, executor, trained))
+        track_model(f"{published.model}:{published.version}")
+    run = find_run(far.runs, "followed")
+    logged = [[entry["kind"]] for entry in run.entries()]
+    assert read(lines) == [*logged, ["model", "mlp-blobs:1"], ["end of tracking", "finished"]]
+    assert '"published":"mlp-blobs:1"' in run.read_text("tracking/liner.json")
+    assert TrackedRun(run, far.root).origin == f"{far.runs}/followed"
+    assert TrackedRun(run, far.root).local == far.root / "tracking" / "followed"
 
 
 def test_a_tracker_that_fails_costs_the_training_a_line(

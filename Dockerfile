@@ -7,6 +7,17 @@
 
 ARG PYTHON=python:3.11-slim-bookworm
 
+# Object storage for trials, in memory: the target `storage`, for docker-compose.yml's profile s3.
+FROM ${PYTHON} AS storage
+COPY requirements-storage.lock ./
+RUN python -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action ignore --require-hashes \
+        -r requirements-storage.lock \
+    && useradd --uid 1000 --shell /usr/sbin/nologin storage
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER storage
+WORKDIR /tmp
+
 FROM ${PYTHON} AS data
 WORKDIR /package
 RUN apt-get update -qq \
@@ -29,17 +40,6 @@ COPY service service
 COPY flows flows
 RUN python -m pip --python /opt/atelier/bin/python install --quiet --no-cache-dir --disable-pip-version-check \
         --root-user-action ignore --no-deps --no-build-isolation .
-
-# Object storage for trials, in memory: the target `storage`, for docker-compose.yml's profile s3.
-FROM ${PYTHON} AS storage
-COPY requirements-storage.lock ./
-RUN python -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action ignore --require-hashes \
-        -r requirements-storage.lock \
-    && useradd --uid 1000 --shell /usr/sbin/nologin storage
-ENV PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
-USER storage
-WORKDIR /tmp
 
 FROM ${PYTHON}
 RUN useradd --uid 1000 --home-dir /var/lib/atelier --create-home --shell /usr/sbin/nologin atelier

@@ -162,6 +162,7 @@ def test_parts_are_started_as_compose_starts_them():
 
 def test_parts_have_the_variables_that_compose_gives_them():
     places = next(manifest["data"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap")
+    assert set(places) == {"ATELIER_DATA", "ATELIER_MODELS", "ATELIER_RUNS"}
     for name in ("prefect", "flows", "api"):
         own = {variable["name"]: variable.get("value") for variable in CONTAINERS[name]["env"]}
         theirs = {
@@ -177,7 +178,7 @@ def test_parts_have_the_variables_that_compose_gives_them():
     assert f"tcp://{scheduler}:8786" in CONTAINERS["train"]["args"]
 
 
-def test_secrets_and_claims_that_are_named_are_made():
+def test_secrets_that_are_named_are_made():
     page = (FOLDER.parent / "README.md").read_text()
     named = {
         (reference["name"], reference.get("key"))
@@ -190,11 +191,3 @@ def test_secrets_and_claims_that_are_named_are_made():
     for secret, key in named:
         assert f"create secret generic {secret} " in page
         assert not key or f"--from-literal={key}=" in page
-    claims = {manifest["metadata"]["name"] for manifest in MANIFESTS if manifest["kind"] == "PersistentVolumeClaim"}
-    asked = {
-        volume["persistentVolumeClaim"]["claimName"]
-        for _, spec in PODS
-        for volume in spec["volumes"]
-        if "persistentVolumeClaim" in volume
-    }
-    assert asked == claims

@@ -8,11 +8,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from service.data import ingest
 from service.home import Home
 from tests.commands import atelier, start
-from tests.data import blobs
+from tests.data import blobs, write_idx_dataset
 from tests.e2e.test_command_line import wait_for_rounds
 from tests.jobs import blobs_store
+from tests.service.training.test_own_networks import NETWORKS
 
 MINE = """
 name = "mine"
@@ -30,6 +32,8 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     folder = tmp_path_factory.mktemp("own-network")
     home = Home(folder / "home")
     blobs_store(home, folder / "idx", train=600)
+    write_idx_dataset(folder / "larger", train=600, test=60, shape=(28, 28), classes=5)
+    ingest(home, dataset="larger", source=folder / "larger")
     return home
 
 
@@ -68,3 +72,27 @@ def test_a_network_from_a_file_survives_a_kill_and_the_loss_of_the_file(own_home
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     (logits,) = session.run(["logits"], {"pixels": images[:, None].astype(np.float32) / np.float32(255)})
     assert np.mean(logits.argmax(axis=1) == labels) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_killed_training_of_a_network_from_a_file_ends_in_the_bits_of_a_whole_one(
+    own_home: Home, tmp_path: Path, name: str
+):
+    file = tmp_path / f"{name}.toml"
+    file.write_text(NETWORKS[name])
+    words = ("train", "--model", str(file), *TRAIN, "--dataset", "larger", "--lr", "0.05", "--workers", "2")
+    whole = atelier(*words, "--json", home=own_home.root)
+    assert whole.returncode == 0, whole.stderr
+
+    before = {path.name for path in own_home.runs.iterdir()}
+    process = start(*words, home=own_home.root)
+    run = wait_for_rounds(own_home, before, 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    file.unlink()
+    resumed = atelier("runs", "resume", run, "--json", home=own_home.root)
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["digest"] == json.loads(whole.stdout)["digest"]
+    verified = atelier("runs", "verify", run, home=own_home.root)
+    assert verified.returncode == 0, verified.stderr

@@ -21,6 +21,9 @@ IN_MEMORY = 256 << 20
 BLOCK = 64 << 20
 """Bytes that are copied at a time."""
 
+FAULT_AROUND = 1 << 16
+"""Bytes around a page that Linux maps with it, where the file is in memory: those before it may have been dropped."""
+
 
 def allocate(shape: tuple[int, ...], folder: Path) -> NDArray[np.uint8]:
     """An array of bytes to be filled. The file of a large one has no name, and is gone when nobody uses it.
@@ -53,7 +56,7 @@ def drop_pages(array: NDArray[Any], rows: slice) -> None:
         return
     first = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
     row = array.nbytes // max(1, len(array))
-    start = (first + rows.start * row) // mmap.PAGESIZE * mmap.PAGESIZE
+    start = max(0, first + rows.start * row - FAULT_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
     stop = min(first + rows.stop * row, len(mapped))
     if stop > start:
         mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)

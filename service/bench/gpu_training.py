@@ -1,6 +1,6 @@
 """How fast the whole service trains on a GPU, beside its engine alone, PyTorch and JAX on the same GPU, in turns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -84,11 +84,14 @@ def measure_gpu_training(
     batch_size: int,
     epochs: int,
     repetitions: int,
+    peer_epochs: int = 0,
     precision: str = "float32",
     dataset: str = "fashion-mnist",
     device: str = "cuda",
 ) -> GpuTrainingReport:
     """Alternate whole runs of the service (Dask, averaging, log, checkpoints) with its engine, PyTorch and JAX.
+
+    peer_epochs: how many epochs the peers take, which are much slower; 0 is as many.
 
     Whatever is done once a process, loading data and compiling, is done before the clock starts, on all sides. Raises
     Unsupported without a GPU.
@@ -97,9 +100,8 @@ def measure_gpu_training(
     asked = {"model": network, "dataset": dataset, "batch_size": batch_size, "epochs": epochs, "device": device}
     config = from_preset({**asked, "precision": precision, "augment": {"flip": False, "shift": 0}})
     engine, alone = _engine(config, data)
-    seconds: dict[str, list[float]] = {}
-    skipped: dict[str, str] = {}
-    words = str(data.path), config.model_dump_json()
+    peers_config = config.model_copy(update={"epochs": peer_epochs or epochs})
+    words = str(data.path), peers_config.model_dump_json()
     local, suited = ClusterConfig(workers=1), partial(suited_to, (config, data))
     with ExitStack() as stack:
         asks = {name: stack.enter_context(peer(program, *words)) for name, (program, _) in PEERS.items()}
@@ -109,16 +111,9 @@ def measure_gpu_training(
             ENGINE: alone,
             **{name: partial(_asked, asks[name], way) for name, (_, way) in PEERS.items()},
         }
-        for turn in range(repetitions + 1):  # the first one warms up
-            for name in [name for name in ways if name not in skipped]:
-                try:
-                    taken = ways[name]()
-                except AtelierError as error:
-                    skipped[name] = str(error)
-                    continue
-                if turn:
-                    seconds.setdefault(name, []).append(taken)
-    rate = {name: data.train * epochs / median(taken) for name, taken in seconds.items()}
+        seconds, skipped = _in_turns(ways, repetitions)
+    epochs_of = {name: peers_config.epochs if name in PEERS else epochs for name in seconds}
+    rate = {name: data.train * epochs_of[name] / median(taken) for name, taken in seconds.items()}
     peers = [rate[name] for name in PEERS if name in rate]
     return GpuTrainingReport(
         network=config.network_name,
@@ -166,6 +161,24 @@ def _engine(config: TrainConfig, data: DatasetInfo) -> tuple[str, Callable[[], f
         return perf_counter() - began
 
     return choice.engine, seconds
+
+
+def _in_turns(
+    ways: Mapping[str, Callable[[], float]], repetitions: int
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """The seconds that each way took each time, but for a first one; and of ways that could not run, why."""
+    seconds: dict[str, list[float]] = {}
+    skipped: dict[str, str] = {}
+    for turn in range(repetitions + 1):
+        for name in [name for name in ways if name not in skipped]:
+            try:
+                taken = ways[name]()
+            except AtelierError as error:
+                skipped[name] = str(error)
+                continue
+            if turn:
+                seconds.setdefault(name, []).append(taken)
+    return seconds, skipped
 
 
 def _asked(ask: Callable[[str], str], way: str) -> float:

@@ -43,6 +43,7 @@ def bench() -> None:
 @click.option("--examples", type=click.IntRange(0), default=0, help="Train on so many only; 0 takes all. On the CPU.")
 @epochs
 @repetitions
+@click.option("--peer-epochs", type=click.IntRange(0), default=0, help="Epochs of a peer on a GPU; 0: as many as ours.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
 @click.option(
     "--precision", type=click.Choice(["float32", "tf32"]), default="float32", show_default=True, help="On a GPU."
@@ -57,6 +58,7 @@ def train(
     examples: int,
     epochs: int,
     repetitions: int,
+    peer_epochs: int,
     device: str,
     precision: str,
     as_json: bool,
@@ -77,6 +79,7 @@ def train(
             batch_size=batch_size,
             epochs=epochs,
             repetitions=repetitions,
+            peer_epochs=peer_epochs,
             precision=precision,
         )
         show(asdict(on_gpu), gpu_training.render(on_gpu), as_json)

@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# A whole session on a GPU in one call: `tests/gpu/session.sh [SECTION...]`, by default all of them in this order.
+# A whole session on a GPU in one call: `tests/gpu/session.sh [SECTION...]`, by default all of them in this order:
 #
-#   engine    steps of LeNet beside PyTorch           service   whole trainings: the same digest for 1 and 2 workers on
-#   passes    where such a step's time goes                     a GPU, and for one that is killed and resumed
-#   tests     tests/gpu                               bench     the whole service beside its engine, PyTorch and JAX
-#                                                     networks  larger networks beside PyTorch, by precision
+#   service   whole trainings: the same digest for 1 and 2 workers on a GPU, and for one that is killed and resumed
+#   grains    the same digest whatever a task covers, and with workers killed in mid-span
+#   bench     the whole service beside its engine, PyTorch and JAX: lenet and lenet-relu
+#   networks  AlexNet beside PyTorch, in float32 and TF32
+#   passes    the engine at batch 256, with tensor cores and without, and where a step's time goes
+#   tests     tests/gpu
+#   engine    steps of LeNet beside PyTorch, without the service
+#
+# All of it is to take less than LIMIT seconds: a section gets what is left, and none is begun in the last 15.
 #
 # PYTHON has CuPy, pytest, pytest-timeout, hypothesis and, to compare with, torch; what else a training takes comes from
 # `packed/` where this tree was unpacked from tests/gpu/pack's archive. Everything goes to $OUT/session.log, what matters
@@ -17,12 +22,20 @@ export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD:$PWD/packed/site ATELIER_HOME=${ATELIE
 log=$OUT/session.log
 status=0
 DEVICE=${DEVICE:-cuda} EPOCHS=${EPOCHS:-100} # `DEVICE=cpu EPOCHS=4 tests/gpu/session.sh service` tries the script out
+LIMIT=${LIMIT:-470}
 
 # run LINES SECONDS COMMAND...: the last LINES of what a command says, at most SECONDS of it
 run() {
-    local lines=$1 seconds=$2 began=$SECONDS code
+    local lines=$1 seconds=$2 began=$SECONDS code left=$((LIMIT - SECONDS))
     shift 2
     echo "== $*" | tee -a "$log"
+    : >"$OUT/last.log"
+    if [ "$left" -lt 15 ]; then
+        echo "-- NOT RUN: $left of $LIMIT s are left" | tee -a "$log"
+        status=1
+        return
+    fi
+    [ "$seconds" -le "$left" ] || seconds=$left
     timeout "$seconds" "$@" >"$OUT/last.log" 2>&1
     code=$?
     cat "$OUT/last.log" >>"$log"
@@ -46,11 +59,23 @@ passes() {
 }
 
 networks() {
-    run 20 110 "$PYTHON" -m service.bench.gpu_networks
+    run 8 90 "$PYTHON" -m service.bench.gpu_networks alexnet
 }
 
-bench() {
-    atelier 12 60 bench train --device cuda --epochs 20 --repetitions 3
+bench() { # PyTorch takes as long for two epochs as we do for a hundred
+    local model
+    for model in lenet lenet-relu; do
+        atelier 9 90 bench train --model "$model" --device cuda --epochs "$EPOCHS" --peer-epochs 2 --repetitions 3
+    done
+}
+
+grains() {
+    data
+    run 8 110 "$PYTHON" -m tests.gpu.grains --device "$DEVICE" --epochs $(((EPOCHS + 2) / 3))
+}
+
+data() { # the images, once
+    [ ! -d packed/data ] || [ -d "$ATELIER_HOME/data" ] || atelier 1 60 ingest --source packed/data
 }
 
 digest() { # of the last training, to FILE
@@ -86,7 +111,7 @@ killed() {
 service() {
     local scratch
     scratch=$(mktemp -d)
-    [ -d packed/data ] && atelier 1 60 ingest --source packed/data
+    data
     atelier 2 60 train --device "$DEVICE" --workers 1 --epochs "$EPOCHS" --json
     digest "$scratch/one"
     atelier 2 60 train --device "$DEVICE" --workers 2 --epochs "$EPOCHS" --json # both on the first GPU
@@ -97,7 +122,6 @@ service() {
     same "killed and resumed" "$scratch/one" "$scratch/killed"
     atelier 2 60 train --device "$DEVICE" --workers 1 --model lenet-relu --epochs "$EPOCHS" --json
     [ "$DEVICE" = cpu ] || atelier 2 90 train --device cuda --workers 1 --model alexnet --epochs 1 --json
-    [ "$DEVICE" = cpu ] || atelier 2 60 train --device cuda --workers 1 --model resnet18 --epochs 1 --precision tf32 --json
 }
 
 tests() {
@@ -106,10 +130,17 @@ tests() {
     run 15 240 "$PYTHON" -m pytest "${together[@]}" -q -W default::DeprecationWarning -p no:cacheprovider tests/gpu
 }
 
-"$PYTHON" -c 'from ops.engines.cuda.device import missing; print(missing() or "a GPU is here")' | tee -a "$log"
-[ $# -gt 0 ] || set -- engine passes service bench networks tests
+why=$("$PYTHON" -c 'from ops.engines.cuda.device import missing; print(missing())') || exit
+echo "${why:-a GPU is here}" | tee -a "$log"
+[ "$DEVICE" = cpu ] || [ -z "$why" ] || {
+    echo "no GPU can be used here" >&2
+    exit 1
+}
+[ $# -gt 0 ] || set -- service grains bench networks passes tests engine
 for section in "$@"; do
+    echo "=== $section, after $SECONDS s" | tee -a "$log"
     "$section"
 done
+echo "=== all, after $SECONDS s" | tee -a "$log"
 rm -f "$OUT/last.log"
 exit "$status"

@@ -23,7 +23,7 @@ test: $(VENV)/test  ## the test suite
 study: $(VENV)/runtime  ## what averaging does, over many trainings; goes on where it stopped (ARGS="--seeds 2")
 	$(BIN)/atelier study $(ARGS)
 
-chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS FIRST_SEED")
+chaos: $(VENV)/test  ## twenty trainings in a storm of kills (ARGS="RUNS KILLS FIRST_SEED s3")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 mutants: $(VENV)/test  ## do tests fail when code changes? scores of modules (ARGS="service/rounds/plan.py"; all: an hour)

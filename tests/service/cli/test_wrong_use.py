@@ -187,9 +187,17 @@ NOT_UTF8 = "\udcff"
 """How Python holds the byte 0xFF of a file's name, which no UTF-8 has."""
 
 
-@pytest.mark.parametrize("words", [["ingest", "--source", NOT_UTF8], ["train", "--init", NOT_UTF8], ["runs", "list"]])
-def test_a_name_that_is_no_text_is_told(tmp_path: Path, words: list[str]):
-    done = atelier(*words, home=tmp_path / (NOT_UTF8 if words[0] == "runs" else "home"))
+@pytest.mark.parametrize("words", [["ingest", "--source", NOT_UTF8], ["train", "--init", NOT_UTF8]])
+def test_a_name_that_is_no_text_is_told(home: Home, capsys, words: list[str]):
+    with pytest.raises(SystemExit) as left:
+        command(NOTHING_RUNS, words)
+    told = capsys.readouterr()
+    assert (left.value.code, told.err.count("\n")) == (2, 1), told.err
+    assert "must be text in UTF-8" in told.err
+
+
+def test_so_is_a_home_whose_name_is_no_text(tmp_path: Path):
+    done = atelier("runs", "list", home=tmp_path / NOT_UTF8)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "must be text in UTF-8" in done.stderr
 

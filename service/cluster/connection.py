@@ -250,6 +250,8 @@ class Cluster:
             self.client.close(timeout=2)
 
     def _connect(self, seconds: float) -> Client:
+        if self.has_thread_workers:
+            seconds = RETURN_SECONDS  # the scheduler is in this process: it answers once it gets a processor
         no_answer = ClusterError(why_no_answer(self.address, seconds))
         if not self.has_thread_workers and not is_answering(self.address, seconds):
             raise no_answer

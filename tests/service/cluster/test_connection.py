@@ -1,9 +1,9 @@
 """What is said of schedulers and workers that aren't there."""
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
-from service.cluster.connection import Cluster
+from service.cluster.connection import CONNECT_SECONDS, RETURN_SECONDS, Cluster
 from service.cluster.local_cluster import open_cluster
 from service.cluster.workers import WorkerInfo, why_none_runs
 from service.config import ClusterConfig
@@ -33,6 +33,21 @@ def test_an_unreachable_scheduler_and_one_without_workers_are_told(monkeypatch: 
         open_cluster(ClusterConfig(scheduler=empty.scheduler_address)),
     ):
         pass
+
+
+def test_a_scheduler_in_this_process_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch):
+    """It is there for certain, and a busy machine may give it no processor for some seconds."""
+    seconds = []
+
+    def connect(address: str, timeout: float, **more: object) -> Client:
+        seconds.append(timeout)
+        return Client(address, timeout=timeout, **more)
+
+    monkeypatch.setattr("service.cluster.connection.Client", connect)
+    for worker_type in ("threads", "processes"):
+        with open_cluster(ClusterConfig(workers=1, worker_type=worker_type)) as cluster:
+            assert len(cluster.workers) == 1
+    assert seconds == [RETURN_SECONDS, CONNECT_SECONDS]
 
 
 def test_workers_that_dask_paused_are_told_with_their_memory():

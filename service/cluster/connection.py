@@ -21,7 +21,7 @@ from service.errors import ClusterError
 Answer = TypeVar("Answer")
 
 CONNECT_SECONDS = 5
-"""How long a scheduler has to answer, and to have a worker, when a run begins."""
+"""How long a scheduler has to answer, unless it is one of this process, and to have a worker, when a run begins."""
 
 RETURN_SECONDS = 60
 """How long a scheduler or the last worker that went away has to come back before a run gives up."""
@@ -62,7 +62,7 @@ class Cluster:
         self._answered_at = 0.0
         self._subscribed_comm: Any = None
         self.address = address
-        self.client = self._connect(CONNECT_SECONDS)
+        self.client = self._connect(RETURN_SECONDS if self.has_thread_workers else CONNECT_SECONDS)
 
     @property
     def workers(self) -> list[str]:
@@ -196,7 +196,7 @@ class Cluster:
         deadline = monotonic() + RETURN_SECONDS
         while True:
             try:
-                self.client = self._connect(CONNECT_SECONDS)
+                self.client = self._connect(RETURN_SECONDS if self.has_thread_workers else CONNECT_SECONDS)
                 self.wait_for_worker(RETURN_SECONDS, besides=besides)
                 return
             except LOST:
@@ -250,8 +250,6 @@ class Cluster:
             self.client.close(timeout=2)
 
     def _connect(self, seconds: float) -> Client:
-        if self.has_thread_workers:
-            seconds = RETURN_SECONDS  # the scheduler is in this process: it answers once it gets a processor
         no_answer = ClusterError(why_no_answer(self.address, seconds))
         if not self.has_thread_workers and not is_answering(self.address, seconds):
             raise no_answer

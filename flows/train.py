@@ -64,8 +64,8 @@ def train_flow(
     if not begun:
         check_trackers(chosen.track)
     data = task(ingest)(home, dataset=chosen.dataset, progress=get_run_logger().info)
-    folder = run_at(home.runs, run)
-    before, scores = (epochs_of(folder), scores_of(folder)) if begun else ([], {})
+    found = run_at(home.runs, run)
+    before, scores = (epochs_of(found), scores_of(found)) if begun else ([], {})
     view = TrainingView(run, plan_for(chosen, data.train), before, scores)
     with tracked(home, run, chosen) as track_model:
         with worker_logs(), open_executor(cluster, suited=partial(suited_to, (chosen, data))) as executor:

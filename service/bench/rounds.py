@@ -25,19 +25,19 @@ class RoundCosts:
     overhead_ms: float
 
 
-def round_costs(folder: Run, workers: int) -> RoundCosts:
+def round_costs(run: Run, workers: int) -> RoundCosts:
     """What the rounds of a finished run cost. The first round is left out: it loads data and compiles kernels.
 
     Raises RunError where the run has fewer than two rounds.
     """
-    rounds = [entry for entry in folder.entries() if entry["kind"] == "round"]
+    rounds = [entry for entry in run.entries() if entry["kind"] == "round"]
     if len(rounds) < 2:
-        raise RunError(f"run {folder.name} has {len(rounds)} rounds; at least 2 are needed to measure")
+        raise RunError(f"run {run.name} has {len(rounds)} rounds; at least 2 are needed to measure")
     wall = (_at(rounds[-1]) - _at(rounds[0])).total_seconds()
     counted = rounds[1:]
     busy = sum(entry["step_s"] / min(entry["shards"], workers) for entry in counted)
     return RoundCosts(
-        run=folder.name,
+        run=run.name,
         rounds=len(counted),
         workers=workers,
         wall_s=wall,

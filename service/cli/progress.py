@@ -87,12 +87,12 @@ def _follow(home: Home, run: str, stop: Event) -> Iterator[tuple[Entry, Plan]]:
     while True:
         finishing = stop.is_set()
         try:
-            folder = find_run(home.runs, run)
+            found = find_run(home.runs, run)
             if plan is None:
-                config = folder.config()
+                config = found.config()
                 examples = describe(home.store(config.dataset)).train
                 plan = plan_for(config, examples)
-            lines, position = folder.tail(position)
+            lines, position = found.tail(position)
         except AtelierError:
             lines = []
         if plan is not None:

@@ -92,9 +92,9 @@ def train(
 
 def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_json: bool) -> None:
     """Continue a run, show how it goes and report what came out."""
-    folder = find_run(context.home.runs, run)
-    check_training(context.home, folder.config(), cluster, resumed=True)
-    with folder.held():
+    found = find_run(context.home.runs, run)
+    check_training(context.home, found.config(), cluster, resumed=True)
+    with found.held():
         pass  # raises Conflict where another process works on it: before its log is shown, and anything is started
     context.interruption.resume = _resuming(context, run)
     with progress(context.home, run):

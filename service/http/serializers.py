@@ -53,22 +53,22 @@ def _serialize(model: ModelVersion, aliases: list[str], prefix: str) -> dict[str
     }
 
 
-def serialize_run(folder: Run) -> dict[str, Any]:
+def serialize_run(run: Run) -> dict[str, Any]:
     """One run, with how far it came. Its configuration is taken as it was written: an older one may know less.
 
     Loss and accuracy are those of the newest round or epoch, whichever came last: a run that has finished shows its
     last epoch.
     """
-    config = folder.facts()["config"]
+    config = run.facts()["config"]
     network = config["model"] if isinstance(config["model"], str) else config["model"]["name"]
-    entries = list(folder.entries())
+    entries = list(run.entries())
     epochs = [entry for entry in entries if entry["kind"] == "epoch"]
     rounds = [entry for entry in entries if entry["kind"] == "round"]
     newest = next((entry for entry in reversed(entries) if entry["kind"] in ("round", "epoch")), {})
     return {
-        "run": folder.name,
-        "status": folder.status(),
-        "started": folder.started(),
+        "run": run.name,
+        "status": run.status(),
+        "started": run.started(),
         "model": _published_name(config, network),
         "network": network,
         "dataset": config["dataset"],
@@ -93,7 +93,7 @@ def serialize_runs(runs: Place, limit: int) -> list[dict[str, Any]]:
     return [found for found in look_at(all_runs(runs)[:limit], _serialized) if found]
 
 
-def _serialized(folder: Run) -> dict[str, Any] | None:
+def _serialized(run: Run) -> dict[str, Any] | None:
     with suppress(RunError, NotFound, KeyError):
-        return serialize_run(folder)
+        return serialize_run(run)
     return None

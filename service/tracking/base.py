@@ -20,38 +20,38 @@ class TrackedRun:
     """A run that is tracked.
 
     Attributes:
-        folder: its folder, in which its configuration is already.
+        files: what it keeps: its configuration, which is there already, and its log.
         home: the folder where all runs and models lie, or else what this machine alone needs.
     """
 
-    folder: Run
+    files: Run
     home: Path
 
     @property
     def name(self) -> str:
         """The run's name."""
-        return self.folder.name
+        return self.files.name
 
     @property
     def origin(self) -> str:
         """Where it is from, as people know it: the folder of all runs and models, or its own address."""
-        return str(self.home if isinstance(self.folder.place, Path) else self.folder.place)
+        return str(self.home if isinstance(self.files.place, Path) else self.files.place)
 
     @property
     def local(self) -> Path:
         """A folder of this machine for files about the run: its own, or one in the home where it has none."""
-        place = self.folder.place
+        place = self.files.place
         return place if isinstance(place, Path) else self.home / "tracking" / self.name
 
     @cached_property
     def config(self) -> TrainConfig:
         """What is trained."""
-        return self.folder.config()
+        return self.files.config()
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """See `Run.facts`."""
-        return self.folder.facts()
+        return self.files.facts()
 
     def parameters(self) -> dict[str, str | int | float | bool]:
         """The configuration with dotted names; of a described network, its name."""

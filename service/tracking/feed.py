@@ -51,7 +51,7 @@ class Feed:
         self._module = module
         self._run = run
         self._key = f"tracking/{name}.json"
-        self._progress = _read(run.folder, self._key)
+        self._progress = _read(run.files, self._key)
         self._tracker: Tracker | None = None
         self._ended = False
         self._wait, self._due = 1.0, 0.0
@@ -84,13 +84,13 @@ class Feed:
         if self._tracker is None:
             self._tracker = self._module.tracker(self._run, self._progress.saved)
             self._save()
-        entries, position = self._run.folder.tail(self._progress.position)
+        entries, position = self._run.files.tail(self._progress.position)
         if entries:
             self._tracker.add(entries)
             self._progress.position = position
             self._save()
         if model and self._progress.published != model.label:
-            logged = {e["epoch"] for e in self._run.folder.readable_entries() if e["kind"] == "evaluation"}
+            logged = {e["epoch"] for e in self._run.files.readable_entries() if e["kind"] == "evaluation"}
             self._tracker.publish(model, measured_afterwards(model.read_json("history"), logged, model.created))
             self._progress.published = model.label
             self._save()
@@ -99,7 +99,7 @@ class Feed:
             self._ended = True
 
     def _save(self) -> None:
-        self._run.folder.write_text(self._key, canonical_json(asdict(self._progress)) + "\n")
+        self._run.files.write_text(self._key, canonical_json(asdict(self._progress)) + "\n")
 
 
 def _read(run: Run, key: str) -> Progress:

@@ -51,8 +51,8 @@ def follow(home: Home, run: str, trackers: list[str], pipe: int) -> None:
         _finish(feeds, folder, _model(home, said.decode().strip()))
 
 
-def _finish(feeds: list[Feed], folder: Run, model: ModelVersion | None) -> None:
-    outcome = folder.status()
+def _finish(feeds: list[Feed], run: Run, model: ModelVersion | None) -> None:
+    outcome = run.status()
     for number in range(LAST_TRIES):
         if number:
             sleep(0.25 * 2**number)
@@ -61,7 +61,7 @@ def _finish(feeds: list[Feed], folder: Run, model: ModelVersion | None) -> None:
             return
     for feed in feeds:
         if feed.problem:
-            _say(f"{feed.name}: {feed.problem}; `atelier runs resume {folder.name}` sends what is missing")
+            _say(f"{feed.name}: {feed.problem}; `atelier runs resume {run.name}` sends what is missing")
 
 
 def _model(home: Home, label: str) -> ModelVersion | None:

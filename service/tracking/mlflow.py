@@ -121,7 +121,7 @@ class MlflowTracker:
     def _begun(self) -> str:
         from mlflow.entities import Param
 
-        begun = datetime.fromisoformat(self._run.folder.started())
+        begun = datetime.fromisoformat(self._run.files.started())
         identifier = self._client.create_run(
             self._experiment_id(), round(1000 * begun.timestamp()), self._tags(), self._run.name
         ).info.run_id
@@ -143,7 +143,7 @@ class MlflowTracker:
             return str(found.experiment_id)
 
     def _identity(self) -> dict[str, str]:
-        return {"atelier.run": self._run.name, "atelier.started": self._run.folder.started()}
+        return {"atelier.run": self._run.name, "atelier.started": self._run.files.started()}
 
     def _tags(self) -> dict[str, str]:
         facts = self._run.facts

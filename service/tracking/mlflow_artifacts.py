@@ -29,8 +29,8 @@ def artifacts(model: ModelVersion, run: TrackedRun) -> Iterator[Path]:
         if "model.onnx" in model.files:
             (folder / "model" / "MLmodel").write_text(_description(model) + "\n", encoding="utf-8")
         (folder / "run").mkdir()
-        (folder / "run" / "config.json").write_text(run.folder.read_text("config.json"), encoding="utf-8")
-        (folder / "run" / "rounds.jsonl").write_bytes(run.folder.read_log())
+        (folder / "run" / "config.json").write_text(run.files.read_text("config.json"), encoding="utf-8")
+        (folder / "run" / "rounds.jsonl").write_bytes(run.files.read_log())
         yield folder
 
 

@@ -35,7 +35,7 @@ def check() -> None:
 def tracker(run: TrackedRun, saved: dict[str, str]) -> "TensorBoardTracker":
     """See `service.tracking.base.TrackerModule`."""
     begun = TensorBoardTracker(run, is_new="begun" not in saved)
-    saved["begun"] = run.folder.started()
+    saved["begun"] = run.files.started()
     return begun
 
 

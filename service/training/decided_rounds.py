@@ -26,7 +26,7 @@ HELD_BYTES = 256 << 20
 
 def decided_rounds(
     executor: Executor,
-    folder: Run,
+    run: Run,
     job: Job,
     evaluation: LiveEvaluation,
     state: TrainState,
@@ -37,7 +37,7 @@ def decided_rounds(
 
     Args:
         executor: computes them.
-        folder: the run, whose requests are answered while rounds are held back.
+        run: the run, whose requests are answered while rounds are held back.
         job: the training.
         evaluation: says which epoch is the last. Whoever takes the results adds the ends of epochs to it.
         state: what `first` starts from.
@@ -68,7 +68,7 @@ def decided_rounds(
                     continue
                 if evaluation.ends_here:
                     return
-                _raise_if_requested(folder, held[0])
+                _raise_if_requested(run, held[0])
                 held[-1] = drop_mid_epoch_state(job, result)
                 if held[-1].state and _num_bytes(held) > HELD_BYTES:
                     state, first = held[-1].state, schedule.after(result.round)
@@ -86,10 +86,10 @@ def _released(held: deque[RoundResult], evaluation: LiveEvaluation) -> Iterator[
         yield held.popleft()
 
 
-def _raise_if_requested(folder: Run, first_held: RoundResult) -> None:
-    request = folder.requested()
+def _raise_if_requested(run: Run, first_held: RoundResult) -> None:
+    request = run.requested()
     if request:
-        raise Cancelled(folder.name, request, first_held.round.number - 1)
+        raise Cancelled(run.name, request, first_held.round.number - 1)
 
 
 def _num_bytes(held: deque[RoundResult]) -> int:

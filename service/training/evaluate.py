@@ -33,9 +33,9 @@ def evaluate_run(home: Home, executor: Executor, run: str, *, without: Collectio
         RunError: no checkpoint is left, or the data changed since.
         ClusterError: scheduler or workers stay away.
     """
-    folder = find_run(home.runs, run)
-    job = reopen_run(home, executor, folder)
-    parameters = dict(_parameters(folder, without))
+    found = find_run(home.runs, run)
+    job = reopen_run(home, executor, found)
+    parameters = dict(_parameters(found, without))
     if not parameters:
         raise RunError(f"run {run} has no checkpoint to evaluate yet")
     evaluations = executor.map(evaluate, [(job, theta) for theta in parameters.values()])
@@ -57,8 +57,8 @@ def evaluate_trained(home: Home, executor: Executor, trained: Trained) -> dict[i
         RunError: a checkpoint is lost, or the data changed since.
         ClusterError: scheduler or workers stay away.
     """
-    folder = find_run(home.runs, trained.run)
-    return evaluate_run(home, executor, trained.run, without=scores_of(folder).keys() - {trained.epoch})
+    run = find_run(home.runs, trained.run)
+    return evaluate_run(home, executor, trained.run, without=scores_of(run).keys() - {trained.epoch})
 
 
 def evaluate(job: Job, theta: Floats) -> Evaluation:
@@ -69,11 +69,11 @@ def evaluate(job: Job, theta: Floats) -> Evaluation:
     return replace(evaluation, validation=score(*predicted(job, theta, held_out_parts(job))))
 
 
-def _parameters(folder: Run, without: Collection[int]) -> Iterator[tuple[int, Floats]]:
+def _parameters(run: Run, without: Collection[int]) -> Iterator[tuple[int, Floats]]:
     """The parameters after each epoch, where a whole checkpoint of them is left."""
-    for entry in epochs_of(folder):
+    for entry in epochs_of(run):
         if entry["epoch"] in without:
             continue
         with suppress(RunError):
-            checkpoint = folder.checkpoints.read(entry["rounds_done"])
+            checkpoint = run.checkpoints.read(entry["rounds_done"])
             yield entry["epoch"], checkpoint.state.published

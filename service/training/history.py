@@ -25,17 +25,17 @@ class RunHistory:
         plateau_is_noticed: whether it says that the loss was that of guessing.
     """
 
-    def __init__(self, folder: Run, log: Log) -> None:
+    def __init__(self, run: Run, log: Log) -> None:
         """Read what the log says so far. Raises RunError where it is damaged."""
         self.log = log
         self.scores: dict[int, EpochScores] = {}
         self.is_finished = False
         self.plateau_is_noticed = False
-        self._folder = folder
+        self._folder = run
         self._last: Entry = {}
         self._rounds: dict[int, Entry] = {}
         self._epochs: dict[int, Entry] = {}
-        for entry in folder.entries():
+        for entry in run.entries():
             if entry["kind"] == "round":
                 self._rounds[entry["round"]] = entry
             elif entry["kind"] == "epoch":
@@ -173,36 +173,36 @@ class RunHistory:
         return float(ended - max((mark for mark in marks if mark < ended), default=ended - step_s))
 
 
-def epochs_of(folder: Run) -> list[Entry]:
+def epochs_of(run: Run) -> list[Entry]:
     """The epochs of a run, in order, as its log has them."""
-    return [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+    return [entry for entry in run.entries() if entry["kind"] == "epoch"]
 
 
-def scores_of(folder: Run) -> dict[int, EpochScores]:
+def scores_of(run: Run) -> dict[int, EpochScores]:
     """The figures of the epochs that were evaluated while the run trained, by epoch."""
-    return {e["epoch"]: EpochScores.from_entry(e) for e in folder.entries() if e["kind"] == "evaluation"}
+    return {e["epoch"]: EpochScores.from_entry(e) for e in run.entries() if e["kind"] == "evaluation"}
 
 
-def final_checkpoint(folder: Run) -> Checkpoint:
+def final_checkpoint(run: Run) -> Checkpoint:
     """The checkpoint that a finished run ended with. Raises RunError where it isn't finished, or it is damaged."""
-    if folder.status() != "finished":
-        raise RunError(f"run {folder.name} is not finished: it is {folder.status()}")
-    return folder.checkpoints.read(folder.checkpoints.numbers()[0])
+    if run.status() != "finished":
+        raise RunError(f"run {run.name} is not finished: it is {run.status()}")
+    return run.checkpoints.read(run.checkpoints.numbers()[0])
 
 
-def published_epoch(folder: Run) -> Entry:
+def published_epoch(run: Run) -> Entry:
     """The epoch of a run that is published: the last one, or the best. Raises RunError where none can be."""
-    epochs = {entry["epoch"]: entry for entry in epochs_of(folder)}
-    return _published_epoch(folder.config(), epochs, scores_of(folder))
+    epochs = {entry["epoch"]: entry for entry in epochs_of(run)}
+    return _published_epoch(run.config(), epochs, scores_of(run))
 
 
-def published_checkpoint(folder: Run) -> Checkpoint:
+def published_checkpoint(run: Run) -> Checkpoint:
     """The checkpoint of a finished run that is published. Raises RunError where it isn't finished, or it is damaged."""
-    last = final_checkpoint(folder)
-    rounds_done = published_epoch(folder)["rounds_done"]
+    last = final_checkpoint(run)
+    rounds_done = published_epoch(run)["rounds_done"]
     if last.round.number + 1 == rounds_done:
         return last
-    return folder.checkpoints.read(rounds_done)
+    return run.checkpoints.read(rounds_done)
 
 
 def _published_epoch(config: TrainConfig, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> Entry:

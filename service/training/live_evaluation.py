@@ -56,11 +56,11 @@ class LiveEvaluation:
             self._waiting.setdefault(epoch, theta)
             self._submit()
 
-    def add_logged(self, folder: Run) -> None:
+    def add_logged(self, run: Run) -> None:
         """Have the epochs evaluated that a process before this one left without figures."""
         for epoch, rounds_done in self._history.unmeasured():
             with suppress(RunError):  # then it is computed again, if anything depends on it; see `RunHistory.start`
-                self.add(epoch, folder.checkpoints.read(rounds_done).state.published)
+                self.add(epoch, run.checkpoints.read(rounds_done).state.published)
 
     def collect(self) -> Iterator[Entry]:
         """Log the figures that have arrived, in the order of the epochs."""

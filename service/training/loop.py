@@ -58,17 +58,17 @@ class Trained:
     engine: str
 
 
-def run_to_end(executor: Executor, folder: Run, job: Job, watch: Watch) -> Trained:
+def run_to_end(executor: Executor, run: Run, job: Job, watch: Watch) -> Trained:
     """Take a run to its end. See `advance`."""
-    with closing(advance(executor, folder, job)) as entries:
+    with closing(advance(executor, run, job)) as entries:
         for entry in entries:
             watch(entry)
-    epochs = epochs_of(folder)
+    epochs = epochs_of(run)
     wall_s = sum(entry["wall_s"] for entry in epochs)
-    published = published_epoch(folder)
+    published = published_epoch(run)
     return Trained(
-        run=folder.name,
-        digest=published_checkpoint(folder).state.digest,
+        run=run.name,
+        digest=published_checkpoint(run).state.digest,
         epoch=published["epoch"],
         train_loss=published["train_loss"],
         train_accuracy=published["train_accuracy"],
@@ -80,7 +80,7 @@ def run_to_end(executor: Executor, folder: Run, job: Job, watch: Watch) -> Train
     )
 
 
-def advance(executor: Executor, folder: Run, job: Job) -> Generator[Entry]:
+def advance(executor: Executor, run: Run, job: Job) -> Generator[Entry]:
     """Take a run from its newest whole checkpoint to its end.
 
     Rounds that the log has already are compared with it instead of being logged again. A finished run is left as it
@@ -95,10 +95,10 @@ def advance(executor: Executor, folder: Run, job: Job) -> Generator[Entry]:
         RunError: a round comes out different from the log, or its loss is not finite; or the run has finished, and the
             line that says so has other digests than its rounds.
     """
-    with folder.held() as lease, folder.open_log(lease) as log:
-        folder.clear_requests()
-        folder.checkpoints.clear_drafts()
-        history = RunHistory(folder, log)
+    with run.held() as lease, run.open_log(lease) as log:
+        run.clear_requests()
+        run.checkpoints.clear_drafts()
+        history = RunHistory(run, log)
         history.check_end(job.config)
         checkpoint = history.checkpoint_to_continue(job.config)
         rounds_done = checkpoint.round.number + 1 if checkpoint else 0
@@ -106,7 +106,7 @@ def advance(executor: Executor, folder: Run, job: Job) -> Generator[Entry]:
             return
         yield log.append("begin", rounds_done=rounds_done, lease=lease.number)
         try:
-            yield from _advance(executor, folder, job, history, checkpoint)
+            yield from _advance(executor, run, job, history, checkpoint)
         except Cancelled as stop:
             yield log.append("end", outcome=stop.outcome)
             raise
@@ -119,53 +119,53 @@ def advance(executor: Executor, folder: Run, job: Job) -> Generator[Entry]:
 
 def _advance(
     executor: Executor,
-    folder: Run,
+    run: Run,
     job: Job,
     history: RunHistory,
     checkpoint: Checkpoint | None,
 ) -> Iterator[Entry]:
-    state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
+    state = checkpoint.state if checkpoint else run.start() or job.initial_state()
     schedule = RoundSchedule(job.plan, history.measurements())
     first = schedule.after(checkpoint.round if checkpoint else None)
     digest, saved_at, guessing = "", monotonic(), guessing_loss(job)
     if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
     with closing(LiveEvaluation(executor, job, history)) as evaluation:
-        evaluation.add_logged(folder)
-        for result in decided_rounds(executor, folder, job, evaluation, state, first, schedule):
+        evaluation.add_logged(run)
+        for result in decided_rounds(executor, run, job, evaluation, state, first, schedule):
             if isinstance(result, ClusterEvent):
                 yield history.log.append("disturbed", why=result.why, round=result.round, tasks=result.tasks)
                 continue
             if not isinstance(result, RoundResult):
                 yield result
                 continue
-            _check_loss(folder, job, result)
+            _check_loss(run, job, result)
             digest = result.digest
             yield from history.add_round(result)
-            request, is_epoch = folder.requested(), job.plan.ends_epoch(result.round)
+            request, is_epoch = run.requested(), job.plan.ends_epoch(result.round)
             is_due = is_epoch or request or monotonic() - saved_at > CHECKPOINT_SECONDS
             if result.state and is_due:
                 examples = job.plan.examples_after(result.round)
                 due = Checkpoint(result.round, examples, result.state)
-                history.log.after(partial(folder.checkpoints.write, due))
+                history.log.after(partial(run.checkpoints.write, due))
                 saved_at = monotonic()
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
                 yield from _notice_plateau(job, history, guessing)
                 evaluation.add(result.round.epoch, _theta(result))
-                _thin(folder, job, history)
+                _thin(run, job, history)
             if request and schedule.after(result.round):
-                raise Cancelled(folder.name, request, result.round.number)
+                raise Cancelled(run.name, request, result.round.number)
         yield from evaluation.finish()
-    _thin(folder, job, history)
+    _thin(run, job, history)
     yield history.log.append("end", outcome="finished", digest=digest or state.digest, **_end_values(job, history))
 
 
-def _thin(folder: Run, job: Job, history: RunHistory) -> None:
+def _thin(run: Run, job: Job, history: RunHistory) -> None:
     """Remove the checkpoints that the run doesn't need any more, once those that it needs are there."""
     if not keeps_all(job):
         known = dict(history.epochs), dict(history.scores)
-        history.log.after(partial(thin_checkpoints, folder, job, *known))
+        history.log.after(partial(thin_checkpoints, run, job, *known))
 
 
 def _notice_plateau(job: Job, history: RunHistory, guessing: float) -> Iterator[Entry]:
@@ -190,10 +190,10 @@ def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
     return values
 
 
-def _check_loss(folder: Run, job: Job, result: RoundResult) -> None:
+def _check_loss(run: Run, job: Job, result: RoundResult) -> None:
     """Raise RunError where the training diverged."""
     if not isfinite(result.loss):
         raise RunError(
-            f"run {folder.name} diverged: the loss of round {result.round.number} is {result.loss}; "
+            f"run {run.name} diverged: the loss of round {result.round.number} is {result.loss}; "
             f"train with a lower learning rate than {job.config.optimizer.lr:g}"
         )

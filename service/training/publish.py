@@ -81,13 +81,13 @@ def publish_run(home: Home, trained: Trained, evaluations: dict[int, Evaluation]
 
 def _published(home: Home, trained: Trained, evaluations: dict[int, Evaluation]) -> Published:
     registry = Registry(home.models)
-    folder = find_run(home.runs, trained.run)
-    config, found = folder.config(), evaluations[trained.epoch]
-    epochs = config.first_epoch + len(epochs_of(folder))
+    run = find_run(home.runs, trained.run)
+    config, found = run.config(), evaluations[trained.epoch]
+    epochs = config.first_epoch + len(epochs_of(run))
     name = config.published_name
     model = registry.of_run(name, trained.run)
     if model is None:
-        model = registry.publish(name, _draft(home, folder, trained, evaluations))
+        model = registry.publish(name, _draft(home, run, trained, evaluations))
         registry.update_champion(model)
     champion, why = _champion(registry, model)
     values = asdict(trained)
@@ -122,18 +122,18 @@ def _champion(registry: Registry, model: ModelVersion) -> tuple[int | None, str 
     return champion.version, "it is at least as good on the test examples"
 
 
-def _draft(home: Home, folder: Run, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
-    config, facts = folder.config(), folder.facts()
+def _draft(home: Home, run: Run, trained: Trained, evaluations: dict[int, Evaluation]) -> Draft:
+    config, facts = run.config(), run.facts()
     data = describe(home.store(config.dataset))
     parts = (images for images, _ in blocks(data.path, "test", data.digest))
     first = next(parts)
     test = asdict(evaluations[trained.epoch])
     scores = {epoch: EpochScores.of(evaluation) for epoch, evaluation in evaluations.items()}
-    scores = scores_of(folder) | scores
+    scores = scores_of(run) | scores
     validation = test.pop("validation")
     return Draft(
         network=network_for(config, data),
-        theta=published_checkpoint(folder).state.published,
+        theta=published_checkpoint(run).state.published,
         class_names=data.class_names,
         dataset=data.name,
         config=config.model_dump(mode="json"),
@@ -144,7 +144,7 @@ def _draft(home: Home, folder: Run, trained: Trained, evaluations: dict[int, Eva
             **({"validation": validation} if validation else {}),
             **({"best_epoch": trained.epoch + 1} if config.keep == "best" else {}),
         },
-        history=[_epoch_values(entry, scores.get(entry["epoch"])) for entry in epochs_of(folder)],
+        history=[_epoch_values(entry, scores.get(entry["epoch"])) for entry in epochs_of(run)],
         lineage={
             "run": trained.run,
             "data": facts["data"]["digest"],
@@ -156,14 +156,12 @@ def _draft(home: Home, folder: Run, trained: Trained, evaluations: dict[int, Eva
         tags=tuple(filter(None, config.tags.split(","))),
         preparation=dict(read_about(data.path).preparation or Preparation.of_images(first).to_manifest()),
         statistics=ImageStatistics.of_parts(chain([first], parts)).to_manifest(),
-        warnings=_warnings(config, data, folder, evaluations[trained.epoch], trained.epoch),
+        warnings=_warnings(config, data, run, evaluations[trained.epoch], trained.epoch),
     )
 
 
-def _warnings(
-    config: TrainConfig, data: DatasetInfo, folder: Run, evaluation: Evaluation, epoch: int
-) -> tuple[str, ...]:
-    losses = [entry["train_loss"] for entry in epochs_of(folder) if entry["epoch"] <= epoch]
+def _warnings(config: TrainConfig, data: DatasetInfo, run: Run, evaluation: Evaluation, epoch: int) -> tuple[str, ...]:
+    losses = [entry["train_loss"] for entry in epochs_of(run) if entry["epoch"] <= epoch]
     steps = plan_for(config, data.train).steps_per_epoch
     return findings(config, evaluation, label_counts(data.path, "train"), losses, steps)
 

@@ -19,7 +19,7 @@ def resume_run(home: Home, executor: Executor, run: str, watch: Watch) -> Traine
     """Take a run to its end from wherever it is.
 
     Args:
-        home: where its folder is.
+        home: where it lies.
         executor: computes its rounds.
         run: its name.
         watch: called with each line that its log gets.
@@ -30,11 +30,11 @@ def resume_run(home: Home, executor: Executor, run: str, watch: Watch) -> Traine
         RunError: the disk is full, or can't be written.
     """
     with explained_disk_errors(home, run):
-        folder = find_run(home.runs, run)
-        return run_to_end(executor, folder, reopen_run(home, executor, folder), watch)
+        found = find_run(home.runs, run)
+        return run_to_end(executor, found, reopen_run(home, executor, found), watch)
 
 
-def reopen_run(home: Home, executor: Executor, folder: Run) -> Job:
+def reopen_run(home: Home, executor: Executor, run: Run) -> Job:
     """The job of a run, once the workers are known to have what it began with.
 
     Raises:
@@ -42,26 +42,26 @@ def reopen_run(home: Home, executor: Executor, folder: Run) -> Job:
         InvalidInput: a worker can't run the engine.
         ClusterError: a worker can't see the data, or all workers would compute other bits than the run has.
     """
-    job = recorded_job(home, folder)
+    job = recorded_job(home, run)
     pinned = job.config.model_copy(update={"engine": job.choice.engine, "device": job.choice.device})
     executor.choose_engine(pinned, job.network, job.step_config, job.data.path)
     fingerprint = executor.match_fingerprint(job.choice, job.fingerprint)
     return replace(job, fingerprint=fingerprint, data_memory=executor.data_memory)
 
 
-def recorded_job(home: Home, folder: Run) -> Job:
-    """The job of a run, as its folder has it. Raises RunError where the data or the network changed since."""
-    facts, config = folder.facts(), folder.config()
+def recorded_job(home: Home, run: Run) -> Job:
+    """The job of a run, as it was recorded. Raises RunError where the data or the network changed since."""
+    facts, config = run.facts(), run.config()
     data = describe(home.store(config.dataset))
     network = facts.get("network")  # runs of before have none
     if data.digest != facts["data"]["digest"]:
         raise RunError(
-            f"run {folder.name} was trained on data {facts['data']['digest'][:12]}, "
+            f"run {run.name} was trained on data {facts['data']['digest'][:12]}, "
             f"but {data.path} now holds {data.digest[:12]}"
         )
     if network and network != recorded_network(network_for(config, data)):
         raise RunError(
-            f"run {folder.name} was begun with a network {config.network_name} that is another one by now: "
+            f"run {run.name} was begun with a network {config.network_name} that is another one by now: "
             "the code of the package has changed since"
         )
     fingerprint = Fingerprint(**facts["fingerprint"]) if "fingerprint" in facts else None

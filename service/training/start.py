@@ -27,7 +27,7 @@ def start_run(
     """Start a run and take it to its end.
 
     Args:
-        home: where its folder is made.
+        home: where it is to lie.
         executor: computes its rounds.
         run: its name.
         config: what to train.
@@ -39,8 +39,8 @@ def start_run(
         RunError: the disk is full, or can't be written.
     """
     with explained_disk_errors(home, run):
-        folder, job = create_run(home, executor, config, run, warm_start)
-        return run_to_end(executor, folder, job, watch)
+        begun, job = create_run(home, executor, config, run, warm_start)
+        return run_to_end(executor, begun, job, watch)
 
 
 def create_run(
@@ -64,7 +64,7 @@ def create_run(
     job = Job(config, data, choice, fingerprint, weights, executor.data_memory)
     start = warm_start.checkpoint(home, job)
     job.plan.first_round()
-    folder = begin_run(
+    begun = begin_run(
         home.runs,
         run,
         config,
@@ -81,7 +81,7 @@ def create_run(
         versions={"atelier": __version__, **{name: version(name) for name in LIBRARIES}},
         machine={"python": platform.python_version(), "processor": platform.machine()},
     )
-    return folder, job
+    return begun, job
 
 
 def _warnings(config: TrainConfig, data: DatasetInfo, counts: Sequence[int]) -> tuple[str, ...]:

@@ -33,11 +33,11 @@ def evaluates_epochs(job: Job) -> bool:
     return job.config.evaluates_epochs or (job.config.evaluate == "auto" and not keeps_all(job))
 
 
-def thin_checkpoints(folder: Run, job: Job, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> None:
+def thin_checkpoints(run: Run, job: Job, epochs: Mapping[int, Entry], scores: Mapping[int, EpochScores]) -> None:
     """Remove the checkpoints that a run doesn't need any more.
 
     Args:
-        folder: the run, which this process holds.
+        run: the run, which this process holds.
         job: the training.
         epochs: the `epoch` lines of its log, by epoch.
         scores: the figures of the epochs that were evaluated.
@@ -45,11 +45,11 @@ def thin_checkpoints(folder: Run, job: Job, epochs: Mapping[int, Entry], scores:
     every = kept_every(job.config, job.network.num_parameters)
     if every == 1:
         return
-    there = folder.checkpoints.numbers()
+    there = run.checkpoints.numbers()
     needed = set(scores) if evaluates_epochs(job) else set(epochs)
     for number in expendable(there, {e: int(entry["rounds_done"]) for e, entry in epochs.items()}, every, needed):
         if number != _best(epochs, scores, job.config.first_epoch):
-            folder.checkpoints.remove(number)
+            run.checkpoints.remove(number)
 
 
 def expendable(there: list[int], epochs: Mapping[int, int], every: int, measured: set[int]) -> list[int]:

@@ -46,11 +46,11 @@ class RoundCheck:
         return self.logged == self.computed and self.same_theta and self.same_scores is not False
 
 
-def verify_run(folder: Run, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
+def verify_run(run: Run, job: Job, only: int | None = None) -> Iterator[RoundCheck]:
     """Compute a run's rounds again.
 
     Args:
-        folder: the run.
+        run: the run.
         job: its job.
         only: the number of the one round to compute, from the state that led to it; None for all, from the start.
 
@@ -61,14 +61,14 @@ def verify_run(folder: Run, job: Job, only: int | None = None) -> Iterator[Round
         NotFound: the log doesn't have that round.
         RunError: a round's examples are not those of the plan.
     """
-    logged = {entry["round"]: entry for entry in folder.entries() if entry["kind"] == "round"}
+    logged = {entry["round"]: entry for entry in run.entries() if entry["kind"] == "round"}
     if only is not None and only not in logged:
-        raise NotFound(f"run {folder.name} has no round {only}: the log has {len(logged)} rounds")
+        raise NotFound(f"run {run.name} has no round {only}: the log has {len(logged)} rounds")
     if not logged:
-        raise RunError(f"run {folder.name} has no rounds to verify yet")
-    scores = scores_of(folder)
-    checkpoint = _nearest(folder, only or 0)
-    state = checkpoint.state if checkpoint else folder.start() or job.initial_state()
+        raise RunError(f"run {run.name} has no rounds to verify yet")
+    scores = scores_of(run)
+    checkpoint = _nearest(run, only or 0)
+    state = checkpoint.state if checkpoint else run.start() or job.initial_state()
     before = checkpoint.round if checkpoint else None
     known = logged_measurements(entry for number, entry in logged.items() if before and number <= before.number)
     schedule = RoundSchedule(job.plan, known)
@@ -77,7 +77,7 @@ def verify_run(folder: Run, job: Job, only: int | None = None) -> Iterator[Round
         planned = result.round
         entry = logged.get(planned.number)
         if entry is None:
-            raise RunError(f"the log of run {folder.name} lacks round {planned.number}")
+            raise RunError(f"the log of run {run.name} lacks round {planned.number}")
         if entry["examples"] != result.examples or logged_round(entry, job.plan) != planned:
             raise RunError(
                 f"round {planned.number} used {entry['examples']} examples in {logged_round(entry, job.plan)}, "
@@ -107,10 +107,10 @@ def _same_scores(job: Job, result: RoundResult, scores: Mapping[int, EpochScores
     return score_epoch(job, result.state.published) == scores[result.round.epoch]
 
 
-def damages(folder: Run) -> Iterator[str]:
+def damages(run: Run) -> Iterator[str]:
     """What else is wrong with a run's files, one line each: its log's last line, and its checkpoints."""
     digests, states, epochs = {}, {}, {}
-    for entry in folder.entries():
+    for entry in run.entries():
         if entry["kind"] == "epoch":
             epochs[entry["epoch"]] = entry
         elif entry["kind"] == "round":
@@ -120,10 +120,10 @@ def damages(folder: Run) -> Iterator[str]:
             final = digests[max(digests)] if digests else "none"
             if entry["digest"] != final:
                 yield f"the log ends with digest {entry['digest'][:12]}, but its last round has {final[:12]}"
-            yield from _wrong_choices(folder, entry, digests, epochs)
-    for number in reversed(folder.checkpoints.numbers()):
+            yield from _wrong_choices(run, entry, digests, epochs)
+    for number in reversed(run.checkpoints.numbers()):
         try:
-            checkpoint = folder.checkpoints.read(number)
+            checkpoint = run.checkpoints.read(number)
         except RunError as error:
             yield str(error)
             continue
@@ -132,9 +132,9 @@ def damages(folder: Run) -> Iterator[str]:
             yield f"checkpoint {number} has digest {found[0][:12]}, but the log has {logged[0][:12]} for its round"
 
 
-def _wrong_choices(folder: Run, end: Entry, digests: Mapping[int, str], epochs: Mapping[int, Entry]) -> Iterator[str]:
+def _wrong_choices(run: Run, end: Entry, digests: Mapping[int, str], epochs: Mapping[int, Entry]) -> Iterator[str]:
     """What a run chose otherwise than its figures say: the epoch to end with, or to publish."""
-    config, scores = folder.config(), scores_of(folder)
+    config, scores = run.config(), scores_of(run)
     last = last_epoch(scores, config.epochs, config.patience, config.first_epoch)
     if epochs and max(epochs) != last:
         yield f"the run ends after epoch {max(epochs) + 1}, but by its figures it would after epoch {last + 1}"
@@ -145,10 +145,10 @@ def _wrong_choices(folder: Run, end: Entry, digests: Mapping[int, str], epochs: 
             yield "the epoch that the log says is the best one is not the one with the best figures"
 
 
-def examples_once(folder: Run, job: Job, epoch: int) -> bool:
+def examples_once(run: Run, job: Job, epoch: int) -> bool:
     """Whether the logged rounds of an epoch used every example exactly once; of one that isn't done, at most once."""
     seen = np.zeros(job.plan.examples, np.int16)
-    logged = (logged_round(entry, job.plan) for entry in folder.entries() if entry["kind"] == "round")
+    logged = (logged_round(entry, job.plan) for entry in run.entries() if entry["kind"] == "round")
     rounds = [round_ for round_ in logged if round_.epoch == epoch]
     for round_ in rounds:
         for shard in range(round_.shards):
@@ -157,12 +157,12 @@ def examples_once(folder: Run, job: Job, epoch: int) -> bool:
     return bool((seen == 1 if is_done else seen <= 1).all())
 
 
-def _nearest(folder: Run, number: int) -> Checkpoint | None:
+def _nearest(run: Run, number: int) -> Checkpoint | None:
     """The newest whole checkpoint to compute round `number` from, if there is one."""
-    for done in folder.checkpoints.numbers():
+    for done in run.checkpoints.numbers():
         if done <= number:
             try:
-                return folder.checkpoints.read(done)
+                return run.checkpoints.read(done)
             except RunError:
                 continue
     return None

@@ -24,14 +24,14 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 @click.pass_obj
 def delete(context: Context, run: str, force: bool) -> None:
     """Remove a run's files for good; its model stays."""
-    folder = find_run(context.home.runs, run)
-    if folder.status() == "running":
+    found = find_run(context.home.runs, run)
+    if found.status() == "running":
         raise Conflict(f"run {run} is running: stop it with `atelier runs cancel {run}` first")
     sweep = _sweep_of(context.home, run)
     if sweep and not force:
         raise RunError(f"run {run} belongs to {sweep}, which would train it again: delete it with --force")
-    freed = folder.size()
-    folder.delete()
+    freed = found.size()
+    found.delete()
     click.echo(f"run {run} is deleted: {as_size(freed)} freed")
 
 
@@ -47,21 +47,21 @@ def prune(context: Context, older_than: str, dry_run: bool, as_json: bool) -> No
     whose model isn't published, and those of sweeps and studies. Models and forks hold all that they need.
     """
     home, age = context.home, _age(older_than)
-    found = [folder for folder in ended_runs(home.runs, age) if _is_dispensable(home, folder)]
-    runs = {folder.name: folder.size() for folder in found}
-    for folder in found:
+    found = [run for run in ended_runs(home.runs, age) if _is_dispensable(home, run)]
+    runs = {run.name: run.size() for run in found}
+    for run in found:
         if not dry_run:
-            folder.delete()
+            run.delete()
     total = as_size(sum(runs.values()))
     lines = [f"{run}  {as_size(size)}" for run, size in runs.items()]
     lines.append(f"{counted(len(runs), 'run')}, {total} {'would be ' if dry_run else ''}freed")
     show({"runs": runs, "deleted": not dry_run}, "\n".join(lines), as_json)
 
 
-def _is_dispensable(home: Home, folder: Run) -> bool:
+def _is_dispensable(home: Home, run: Run) -> bool:
     try:
-        is_published = Registry(home.models).of_run(folder.config().published_name, folder.name) is not None
-        return (is_published or folder.status() != "finished") and not _sweep_of(home, folder.name)
+        is_published = Registry(home.models).of_run(run.config().published_name, run.name) is not None
+        return (is_published or run.status() != "finished") and not _sweep_of(home, run.name)
     except RunError:
         return False
 

@@ -36,42 +36,42 @@ def list_(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def show_(context: Context, run: str, as_json: bool) -> None:
     """One run: what was asked, and how each epoch went."""
-    folder = find_run(context.home.runs, run)
-    summary = _summary(folder)
-    epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+    found = find_run(context.home.runs, run)
+    summary = _summary(found)
+    epochs = [entry for entry in found.entries() if entry["kind"] == "epoch"]
     lines = [f"{name}: {value}" for name, value in summary.items()]
     lines += [
         f"epoch {e['epoch'] + 1:>3}   loss {e['train_loss']:.4f}   accuracy {e['train_accuracy']:.4f}"
         f"   {e['examples_per_s']:,.0f} examples/s"
         for e in epochs
     ]
-    show({**summary, "asked": folder.facts(), "history": epochs}, "\n".join(lines), as_json)
+    show({**summary, "asked": found.facts(), "history": epochs}, "\n".join(lines), as_json)
 
 
-def _listed(folder: Run) -> dict[str, Any]:
+def _listed(run: Run) -> dict[str, Any]:
     """The summary of a run, or that its files are damaged, which shall not hide the others."""
     try:
-        return _summary(folder)
+        return _summary(run)
     except (RunError, OSError):
         nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
-        listed = {"run": folder.name, "started": folder.started(), "status": "damaged", **nothing}
-        return {**listed, "bytes": folder.size()}
+        listed = {"run": run.name, "started": run.started(), "status": "damaged", **nothing}
+        return {**listed, "bytes": run.size()}
 
 
-def _summary(folder: Run) -> dict[str, Any]:
-    config = folder.config()
-    epochs = [entry for entry in folder.entries() if entry["kind"] == "epoch"]
+def _summary(run: Run) -> dict[str, Any]:
+    config = run.config()
+    epochs = [entry for entry in run.entries() if entry["kind"] == "epoch"]
     last = epochs[-1] if epochs else {}
     return {
-        "run": folder.name,
-        "started": folder.started(),
-        "status": folder.status(),
+        "run": run.name,
+        "started": run.started(),
+        "status": run.status(),
         "model": config.network_name,
         "epochs_done": config.first_epoch + len(epochs),
         "epochs": config.epochs,
         "train_loss": last.get("train_loss"),
         "train_accuracy": last.get("train_accuracy"),
-        "bytes": folder.size(),
+        "bytes": run.size(),
     }
 
 

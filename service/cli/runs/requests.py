@@ -27,8 +27,8 @@ def pause(context: Context, run: str) -> None:
 
 
 def _request(context: Context, run: str, what: Literal["cancel", "pause"]) -> None:
-    folder = find_run(context.home.runs, run)
-    if folder.status() != "running":
-        raise RunError(f"run {run} is not running: it is {folder.status()}")
-    folder.request(what)
+    found = find_run(context.home.runs, run)
+    if found.status() != "running":
+        raise RunError(f"run {run} is not running: it is {found.status()}")
+    found.request(what)
     click.echo(f"asked for: run {run} stops after the round at hand")

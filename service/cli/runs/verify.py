@@ -20,14 +20,14 @@ from service.training.verify import damages, examples_once, verify_run
 @click.pass_obj
 def verify(context: Context, run: str, number: int | None, as_json: bool) -> None:
     """Compute a run's rounds again and tell whether the bits agree with its log, or where they first differ."""
-    folder = find_run(context.home.runs, run)
-    job = recorded_job(context.home, folder)
+    found = find_run(context.home.runs, run)
+    job = recorded_job(context.home, found)
     checks = []
-    for check in verify_run(folder, job, number):
+    for check in verify_run(found, job, number):
         checks.append(check)
         click.echo(f"round {check.round}: {'same' if check.same else 'DIFFERENT'} {check.computed[:16]}", err=True)
-    once = all(examples_once(folder, job, epoch) for epoch in sorted({check.epoch for check in checks}))
-    same, damaged = checks[-1].same, list(damages(folder))
+    once = all(examples_once(found, job, epoch) for epoch in sorted({check.epoch for check in checks}))
+    same, damaged = checks[-1].same, list(damages(found))
     value = {"run": run, "rounds": len(checks), "same": same, "examples_once": once, "last": asdict(checks[-1])}
     lines = [
         f"run {run}: {counted(len(checks), 'round')} computed again, "

@@ -21,12 +21,19 @@ from uuid import uuid4  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from service.environment.processors import usable_processors  # noqa: E402
 from service.home import Home  # noqa: E402
 from tests.object_storage import KEYS, new_bucket, serving_objects  # noqa: E402
 
 # The same cases every time, so that a red run is red for everyone; a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: a third of the time is waiting, for servers and clusters."""
+    return usable_processors() + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.engines.base import Replica
-from service.rounds.averaging import FAN_IN, apply_average, divergence, divergence_of, partial_sum
+from service.rounds.averaging import (
+    FAN_IN,
+    apply_average,
+    divergence,
+    divergence_of,
+    partial_sum,
+    tree_of_sums,
+    tree_total,
+)
 from service.rounds.shard_update import RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average
 from service.rounds.strategies.diloco import DiLoCo
@@ -58,12 +66,33 @@ def test_one_replica_alone_comes_back_bit_for_bit():
 @given(weights=WEIGHTS)
 def test_a_tree_of_sums_equals_one_sum_to_rounding(weights):
     parts = contributions(weights)
-    level = list(parts)
-    while len(level) > FAN_IN:
-        level = [partial_sum(level[low : low + FAN_IN]) for low in range(0, len(level), FAN_IN)]
+    level = tree_of_sums(parts)
+    assert len(level) <= FAN_IN
     tree, flat = apply_average(partial_sum(level), PLAIN), apply_average(partial_sum(parts), PLAIN)
     # float64 sums of at most 40 terms in two orders: equal up to one float32 rounding
     np.testing.assert_allclose(tree.replica.theta, flat.replica.theta, rtol=2e-7, atol=1e-7)
+
+
+def test_eight_parts_need_no_tree():
+    parts = contributions(list(range(1, 9)))
+    assert tree_of_sums(parts) is parts
+    assert tree_total(part.stats for part in parts) == RoundStats.total([part.stats for part in parts])
+
+
+def test_a_tree_joins_neighbours_eight_at_a_time():
+    parts = contributions(list(range(1, 77)))
+    eights = [parts[low : low + 8] for low in (0, 8, 16, 24, 32, 40, 48, 56, 64, 72)]
+    assert [len(each) for each in eights] == [8] * 9 + [4]
+    sums = [partial_sum(each) for each in eights]
+    found, expected = tree_of_sums(parts), [partial_sum(sums[:8]), partial_sum(sums[8:])]
+    assert len(found) == 2
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.theta, other.theta)
+        np.testing.assert_array_equal(one.velocity, other.velocity)
+        assert one.stats == other.stats
+    totals = [RoundStats.total([part.stats for part in each]) for each in eights]
+    halves = [RoundStats.total(totals[:8]), RoundStats.total(totals[8:])]
+    assert tree_total(part.stats for part in parts) == RoundStats.total(halves)
 
 
 def test_a_solo_round_leaves_the_outer_velocity_alone():
@@ -167,9 +196,9 @@ def test_a_strategy_sees_no_buffers_and_they_become_their_average():
 
     parts = contributions([4, 9, 2])
     plain, strategy = apply_average(partial_sum(parts), PLAIN), DiLoCo(1, 0.5, 0.9)
-    np.testing.assert_array_equal(
-        apply_average(partial_sum(parts), Watched(1), trained=30).replica.theta, plain.replica.theta
-    )
+    watched = apply_average(partial_sum(parts), Watched(1), trained=30)
+    np.testing.assert_array_equal(watched.replica.theta, plain.replica.theta)
+    np.testing.assert_array_equal(watched.replica.velocity, plain.replica.velocity)
     start = parts[0].start
     assert start is not None
     shorter = replace(parts[0], start=replace(start, outer=start.outer[:30]))

@@ -12,7 +12,7 @@ from service.errors import RunError
 from service.rounds.plan import Round
 from service.rounds.train_state import TrainState
 from service.runs import checkpoints
-from service.runs.checkpoints import Checkpoint
+from service.runs.checkpoints import Checkpoint, FolderCheckpoints
 
 
 @pytest.fixture
@@ -32,6 +32,18 @@ def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path, checkpoint: C
         np.testing.assert_array_equal(getattr(back.state.replica, name), getattr(checkpoint.state.replica, name))
     np.testing.assert_array_equal(back.state.outer, checkpoint.state.outer)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["7"]
+
+
+def test_a_folder_has_checkpoints_by_how_many_rounds_were_done(tmp_path: Path, checkpoint: Checkpoint):
+    there = FolderCheckpoints(tmp_path / "checkpoints")
+    there.write(checkpoint)
+    assert (checkpoint.number, there.numbers()) == (7, [7])
+    assert there.read(7).state.digests == checkpoint.state.digests
+    (there.folder / ".8-draft").mkdir()
+    there.clear_drafts()
+    assert [path.name for path in there.folder.iterdir()] == ["7"]
+    there.remove(7)
+    assert there.numbers() == []
 
 
 def test_a_moving_average_lies_in_a_checkpoint_beside_the_parameters(tmp_path: Path, checkpoint: Checkpoint):

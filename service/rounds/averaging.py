@@ -1,8 +1,8 @@
 """From what the shards of a round come to, to the state after it. The arithmetic is that of `ops.averaging`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ops.engines.base import Replica
 from service.rounds.shard_update import PartialSum, RoundStats, ShardUpdate
 from service.rounds.strategies.base import Average, Strategy
 from service.rounds.train_state import TrainState
+
+Part = TypeVar("Part")
 
 __all__ = [
     "FAN_IN",
@@ -41,17 +43,12 @@ def partial_sum(parts: Sequence[ShardUpdate | PartialSum]) -> PartialSum:
 
 def tree_of_sums(parts: Sequence[ShardUpdate | PartialSum]) -> Sequence[ShardUpdate | PartialSum]:
     """The last level of the averaging tree over all shards of a round: at most `FAN_IN` parts."""
-    while len(parts) > FAN_IN:
-        parts = [partial_sum(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
-    return parts
+    return _last_level(parts, partial_sum)
 
 
 def tree_total(stats: Iterable[RoundStats]) -> RoundStats:
     """The stats of all shards, added up in the shape of the averaging tree."""
-    parts = list(stats)
-    while len(parts) > FAN_IN:
-        parts = [RoundStats.total(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
-    return RoundStats.total(parts)
+    return RoundStats.total(_last_level(list(stats), RoundStats.total))
 
 
 def apply_average(
@@ -128,3 +125,10 @@ def _vectors(part: ShardUpdate | PartialSum) -> Replica | PartialSum:
 def _weight(part: ShardUpdate | PartialSum) -> float:
     """What a part still has to be multiplied by; sums are weighted already."""
     return float(part.stats.examples) if isinstance(part, ShardUpdate) else 1.0
+
+
+def _last_level(parts: Sequence[Part], join: Callable[[Sequence[Part]], Part]) -> Sequence[Part]:
+    """The last level of a tree of parts, each joined from `FAN_IN` neighbours: so many of them at most."""
+    while len(parts) > FAN_IN:
+        parts = [join(parts[low : low + FAN_IN]) for low in range(0, len(parts), FAN_IN)]
+    return parts

@@ -23,7 +23,7 @@ from hypothesis import settings  # noqa: E402
 
 from service.environment.processors import usable_processors  # noqa: E402
 from service.home import Home  # noqa: E402
-from tests.object_storage import KEYS, new_bucket, serving_objects  # noqa: E402
+from tests.object_storage import new_bucket, point_to, serving_objects  # noqa: E402
 
 # The same cases every time, so that a red run is red for everyone; a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
@@ -58,8 +58,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def object_storage() -> Iterator[str]:
     """The address of a server that speaks S3, known to the environment too."""
     with serving_objects() as endpoint, pytest.MonkeyPatch.context() as patched:
-        for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
-            patched.setenv(name, value)
+        point_to(endpoint, patched)
         yield endpoint
 
 

@@ -13,9 +13,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import httpx
+
+if TYPE_CHECKING:
+    import pytest
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
 TROUBLE = "/-/trouble"
@@ -38,6 +42,12 @@ def serving_objects(**more: str) -> Iterator[str]:
     finally:
         process.kill()
         process.communicate()
+
+
+def point_to(endpoint: str, patched: "pytest.MonkeyPatch") -> None:
+    """Let the environment name a server, and keys for it."""
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
+        patched.setenv(name, value)
 
 
 def new_bucket(endpoint: str, name: str, what: str = "models") -> str:

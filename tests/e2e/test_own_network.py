@@ -37,6 +37,21 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+def killed_and_resumed(home: Home, file: Path, *words: str) -> tuple[str, str]:
+    """A training that is killed, and resumed and verified without its network's file: the run, and its digest."""
+    before = {path.name for path in home.runs.iterdir()}
+    process = start(*words, home=home.root)
+    run = wait_for_rounds(home, before, 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    file.unlink()
+    resumed = atelier("runs", "resume", run, "--json", home=home.root)
+    assert resumed.returncode == 0, resumed.stderr
+    verified = atelier("runs", "verify", run, home=home.root)
+    assert verified.returncode == 0, verified.stderr
+    return run, json.loads(resumed.stdout)["digest"]
+
+
 @pytest.mark.slow
 def test_a_network_from_a_file_survives_a_kill_and_the_loss_of_the_file(own_home: Home, tmp_path: Path):
     file = tmp_path / "mine.toml"
@@ -46,17 +61,8 @@ def test_a_network_from_a_file_survives_a_kill_and_the_loss_of_the_file(own_home
     trained = json.loads(whole.stdout)
     assert (trained["model"], trained["version"]) == ("mine-blobs", 1)
 
-    before = {path.name for path in own_home.runs.iterdir()}
-    process = start("train", "--model", str(file), *TRAIN, home=own_home.root)
-    run = wait_for_rounds(own_home, before, 3)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    file.unlink()
-    resumed = atelier("runs", "resume", run, "--json", home=own_home.root)
-    assert resumed.returncode == 0, resumed.stderr
-    assert json.loads(resumed.stdout)["digest"] == trained["digest"]
-    verified = atelier("runs", "verify", run, home=own_home.root)
-    assert verified.returncode == 0, verified.stderr
+    run, digest = killed_and_resumed(own_home, file, "train", "--model", str(file), *TRAIN)
+    assert digest == trained["digest"]
 
     forked = atelier("train", "--fork", run, *TRAIN, "--seed", "1", "--json", home=own_home.root)
     assert forked.returncode == 0, forked.stderr
@@ -85,14 +91,5 @@ def test_a_killed_training_of_a_network_from_a_file_ends_in_the_bits_of_a_whole_
     whole = atelier(*words, "--json", home=own_home.root)
     assert whole.returncode == 0, whole.stderr
 
-    before = {path.name for path in own_home.runs.iterdir()}
-    process = start(*words, home=own_home.root)
-    run = wait_for_rounds(own_home, before, 3)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    file.unlink()
-    resumed = atelier("runs", "resume", run, "--json", home=own_home.root)
-    assert resumed.returncode == 0, resumed.stderr
-    assert json.loads(resumed.stdout)["digest"] == json.loads(whole.stdout)["digest"]
-    verified = atelier("runs", "verify", run, home=own_home.root)
-    assert verified.returncode == 0, verified.stderr
+    _, digest = killed_and_resumed(own_home, file, *words)
+    assert digest == json.loads(whole.stdout)["digest"]

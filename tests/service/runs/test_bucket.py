@@ -28,7 +28,7 @@ from service.runs.log import entries as entries_of_file
 from service.runs.segments import segment_key
 from service.storage import Address, Bucket, place_of
 from tests.clusters import until
-from tests.object_storage import new_bucket, serving_objects, trouble
+from tests.object_storage import new_bucket, point_to, serving_objects, trouble
 
 
 @pytest.fixture
@@ -277,12 +277,7 @@ def test_every_fifth_request_may_fail(object_storage: str, runs: Address, checkp
 def test_a_storage_that_goes_away_ends_the_log_in_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("service.storage.bucket.MORE_PATIENCE_S", 1.0)
     with serving_objects() as endpoint, ExitStack() as stack:
-        for name, value in {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-        }.items():
-            monkeypatch.setenv(name, value)
+        point_to(endpoint, monkeypatch)
         runs = place_of(new_bucket(endpoint, "short-lived", "runs"))
         run = begin_run(runs, "run", TrainConfig(), None)
         log = run.open_log(stack.enter_context(run.held()))
@@ -336,12 +331,7 @@ def test_small_files_of_trackers_lie_with_the_run(run: BucketRun):
 
 def test_a_storage_that_keeps_no_conditions_is_refused_before_a_run_begins(monkeypatch: pytest.MonkeyPatch):
     with serving_objects(IGNORED_HEADERS="HTTP_IF_MATCH HTTP_IF_NONE_MATCH") as endpoint:
-        for name, value in {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-        }.items():
-            monkeypatch.setenv(name, value)
+        point_to(endpoint, monkeypatch)
         runs = place_of(new_bucket(endpoint, "careless", "runs"))
         with pytest.raises(StorageError, match="or write to one run; use a storage that does"):
             begin_run(runs, "run", TrainConfig(), None)

@@ -43,8 +43,6 @@ PART_BYTES = 8 << 20
 
 PARTS_AT_A_TIME = 2
 
-BROKEN_OFF = "broke off an answer"
-
 SERVER_ERROR = "non-2xx status code: 5"
 
 OUT_OF_RANGE = ("InvalidRange", " 416 ", "non-partial response")
@@ -219,7 +217,7 @@ class Bucket:
                 with self._storage_errors(key):
                     return request()
             except Unreachable as error:
-                repeats = self._is_patient or BROKEN_OFF in str(error)
+                repeats = self._is_patient or isinstance(error, BrokenOff)
                 if not repeats or time.monotonic() + pause_s > deadline:
                     raise
             time.sleep(pause_s)
@@ -241,7 +239,7 @@ class Bucket:
             if any(sign in str(error) for sign in OUT_OF_RANGE):
                 raise OutOfRange(key) from None
             if "response body error" in str(error):
-                raise Unreachable(f"{self.root} {BROKEN_OFF}") from None
+                raise BrokenOff(f"{self.root} broke off an answer") from None
             is_transient = "HTTP error" in str(error) or SERVER_ERROR in str(error)
             kind = Unreachable if is_transient else StorageError
             raise kind(f"{self.root} {_reason(str(error), code[1] if code else '')}") from None
@@ -249,6 +247,10 @@ class Bucket:
 
 class Unreachable(StorageError):
     """A storage didn't answer, or its answer broke off."""
+
+
+class BrokenOff(Unreachable):
+    """The answer broke off. What was asked for may be done all the same."""
 
 
 class OutOfRange(StorageError):

@@ -4,7 +4,11 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import uuid4
 
-from service.errors import Conflict, StorageError
+from service.errors import Conflict, NotFound, StorageError
+from service.storage.bucket import BrokenOff
+
+TRIES = 4
+"""How often it is looked where answers break off."""
 
 
 class Conditional(Protocol):
@@ -22,12 +26,22 @@ class Conditional(Protocol):
 def check_conditional_writes(storage: Conditional) -> None:
     """Write a file of no meaning, and look whether a second writer is refused.
 
-    Raises StorageError where it isn't, or where nothing can be written: there two trainings could publish the same
-    version, or write to one run.
+    Where an answer breaks off, another such file is tried.
+    Raises StorageError where it isn't refused, or where nothing can be written: there two trainings could publish the
+    same version, or write to one run.
     """
+    for _ in range(TRIES - 1):
+        with suppress(BrokenOff):
+            _check_once(storage)
+            return
+    _check_once(storage)
+
+
+def _check_once(storage: Conditional) -> None:
     key = f".probe-{uuid4().hex}"
-    storage.write(key, b"first", None)
     try:
+        with suppress(Conflict):  # nobody else knows the key: an answer was lost, and the library asked again
+            storage.write(key, b"first", None)
         for replaces in (None, '"0"'):
             with suppress(Conflict):
                 storage.write(key, b"second", replaces)
@@ -36,4 +50,5 @@ def check_conditional_writes(storage: Conditional) -> None:
                     "could publish the same version there, or write to one run; use a storage that does"
                 )
     finally:
-        storage.remove(key)
+        with suppress(NotFound):
+            storage.remove(key)

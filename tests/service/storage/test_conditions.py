@@ -1,13 +1,14 @@
 """Storages that say yes to every write are told before a training, not when two have published one version."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from service.errors import StorageError
 from service.storage import open_storage
 from service.storage.conditions import check_conditional_writes
-from tests.object_storage import KEYS, new_bucket, serving_objects
+from tests.object_storage import KEYS, new_bucket, serving_objects, trouble
 
 
 @pytest.mark.parametrize("ignored", ["HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"])
@@ -17,6 +18,13 @@ def test_a_storage_that_ignores_a_condition_is_refused(ignored: str, monkeypatch
             monkeypatch.setenv(name, value)
         storage = open_storage(new_bucket(endpoint, "careless"))
         with pytest.raises(StorageError, match="doesn't keep the conditions of a write"):
+            check_conditional_writes(storage)
+
+
+def test_a_storage_that_loses_answers_keeps_conditions_all_the_same(object_storage: str) -> None:
+    storage = open_storage(new_bucket(object_storage, f"unsteady-{uuid4().hex[:12]}"))
+    with trouble(object_storage, unsteady=5):
+        for _ in range(10):
             check_conditional_writes(storage)
 
 

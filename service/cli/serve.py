@@ -27,7 +27,7 @@ def serve(context: Context, host: str, port: int, token: str, root_path: str, co
     import uvicorn
     from threadpoolctl import threadpool_limits
 
-    from service.http import Limits, create_app, header_limit_protocol
+    from service.http import Limits, create_app, request_limit_protocol
     from service.http.middleware.forwarded_prefix import valid_prefix
 
     prefix = valid_prefix(root_path)
@@ -38,7 +38,7 @@ def serve(context: Context, host: str, port: int, token: str, root_path: str, co
     app = create_app(home, token=token, limits=limits, root_path=prefix, cors_origins=cors_origin)
     config = uvicorn.Config(
         app,
-        http=header_limit_protocol(limits),
+        http=request_limit_protocol(limits),
         ws="none",
         log_level="warning",
         access_log=False,

@@ -2,6 +2,6 @@
 
 from service.http.app import create_app
 from service.http.limits import Limits
-from service.http.middleware.header_limits import header_limit_protocol
+from service.http.middleware.request_limits import request_limit_protocol
 
-__all__ = ["Limits", "create_app", "header_limit_protocol"]
+__all__ = ["Limits", "create_app", "request_limit_protocol"]

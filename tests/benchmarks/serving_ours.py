@@ -7,7 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from service.home import Home
-from service.http import Limits, create_app, header_limit_protocol
+from service.http import Limits, create_app, request_limit_protocol
 from tests.service.models import publish
 
 if __name__ == "__main__":
@@ -20,7 +20,7 @@ if __name__ == "__main__":
         uvicorn.run(
             create_app(home),
             port=port,
-            http=header_limit_protocol(Limits()),
+            http=request_limit_protocol(Limits()),
             ws="none",
             log_level="warning",
             access_log=False,

@@ -1,6 +1,5 @@
-"""The body of a request, held to a size and a time before anything looks into it, and decompressed."""
+"""The body of a request, held to a size before anything looks into it, and decompressed."""
 
-import asyncio
 import zlib
 from contextlib import suppress
 
@@ -21,8 +20,8 @@ UNKNOWN_LENGTH = 2**62
 class BodyLimitMiddleware:
     """ASGI middleware: hands on bodies that are whole, within the limits, and decompressed.
 
-    A body that is too large gets 413, one that doesn't arrive in time 408, one of an encoding other than gzip or
-    deflate 415, and one that can't be decompressed 400.
+    A body that is too large gets 413, one of an encoding other than gzip or deflate 415, and one that can't be
+    decompressed 400. How long it may take to arrive, `request_limits` holds.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
@@ -40,7 +39,7 @@ class BodyLimitMiddleware:
         try:
             if length > limit:
                 raise _too_large(limit)
-            body = await self._read(receive, limit)
+            body = await _read(receive, limit)
             if body is None:
                 return
             if encoding not in (b"", b"identity"):
@@ -51,25 +50,6 @@ class BodyLimitMiddleware:
             await error_response(scope["path"], error)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
-
-    async def _read(self, receive: Receive, limit: int) -> bytes | None:
-        """The whole body, or None where the client has gone. Raises HttpError."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.read_s):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    body += message.get("body", b"")
-                    more = message.get("more_body", False)
-                    if len(body) > limit:
-                        raise _too_large(limit)
-        except TimeoutError:
-            seconds = self._limits.read_s
-            raise HttpError(408, f"the request body did not arrive within {seconds:g} seconds", close=True) from None
-        return bytes(body)
 
 
 def decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
@@ -100,6 +80,21 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
         if not body:
             return content
     raise zlib.error("too many members")
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    """The whole body, or None where the client has gone. Raises HttpError."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
 
 
 def _too_large(limit: int) -> HttpError:

@@ -10,13 +10,13 @@ import httpx
 import uvicorn
 
 from service.home import Home
-from service.http import Limits, create_app, header_limit_protocol
+from service.http import Limits, create_app, request_limit_protocol
 
 
 @contextmanager
 def serving(home: Home, **options: Any) -> Iterator[httpx.Client]:
     """A client of the service of this home, on a port of its own."""
-    protocol = header_limit_protocol(options.get("limits") or Limits())
+    protocol = request_limit_protocol(options.get("limits") or Limits())
     config = uvicorn.Config(create_app(home, **options), port=0, http=protocol, ws="none", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

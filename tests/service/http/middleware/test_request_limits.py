@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.service.http.conftest import LIMITS
 from tests.service.http.serving import serving
 
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+LIVE = GET.replace(b"/health", b"/api/runs/endless/events") + b"\r\n"
 POST = b"POST /api/models/lenet/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
@@ -141,16 +143,43 @@ def test_head_is_answered_as_get_is_without_a_body(http: httpx.Client) -> None:
     assert http.head("/api/models/lenet/predict").status_code == 405
 
 
-def test_live_pages_past_the_limit_are_refused_also_when_all_come_at_once(tmp_path: Path) -> None:
+@pytest.fixture
+def endless(tmp_path: Path) -> Home:
+    """A home with a run whose live page has no end before `end`."""
     home = Home(tmp_path)
     home.prepare()
-    folder = RunFolder.create(home.runs, "endless", TrainConfig(), None)
+    folder = RunFolder.create(tmp_path / "runs", "endless", TrainConfig(), None)
     with RoundLog(folder.log) as log:
         log.append("begin", rounds_done=0)
-    with serving(home, limits=replace(LIMITS, streams=2)) as http:
+    return home
+
+
+def end(home: Home) -> None:
+    with RoundLog(RunFolder(home.root / "runs" / "endless").log) as log:
+        log.append("end", outcome="finished")
+
+
+@pytest.mark.parametrize("begun", [POST, POST + b"Content-Length: 100\r\n\r\n{"], ids=["head", "body"])
+def test_what_waits_behind_another_request_is_late_only_after_that(endless: Home, begun: bytes) -> None:
+    with (
+        serving(endless, limits=replace(LIMITS, read_s=0.3)) as http,
+        socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) as connection,
+    ):
+        connection.sendall(LIVE + begun)
+        threading.Timer(1.2, end, [endless]).start()
+        said = b""
+        while part := connection.recv(65536):
+            said += part
+    first, _, second = said.partition(b"HTTP/1.1 408")
+    assert b"event: end" in first
+    assert b"did not arrive within 0.3 seconds" in second
+
+
+def test_live_pages_past_the_limit_are_refused_also_when_all_come_at_once(endless: Home) -> None:
+    with serving(endless, limits=replace(LIMITS, streams=2)) as http:
         pages = [socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) for _ in range(12)]
         for page in pages:
-            page.sendall(GET.replace(b"/health", b"/api/runs/endless/events") + b"\r\n")
+            page.sendall(LIVE)
         answers = sorted(status(page.recv(65536)) for page in pages)
         for page in pages:
             page.close()

@@ -1,4 +1,8 @@
-"""The head of a request, held to a size and a time. An ASGI application sees a request only after its head."""
+"""How long a request may take to arrive, and how large its head may be.
+
+An ASGI application sees a request only after its head. The time of its body is held here too: it takes no timer for
+those that come in one piece, which most do.
+"""
 
 from asyncio import BaseTransport, TimerHandle
 from functools import partial
@@ -18,8 +22,8 @@ class _HeadTooLarge(Exception):
     """Ends the parsing of a request."""
 
 
-class HeaderLimitProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which by itself waits for a head for ever and keeps whatever belongs to it."""
+class RequestLimitProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which by itself waits for a request for ever and keeps whatever belongs to its head."""
 
     def __init__(self, *arguments: Any, limits: Limits, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -27,7 +31,8 @@ class HeaderLimitProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn states a narrower type than asyncio does
-        self._is_reading_head = True
+        self._is_arriving = True
+        self._awaited = "request"
         self._is_head_too_large = False
         self._unparsed_bytes = 0  # received since a request, or a piece of its body, ended
         self._timer: TimerHandle | None = None
@@ -42,19 +47,20 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unparsed_bytes > self._limits.head:
             self._refuse_head()
-        elif self._is_reading_head or (self._unparsed_bytes and self._is_answered()):
+        elif self._is_arriving or (self._unparsed_bytes and self._is_answered()):
             # A blank line after a response begins no request for the parser, and stops uvicorn's own timer.
             self._start_timer()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_reading_head = True
+        self._is_arriving = True
+        self._awaited = "request"
 
     def on_headers_complete(self) -> None:
         self._check_head()
         self._header_lines = len(self.headers)
-        self._is_reading_head = False
         self._stop_timer()
+        self._awaited = "request body"
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -65,6 +71,8 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         if len(self.headers) > self._header_lines:  # there may be more behind a chunked body
             self._check_head()
         self._unparsed_bytes = 0
+        self._is_arriving = False
+        self._stop_timer()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -84,15 +92,27 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def _is_answered(self) -> bool:
         return self.cycle is not None and self.cycle.response_complete
 
+    def _is_behind_others(self) -> bool:
+        """Whether it is we who keep what is arriving waiting, since requests before it aren't answered yet."""
+        if self._awaited == "request":
+            return self.cycle is not None and not self.cycle.response_complete
+        return bool(self.pipeline)
+
     def _start_timer(self) -> None:
         if self._timer is None:
-            seconds = self._limits.read_s
-            self._timer = self.loop.call_later(seconds, self._refuse, 408, "the request did not arrive")
+            self._timer = self.loop.call_later(self._limits.read_s, self._refuse_late)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _refuse_late(self) -> None:
+        self._timer = None
+        if self._is_behind_others():
+            self._start_timer()
+        else:
+            self._refuse(408, f"the {self._awaited} did not arrive within {self._limits.read_s:g} seconds")
 
     def _refuse_head(self) -> None:
         self._refuse(431, f"the head of a request may have {self._limits.head} bytes")
@@ -111,6 +131,6 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def header_limit_protocol(limits: Limits) -> Any:
+def request_limit_protocol(limits: Limits) -> Any:
     """What uvicorn takes as `http`: the protocol with these limits."""
-    return partial(HeaderLimitProtocol, limits=limits)
+    return partial(RequestLimitProtocol, limits=limits)

@@ -20,7 +20,7 @@ TOKEN = "open sesame"
 RUN = "20261123-181500-4f2a"
 SWEEP = "rates"
 LIMITS = Limits(body=2 * 2**20, images=200)
-IMPATIENT = replace(LIMITS, read_s=2.0)
+IMPATIENT = replace(LIMITS, read_s=1.0)
 
 
 def filled_home(root: Path) -> Home:

@@ -86,11 +86,16 @@ def test_a_round_that_one_task_took_alone_is_not_averaged(job: Job):
     assert not np.array_equal(state_after(job, (both, parts)).replica.theta, parts[0].replica.theta)
 
 
-@pytest.mark.parametrize(("number", "sign"), [(3.4e38, 1), (np.inf, -1)])
-def test_a_training_that_diverges_has_results_and_no_warnings(job: Job, number: float, sign: int):
+@pytest.mark.parametrize(("number", "sign"), [(3.4e38, 1), (np.inf, -1), (np.inf, 1)])
+@pytest.mark.parametrize("began", [0.0, np.inf])
+def test_a_training_that_diverges_has_results_and_no_warnings(job: Job, number: float, sign: int, began: float):
     far = [replace(part, replica=Replica(part.replica.theta * 0 + np.float32(number), part.replica.velocity))
            for part in parts_of(job)]  # fmt: skip
     far[1] = replace(far[1], replica=Replica(sign * far[1].replica.theta, far[1].replica.velocity))
+    start = far[0].start
+    assert start is not None
+    from_there = Replica(start.replica.theta + np.float32(began), start.replica.velocity)
+    far[0] = replace(far[0], start=replace(start, replica=from_there))
     result = round_result(job, (SECOND, far), True)
     assert result.state is not None
     assert not np.isfinite(result.state.replica.theta).any()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
 TROUBLE = "/-/trouble"
+WELL = {"unsteady": 0, "stall_at": 0, "busy": 0}
 
 
 @contextmanager
@@ -57,22 +58,23 @@ def new_bucket(endpoint: str, name: str, what: str = "models") -> str:
 
 
 @contextmanager
-def trouble(endpoint: str, *, unsteady: int = 0, stall_at: int = 0) -> Iterator[Callable[[], bool]]:
+def trouble(endpoint: str, *, unsteady: int = 0, stall_at: int = 0, busy: bool = False) -> Iterator[Callable[[], bool]]:
     """Have a server misbehave while the block lasts.
 
     Args:
         endpoint: its address.
         unsteady: each so many-th request fails: in turns it is refused with 503, or done and only half answered.
         stall_at: the number of the write that is done, but never answered; nor is any after it.
+        busy: whether every request is refused with 503.
 
     Yields:
         A function that says whether the server has stalled.
     """
-    httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": unsteady, "stall_at": stall_at})
+    httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": unsteady, "stall_at": stall_at, "busy": int(busy)})
     try:
         yield lambda: httpx.get(f"{endpoint}{TROUBLE}").text == "stalled"
     finally:
-        httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": 0, "stall_at": 0})
+        httpx.post(f"{endpoint}{TROUBLE}", params=WELL)
 
 
 class Troublemaker:
@@ -80,7 +82,7 @@ class Troublemaker:
 
     def __init__(self, application):
         self._application = application
-        self._settings = {"unsteady": 0, "stall_at": 0}
+        self._settings = WELL
         self._requests = self._writes = 0
         self._over = threading.Event()
 
@@ -91,7 +93,7 @@ class Troublemaker:
         self._writes += environ["REQUEST_METHOD"] == "PUT"
         unsteady, stall_at = self._settings["unsteady"], self._settings["stall_at"]
         turn = self._requests // unsteady if unsteady and self._requests % unsteady == 0 else 0
-        if turn % 2:
+        if turn % 2 or self._settings["busy"]:
             start_response("503 Slow Down", [("Content-Length", "0")])
             return [b""]
         over = self._over

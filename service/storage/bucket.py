@@ -209,7 +209,8 @@ class Bucket:
     def _tried(self, request: Callable[[], Answer], key: str = "") -> Answer:
         """The answer to a request that may be repeated.
 
-        The library repeats a few times what isn't answered, but no list whose answer breaks off.
+        The library repeats a few times what isn't answered, but no list whose answer breaks off. And what is busy may
+        be so for longer.
         """
         deadline, pause_s = time.monotonic() + self._patience_s, 0.1
         while True:
@@ -217,7 +218,7 @@ class Bucket:
                 with self._storage_errors(key):
                     return request()
             except Unreachable as error:
-                repeats = self._is_patient or isinstance(error, BrokenOff)
+                repeats = self._is_patient or isinstance(error, Unsteady)
                 if not repeats or time.monotonic() + pause_s > deadline:
                     raise
             time.sleep(pause_s)
@@ -239,9 +240,12 @@ class Bucket:
             if any(sign in str(error) for sign in OUT_OF_RANGE):
                 raise OutOfRange(key) from None
             if "response body error" in str(error):
-                raise BrokenOff(f"{self.root} broke off an answer") from None
-            is_transient = "HTTP error" in str(error) or SERVER_ERROR in str(error)
-            kind = Unreachable if is_transient else StorageError
+                raise Unsteady(f"{self.root} broke off an answer") from None
+            kind = StorageError
+            if SERVER_ERROR in str(error):
+                kind = Unsteady
+            elif "HTTP error" in str(error):
+                kind = Unreachable
             raise kind(f"{self.root} {_reason(str(error), code[1] if code else '')}") from None
 
 
@@ -249,8 +253,8 @@ class Unreachable(StorageError):
     """A storage didn't answer, or its answer broke off."""
 
 
-class BrokenOff(Unreachable):
-    """The answer broke off. What was asked for may be done all the same."""
+class Unsteady(Unreachable):
+    """A storage is there, but is busy, or its answer broke off. What was asked for may be done all the same."""
 
 
 class OutOfRange(StorageError):

@@ -5,10 +5,10 @@ from typing import Protocol
 from uuid import uuid4
 
 from service.errors import Conflict, NotFound, StorageError
-from service.storage.bucket import BrokenOff
+from service.storage.bucket import Unsteady
 
 TRIES = 4
-"""How often it is looked where answers break off."""
+"""How often it is looked where the storage is unsteady."""
 
 
 class Conditional(Protocol):
@@ -26,12 +26,12 @@ class Conditional(Protocol):
 def check_conditional_writes(storage: Conditional) -> None:
     """Write a file of no meaning, and look whether a second writer is refused.
 
-    Where an answer breaks off, another such file is tried.
+    Where an answer is lost, another such file is tried.
     Raises StorageError where it isn't refused, or where nothing can be written: there two trainings could publish the
     same version, or write to one run.
     """
     for _ in range(TRIES - 1):
-        with suppress(BrokenOff):
+        with suppress(Unsteady):
             _check_once(storage)
             return
     _check_once(storage)

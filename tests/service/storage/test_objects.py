@@ -91,6 +91,16 @@ def test_what_fails_for_a_while_is_tried_again(bucket: Bucket, object_storage: s
         assert len(bucket.sizes()) == 6
 
 
+def test_a_storage_that_is_busy_is_waited_for(bucket: Bucket, object_storage: str):
+    bucket.put("key", CONTENT)
+    with ThreadPoolExecutor(1) as pool:
+        with trouble(object_storage, busy=True):
+            reading = pool.submit(bucket.read, "key")
+            time.sleep(2)  # longer than the library tries
+            assert not reading.done()
+        assert reading.result() == CONTENT
+
+
 def test_a_storage_that_never_answers_is_given_up(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(bucket_module, "MORE_PATIENCE_S", 2.0)

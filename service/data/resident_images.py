@@ -11,7 +11,7 @@ import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
 from threading import Condition
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0
 """Linux's flag for memory of which most will never be touched; Python's `mmap` doesn't name it before 3.13."""
+
+MADV_POPULATE_WRITE = 23
+"""Linux's advice to make pages now, all at once: half the work of making each when it is touched. Since Linux 5.14."""
 
 SHARE_OF_MEMORY = 8
 """Without a budget, an eighth of the memory that the process may use."""
@@ -124,6 +127,7 @@ class ResidentImages:
             self._loading.add(chunk)
             self._make_room()
         try:
+            self._populate(chunk)
             self._source.read_into(chunk, self.array[self._source.layout.span(chunk)])
             with self._changed:
                 self._resident[chunk] = None
@@ -146,13 +150,21 @@ class ResidentImages:
             del self._resident[chunk]
             self._discard(chunk)
 
+    def _populate(self, chunk: int) -> None:
+        """Make the pages that are a chunk's alone."""
+        with suppress(OSError):  # an older kernel makes them one by one
+            self._advise(MADV_POPULATE_WRITE, chunk)
+
     def _discard(self, chunk: int) -> None:
         """Return a chunk's pages. Those that it shares with its neighbours stay."""
+        self._advise(mmap.MADV_DONTNEED, chunk)
+
+    def _advise(self, advice: int, chunk: int) -> None:
         span = self._source.layout.span(chunk)
         start = -(-span.start * self._image_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
         stop = span.stop * self._image_bytes // mmap.PAGESIZE * mmap.PAGESIZE
         if stop > start:
-            self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
+            self._map.madvise(advice, start, stop - start)
 
     def _chunks_of(self, examples: NDArray[np.int32]) -> list[int]:
         chunks: list[int] = np.flatnonzero(np.bincount(examples // self._source.layout.rows)).tolist()

@@ -14,8 +14,8 @@ from llvmlite import ir
 
 from ops.engines.object_cache import object_cache
 from ops.engines.simd.cache_key import PACKAGE, package_digest
-from ops.engines.simd.codegen.code import Code
-from ops.engines.simd.codegen.scalars import FLOAT, LONG, Index, Scalars
+from ops.engines.simd.codegen.code import Vectors
+from ops.engines.simd.codegen.scalars import FLOAT, LONG, Index
 from ops.engines.simd.cpu import cpu
 from ops.engines.simd.program.compiler import target_machine
 
@@ -24,7 +24,7 @@ ENTRY = "atelier_operator"
 Writer = Callable[["PointerCode"], None]
 
 
-class PointerCode(Code):
+class PointerCode(Vectors):
     """A kernel of so many pointers to floats, none of which overlap, and so many integers.
 
     Attributes:
@@ -33,10 +33,7 @@ class PointerCode(Code):
     """
 
     def __init__(self, module: ir.Module, pointers: int, numbers: int) -> None:
-        self.lanes = cpu().lanes
-        self.vector = ir.VectorType(FLOAT, self.lanes)
-        arguments = [ir.PointerType(FLOAT)] * pointers + [LONG] * numbers
-        Scalars.__init__(self, module, ENTRY, arguments)
+        super().__init__(module, ENTRY, [ir.PointerType(FLOAT)] * pointers + [LONG] * numbers)
         self.pointers, given = self.function.args[:pointers], self.function.args[pointers:]
         for pointer in self.pointers:
             pointer.add_attribute("noalias")

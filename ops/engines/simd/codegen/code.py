@@ -32,7 +32,7 @@ Number = int | ir.Value
 class Vec:
     """One float of each example of a block."""
 
-    code: Code
+    code: Vectors
     value: ir.Value
 
     def __add__(self, other: Vec) -> Vec:
@@ -62,7 +62,7 @@ class Vec:
 class Accumulator:
     """A vector that changes while the kernel runs, such as a running sum; LLVM keeps it in a register."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Vectors) -> None:
         self._code = code
         with code.builder.goto_entry_block():
             self._slot = code.builder.alloca(code.vector)
@@ -74,23 +74,24 @@ class Accumulator:
         return Vec(self._code, self._code.builder.load(self._slot))
 
 
-class Code(Scalars):
-    """One kernel while it is being written: a function of `ARGUMENTS` in an LLVM module.
+class Vectors(Scalars):
+    """A function on vectors of numbers while it is being written.
 
     Args:
         module: Where the function goes.
         name: The function's name.
+        arguments: The types of its arguments.
         lanes: Numbers in a vector; 0 for as many as the processor's registers hold.
+
+    Attributes:
+        memory: The address that offsets count from where no other is given; the first argument.
     """
 
-    def __init__(self, module: ir.Module, name: str, lanes: int = 0) -> None:
+    def __init__(self, module: ir.Module, name: str, arguments: Sequence[ir.Type], lanes: int = 0) -> None:
+        super().__init__(module, name, arguments)
         self.lanes = lanes or cpu().lanes
         self.vector = ir.VectorType(FLOAT, self.lanes)
-        super().__init__(module, name, ARGUMENTS)
-        self.function.linkage = "internal"
-        self.function.attributes.add("noinline")
-        self.memory, self.lane_data, self.pixels, slot = self.function.args
-        self.slot = Index(self, slot)
+        self.memory: ir.Value = self.function.args[0]
 
     def table(self, numbers: Sequence[int] | Sequence[float]) -> ir.Value:
         """A table of constants, all integers or all float32, for `table_entry` to read."""
@@ -148,11 +149,6 @@ class Code(Scalars):
         function = self.module.globals.get(full) or ir.Function(self.module, kind, full)
         return Vec(self, self.builder.call(function, [argument.value for argument in arguments]))
 
-    def lane_row(self, row: int) -> ir.Value:
-        """The address of one row of the lane data."""
-        address = self.builder.gep(self.lane_data, [self.long(row * self.lanes)])
-        return self.builder.bitcast(address, ir.PointerType(ir.VectorType(WORD, self.lanes)))
-
     def transpose(self, rows: list[ir.Value]) -> list[ir.Value]:
         """A square of numbers, `lanes` vectors of `lanes` each, transposed by repeated perfect shuffles."""
         lanes = len(rows)
@@ -169,10 +165,32 @@ class Code(Scalars):
         return self.builder.bitcast(address, ir.PointerType(self.vector))
 
 
+class Code(Vectors):
+    """One kernel while it is being written: a function of `ARGUMENTS` in an LLVM module.
+
+    Args:
+        module: Where the function goes.
+        name: The function's name.
+        lanes: Numbers in a vector; 0 for as many as the processor's registers hold.
+    """
+
+    def __init__(self, module: ir.Module, name: str, lanes: int = 0) -> None:
+        super().__init__(module, name, ARGUMENTS, lanes)
+        self.function.linkage = "internal"
+        self.function.attributes.add("noinline")
+        _, self.lane_data, self.pixels, slot = self.function.args
+        self.slot = Index(self, slot)
+
+    def lane_row(self, row: int) -> ir.Value:
+        """The address of one row of the lane data."""
+        address = self.builder.gep(self.lane_data, [self.long(row * self.lanes)])
+        return self.builder.bitcast(address, ir.PointerType(ir.VectorType(WORD, self.lanes)))
+
+
 class PairTable:
     """A constant table of lists of pairs of integers, which a kernel walks through list by list."""
 
-    def __init__(self, code: Code, lists: Sequence[Sequence[tuple[int, int]]]) -> None:
+    def __init__(self, code: Vectors, lists: Sequence[Sequence[tuple[int, int]]]) -> None:
         self._code = code
         bounds = [0]
         for pairs in lists:

@@ -68,8 +68,10 @@ def test_a_worker_with_another_version_is_named(home: Home, tmp_path: Path, copy
             executor = DaskExecutor(cluster)
             folder, job = create_run(home, executor, from_preset(small(epochs=4)), "run")
             entries = list(advance(executor, folder, job))
-            (named,) = [entry["why"] for entry in entries if entry["kind"] == "disturbed"]
             (other,) = set(cluster.workers) - first
+            # On a busy machine a round may be disturbed by its slowness too.
+            told = "another version" if lacks == "nothing" else "can't load"
+            (named,) = [entry["why"] for entry in entries if told in entry.get("why", "")]
             assert executor.num_workers == (2 if lacks == "nothing" else 1)
     if lacks == "nothing":
         assert named.startswith(f"worker {other} runs another version of Atelier (0.1.0, code ")

@@ -1,6 +1,7 @@
 """A live view of a run, read from its round log: it needs nothing of whoever does the work."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -32,6 +33,8 @@ def progress(home: Home, run: str) -> AbstractContextManager[None]:
 
 
 def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    disturbances: Counter[str] = Counter()  # of this epoch, by what was the matter
     columns = _columns(console.width)
     with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("preparing", total=None)
@@ -41,19 +44,25 @@ def _watch(home: Home, run: str, console: Console, stop: Event) -> None:
                 done = plan.share_after(entry["epoch"], entry["last"])
                 bar.update(task, total=1.0, completed=done, description=doing)
             elif entry["kind"] == "epoch":
-                console.print(_epoch_line(entry), highlight=False, soft_wrap=True)
+                say(_epoch_line(entry))
+                for why, count in disturbances.items():
+                    if count > 1:
+                        say(f"            {count} times: {why}")
+                disturbances.clear()
             elif entry["kind"] == "begin" and not entry["rounds_done"]:
                 facts = run_at(home.runs, run).facts()
                 if beginning := facts.get("what_starts"):
-                    console.print(beginning, highlight=False, soft_wrap=True)
+                    say(beginning)
                 for warning in facts.get("warnings", ()):
-                    console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+                    say(f"warning: {warning}")
             elif entry["kind"] == "evaluation":
-                console.print(_evaluation_line(entry), highlight=False, soft_wrap=True)
+                say(_evaluation_line(entry))
             elif entry["kind"] == "plateau":
-                console.print(f"warning: {entry['why']}", highlight=False, markup=False, soft_wrap=True)
+                say(f"warning: {entry['why']}")
             elif entry["kind"] == "disturbed":
-                console.print(f"round {entry['round']}: {entry['why']}", highlight=False, soft_wrap=True)
+                disturbances[entry["why"]] += 1
+                if disturbances[entry["why"]] == 1:
+                    say(f"round {entry['round']}: {entry['why']}")
             elif entry["kind"] == "end":
                 bar.update(task, description="measuring")
 

@@ -15,6 +15,7 @@ import pytest
 
 from service.home import Home
 from service.rounds.serial_executor import SerialExecutor
+from service.runs import RoundLog, RunFolder, find_run
 from service.training.start import start_run
 from tests.commands import ROOT
 from tests.service.training.noisy import noisy_store, overfitting
@@ -74,6 +75,20 @@ def test_a_dumb_terminal_gets_lines_alone(trained: Home):
     output = shown(trained, 80, TERM="dumb")
     assert b"\x1b" not in output
     assert b"epoch   2   loss" in output
+
+
+def test_what_disturbs_many_rounds_of_an_epoch_is_told_once_and_counted(trained: Home):
+    run = find_run(trained.runs, "run")
+    assert isinstance(run, RunFolder)
+    epoch = next(entry for entry in run.entries() if entry["kind"] == "epoch")
+    with RoundLog(run.log) as log:
+        for round_, why in ((7, "a worker lags behind"), (8, "a worker lags behind"), (9, "a worker left")):
+            log.append("disturbed", round=round_, why=why, tasks=0)
+        log.append(**{name: value for name, value in epoch.items() if name not in ("at", "previous")})
+    told = shown(trained, 80, TERM="dumb").replace(b"\r", b"")
+    assert told.count(b"round 7: a worker lags behind\nround 9: a worker left\nepoch") == 1
+    assert told.count(b" 2 times: a worker lags behind\n") == 1
+    assert b"times: a worker left" not in told
 
 
 def test_output_that_nobody_reads_ends_a_listing_quietly(trained: Home):

@@ -17,7 +17,7 @@ help:  ## this list
 train: $(VENV)/runtime  ## train the textbook's LeNet on Fashion-MNIST and publish it (ARGS="--epochs 3 …")
 	$(BIN)/atelier train $(ARGS)
 
-# Tests start hundreds of processes: each would compile the project.
+# Tests start hundreds of processes: where no bytecode may be kept, each would compile the project.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/test  ## the test suite
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)

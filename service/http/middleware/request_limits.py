@@ -54,7 +54,6 @@ class RequestLimitProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_arriving = True
-        self._awaited = "request"
 
     def on_headers_complete(self) -> None:
         self._check_head()
@@ -72,6 +71,7 @@ class RequestLimitProtocol(HttpToolsProtocol):
             self._check_head()
         self._unparsed_bytes = 0
         self._is_arriving = False
+        self._awaited = "request"
         self._stop_timer()
         super().on_message_complete()
 
@@ -95,7 +95,7 @@ class RequestLimitProtocol(HttpToolsProtocol):
     def _is_behind_others(self) -> bool:
         """Whether it is we who keep what is arriving waiting, since requests before it aren't answered yet."""
         if self._awaited == "request":
-            return self.cycle is not None and not self.cycle.response_complete
+            return self.cycle is not None and not self._is_answered()
         return bool(self.pipeline)
 
     def _start_timer(self) -> None:

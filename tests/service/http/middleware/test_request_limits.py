@@ -5,6 +5,7 @@ import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import httpx
 import pytest
@@ -141,6 +142,17 @@ def test_head_is_answered_as_get_is_without_a_body(http: httpx.Client) -> None:
         assert here.headers["content-length"] == there.headers["content-length"]
     assert http.head("/api/models/nobody").status_code == 404
     assert http.head("/api/models/lenet/predict").status_code == 405
+
+
+def test_a_body_that_came_in_two_pieces_is_not_late_afterwards(impatient: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.base_url.port), timeout=60) as connection:
+        connection.sendall(POST + b"Content-Length: 2\r\n\r\n{")
+        sleep(0.05)  # so that the pieces are read one by one
+        connection.sendall(b"}")
+        assert status(connection.recv(65536)) == 422
+        connection.settimeout(1.5)
+        with pytest.raises(TimeoutError):  # neither another answer nor the end of the connection
+            connection.recv(65536)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from service.storage import Bucket, S3Storage, place_of
 from service.storage.address import Address
 from service.storage.conditions import check_conditional_writes
 from tests.clusters import free_port, until
-from tests.object_storage import KEYS
+from tests.object_storage import point_to
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -89,8 +89,7 @@ def test_the_storage_for_trials_has_a_bucket_and_keeps_the_conditions_of_writes(
             return False
         return True
 
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
-        monkeypatch.setenv(name, value)
+    point_to(f"http://127.0.0.1:{port}", monkeypatch)
     command = [sys.executable, "-c", program.replace("9000", port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:

@@ -12,7 +12,7 @@ from service.home import Home
 from service.http import predictor_cache
 from service.runs import begin_run
 from tests.data import write_idx_dataset
-from tests.object_storage import KEYS, new_bucket, serving_objects
+from tests.object_storage import new_bucket, point_to, serving_objects
 from tests.service.http.serving import serving
 from tests.service.http.test_api import RANDOM, TOKEN, ask
 from tests.service.models import draft, publish
@@ -84,8 +84,7 @@ def test_predictions_ask_the_storage_no_more_while_they_are_fresh_and_then_tell_
 ) -> None:
     monkeypatch.setattr(predictor_cache, "FRESH_S", 60.0)
     with serving_objects() as endpoint:
-        for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
-            monkeypatch.setenv(name, value)
+        point_to(endpoint, monkeypatch)
         home = Home(tmp_path, new_bucket(endpoint, "short-lived"))
         publish(home.models)
         with serving(home) as http:

@@ -8,14 +8,13 @@ import pytest
 from service.errors import StorageError
 from service.storage import open_storage
 from service.storage.conditions import check_conditional_writes
-from tests.object_storage import KEYS, new_bucket, serving_objects, trouble
+from tests.object_storage import new_bucket, point_to, serving_objects, trouble
 
 
 @pytest.mark.parametrize("ignored", ["HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"])
 def test_a_storage_that_ignores_a_condition_is_refused(ignored: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving_objects(IGNORED_HEADERS=ignored) as endpoint:
-        for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
-            monkeypatch.setenv(name, value)
+        point_to(endpoint, monkeypatch)
         storage = open_storage(new_bucket(endpoint, "careless"))
         with pytest.raises(StorageError, match="doesn't keep the conditions of a write"):
             check_conditional_writes(storage)

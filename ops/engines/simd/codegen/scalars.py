@@ -11,6 +11,9 @@ from llvmlite import ir
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 WORD, LONG, BYTE, BIT = ir.IntType(32), ir.IntType(64), ir.IntType(8), ir.IntType(1)
 
+CACHE_LINE = 64
+"""Bytes that a function's stack is aligned to: a vector that is kept there and crosses a cache line costs cycles."""
+
 
 @dataclass(frozen=True)
 class Index:
@@ -58,6 +61,7 @@ class Scalars:
         self.module = module
         self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
         self.function.attributes.add("nounwind")
+        self.function.attributes.alignstack = CACHE_LINE
         entry, body = self.function.append_basic_block("entry"), self.function.append_basic_block("body")
         ir.IRBuilder(entry).branch(body)
         self.builder = ir.IRBuilder(body)

@@ -32,6 +32,9 @@ DASK_SETTINGS = {
 }
 
 
+NEVER = logging.CRITICAL + 1
+"""A level above all records."""
+
 START_SECONDS = 60
 """How long all worker processes may take to start; a run begins with those that are there by then."""
 
@@ -87,8 +90,9 @@ def _local_cluster(config: ClusterConfig, suited: Suited) -> Iterator[LocalClust
         # No dashboard: nobody learns where it is, and Bokeh takes long to import. What else is served takes any port.
         "dashboard_address": None,
         "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        "silence_logs": logging.CRITICAL + 1,
+        "silence_logs": NEVER,
     }
+    _silence_dask()
     if best.gpus:
         with GpuCluster(best.gpus, config.workers or len(best.gpus), **settings) as local:
             yield local
@@ -99,6 +103,15 @@ def _local_cluster(config: ClusterConfig, suited: Suited) -> Iterator[LocalClust
     # Worker processes are started with one thread for BLAS, and the bits depend on that number.
     with threadpool_limits(1 if uses_threads else None, user_api="blas"), LocalCluster(**settings) as local:
         yield local
+
+
+def _silence_dask() -> None:
+    """Show nothing that Dask logs in this process any more.
+
+    `silence_logs` gives a closing cluster its voice back, while connections that it cut still report that they are.
+    """
+    for handler in logging.getLogger("distributed").handlers:
+        handler.setLevel(NEVER)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Where things lie on disk, as the environment says, handed down as a value."""
 
 import os
-import re
 import sys
 from dataclasses import dataclass
 from errno import EACCES, ENOSPC, EROFS
@@ -9,7 +8,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from service.errors import AtelierError, InvalidInput
-from service.storage.address import Place, place_of
+from service.storage.address import Place, place_of, wrong_endpoint
 
 LEAST_FREE_BYTES = 32 << 20
 """With less room than this nothing is begun: Prefect's own database would not come up, and say so late and long."""
@@ -60,11 +59,9 @@ class Home:
             parts = {name: place or str(home / name) for name, place in parts.items()}
             named = os.environ.get("ATELIER_LOCAL") or "~/.atelier"
             check_text("ATELIER_LOCAL", named)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-        # Here, since the library that takes this variable doesn't survive an address without a scheme.
         uses_storage = any("://" in place for place in parts.values())
-        if uses_storage and endpoint and not re.fullmatch(r"https?://[\w.:\[\]-]+(/\S*)?", endpoint):
-            raise InvalidInput(f"AWS_ENDPOINT_URL must be an address such as http://localhost:9000, got {endpoint!r}")
+        if uses_storage and (wrong := wrong_endpoint(os.environ)):
+            raise InvalidInput(wrong)
         for name in ("data", "runs"):
             place_of(parts[name], name)
         return cls(Path(named).expanduser().absolute(), parts["models"], parts["data"], parts["runs"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
 TROUBLE = "/-/trouble"
-WELL = {"unsteady": 0, "stall_at": 0, "busy": 0}
+WELL = {"unsteady": 0, "stall_at": 0, "refused": 0}
 
 
 @contextmanager
@@ -58,19 +58,19 @@ def new_bucket(endpoint: str, name: str, what: str = "models") -> str:
 
 
 @contextmanager
-def trouble(endpoint: str, *, unsteady: int = 0, stall_at: int = 0, busy: bool = False) -> Iterator[Callable[[], bool]]:
+def trouble(endpoint: str, *, unsteady: int = 0, stall_at: int = 0, refused: int = 0) -> Iterator[Callable[[], bool]]:
     """Have a server misbehave while the block lasts.
 
     Args:
         endpoint: its address.
         unsteady: each so many-th request fails: in turns it is refused with 503, or done and only half answered.
         stall_at: the number of the write that is done, but never answered; nor is any after it.
-        busy: whether every request is refused with 503.
+        refused: the status with which every request is refused.
 
     Yields:
         A function that says whether the server has stalled.
     """
-    httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": unsteady, "stall_at": stall_at, "busy": int(busy)})
+    httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": unsteady, "stall_at": stall_at, "refused": refused})
     try:
         yield lambda: httpx.get(f"{endpoint}{TROUBLE}").text == "stalled"
     finally:
@@ -93,8 +93,8 @@ class Troublemaker:
         self._writes += environ["REQUEST_METHOD"] == "PUT"
         unsteady, stall_at = self._settings["unsteady"], self._settings["stall_at"]
         turn = self._requests // unsteady if unsteady and self._requests % unsteady == 0 else 0
-        if turn % 2 or self._settings["busy"]:
-            start_response("503 Slow Down", [("Content-Length", "0")])
+        if turn % 2 or self._settings["refused"]:
+            start_response(f"{self._settings['refused'] or 503} Refused", [("Content-Length", "0")])
             return [b""]
         over = self._over
         answer = list(self._application(environ, start_response))

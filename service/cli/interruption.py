@@ -9,13 +9,18 @@ from select import select
 from threading import Lock, Thread, current_thread, main_thread
 from time import monotonic
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
 
 GRACE_SECONDS = 1.5
 """How long what is under way may take to end in order. Whatever is killed can be resumed, so nothing is lost then."""
 
 SAME_SECONDS = 0.3
 """A signal that comes again so soon is the same one: `timeout` sends it to the process and then to its group."""
+
+ANSWER_SECONDS = 1.0
+"""How long a process that ends waits for what it would tell."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, the signal that ends a process, and what a terminal sends that is closed."""
@@ -121,6 +126,20 @@ class Interruption:
     def _end(self) -> None:
         self.say()
         os._exit(self.exit_status)
+
+
+def soon(call: Callable[[], Answer], *, otherwise: Answer) -> Answer:
+    """The result of a call; something else where it isn't there within `ANSWER_SECONDS`, or the call fails."""
+    found = [otherwise]
+
+    def look() -> None:
+        with suppress(Exception):
+            found[0] = call()
+
+    looking = Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(ANSWER_SECONDS)
+    return found[0]
 
 
 def _unraisable(dropped: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from service.cli.interruption import soon
 from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.networks import with_network
@@ -14,13 +15,15 @@ from service.cli.options import in_options, nested_options, options_of, validate
 from service.cli.output import counted, show
 from service.cli.progress import progress
 from service.config import ClusterConfig, TrainConfig, from_preset, overlaid
-from service.data import describe
+from service.data import describe, label_counts
 from service.data.catalog import FASHION_MNIST
 from service.errors import DataError, InvalidInput
 from service.home import check_text
+from service.rounds.class_weights import class_weights
 from service.rounds.strategies.registry import unread_options
 from service.runs import find_run, new_run_id, run_at
 from service.training.extension import extended_config
+from service.training.guessing import Guessing
 from service.training.preflight import check_training
 from service.training.publish import Published
 from service.training.recommended import recommended_averaging
@@ -78,7 +81,7 @@ def train(
     _check_strategy(config, chosen)
     picked = None
     if warm_start == FRESH:
-        picked = recommended_averaging(config, chosen, partial(_classes, context, config))
+        picked = recommended_averaging(config, chosen, partial(_guessing_loss, context, config))
         config = from_preset(overlaid(chosen, {"averaging": dict(picked.options)})) if picked else config
     run = new_run_id()
     check_training(context.home, config, cluster, warm_start)
@@ -102,17 +105,23 @@ def resume_and_report(context: Context, run: str, cluster: ClusterConfig, as_jso
     _report(published, as_json)
 
 
-def _classes(context: Context, config: TrainConfig) -> int:
-    """How many classes the data set has, or will have where it is fetched only now."""
+def _guessing_loss(context: Context, config: TrainConfig) -> float:
+    """The train loss of guessing with this data set, which may have to be fetched first."""
+    store = context.home.store(config.dataset)
     try:
-        return describe(context.home.store(config.dataset)).classes
+        names, counts = describe(store).class_names, label_counts(store, "train")
     except DataError:
-        return len(FASHION_MNIST.class_names)
+        names = FASHION_MNIST.class_names
+        counts = (1,) * len(names)
+    weights = class_weights(config.class_weights, names, counts)
+    return Guessing.of(counts, config.optimizer.label_smoothing, weights).loss
 
 
 def _resuming(context: Context, run: str) -> Callable[[], str]:
     """What to tell somebody who interrupts: the command that continues the run, once there is one."""
-    return lambda: f"atelier runs resume {run}" if run_at(context.home.runs, run).exists() else ""
+    exists = run_at(context.home.runs, run).exists
+    # Where the storage of the runs is away, it won't answer before the process has to end.
+    return lambda: f"atelier runs resume {run}" if soon(exists, otherwise=True) else ""
 
 
 def _report(published: Published, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -36,12 +37,18 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def log_events(run: Run, skip: int = 0) -> AsyncIterator[str]:
-    """Each line of a run's log as an event named by its kind, from line `skip` on, until the run ends."""
+async def log_events(run: Run, looks: Executor, skip: int = 0) -> AsyncIterator[str]:
+    """Each line of a run's log as an event named by its kind, until the run ends.
+
+    Args:
+        run: the run.
+        looks: where the log is read.
+        skip: how many lines are left out.
+    """
     position, number, silence_s, poll_s = 0, 0, 0.0, max(POLL_S, run.poll_s)
     while True:
         try:
-            entries, position = await asyncio.to_thread(run.tail, position)
+            entries, position = await asyncio.get_running_loop().run_in_executor(looks, run.tail, position)
         except StorageError:  # whoever listens asks again, from the line where this ends
             return
         for entry in entries:

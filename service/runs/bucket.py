@@ -11,7 +11,7 @@ deleted                           first when it is deleted: from here on there i
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -42,10 +42,15 @@ class BucketRun(Run):
 
     poll_s: ClassVar[float] = 1.0
 
-    def __init__(self, place: Address) -> None:
-        """Send no request yet. place: where it lies."""
+    def __init__(self, place: Address, *, patient: bool = True) -> None:
+        """Send no request yet.
+
+        Args:
+            place: where it lies.
+            patient: whether to wait for a storage that is away, as a training does; not where somebody waits for us.
+        """
         self._place = place
-        self._bucket = Bucket(place, patient=True)
+        self._bucket = Bucket(place, patient=patient)
         self._requests = RequestWatch(self._bucket)
 
     @classmethod
@@ -111,8 +116,12 @@ class BucketRun(Run):
     def open_log(self, lease: Lease) -> SegmentLog:
         return SegmentLog(self.place, self._bucket, lease)
 
-    def held(self) -> AbstractContextManager[Lease]:
-        return taken(self._leases(), "unavailable")
+    @contextmanager
+    def held(self) -> Iterator[Lease]:
+        with taken(self._leases(), "unavailable") as lease:
+            if not self.exists():  # it was deleted since it was found
+                raise NotFound(f"there is no run {self.name!r} any more")
+            yield lease
 
     def is_held(self) -> bool:
         lease = self._leases().current()

@@ -1,5 +1,7 @@
 """The lease on a run in a bucket: an object `lease/<fencing number>.json`, written only where there is none."""
 
+from contextlib import suppress
+
 from service.errors import Conflict, NotFound
 from service.runs.holder import Holder
 from service.runs.lease import LeaseRecord
@@ -37,9 +39,11 @@ class BucketLeases:
         content = record.to_json().encode()
         try:
             self._bucket.write(_key(record.number), content, self._tag)
-        except Conflict:
-            if self._bucket.read(_key(record.number)) != content:  # else only the answer was lost
-                raise
+        except (Conflict, NotFound):
+            with suppress(NotFound):
+                if self._bucket.read(_key(record.number)) == content:  # only the answer was lost
+                    return
+            raise Conflict(f"the lease on run {self.run} was changed or removed by another process") from None
 
     def clear_earlier(self, number: int) -> None:
         self._bucket.remove(*(_key(earlier) for earlier in self._numbers() if earlier < number))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 
+from service.runs.bucket import CONFIG
 from service.runs.bucket import DELETED as DELETED_OBJECT
 from service.runs.folder import DELETED
 from service.runs.inventory import all_runs
@@ -53,7 +54,7 @@ def _leftovers_in_bucket(runs: Address) -> list[Place]:
     found = list[Place]()
     for name in Bucket(runs).folders():
         written = Bucket(runs / name).times()
-        is_draft = all(key.startswith("start/") for key in written) and max(written.values()) < oldest
-        if is_draft or DELETED_OBJECT in written:
+        is_draft = CONFIG not in written and all(time < oldest for time in written.values())
+        if written and (is_draft or DELETED_OBJECT in written):
             found.append(runs / name)
     return found

@@ -10,7 +10,7 @@ from service.errors import NotFound
 from service.runs.bucket import BucketRun
 from service.runs.folder import RunFolder
 from service.runs.run import Run
-from service.storage import Bucket, Place
+from service.storage import Address, Bucket, Place
 
 if TYPE_CHECKING:
     from service.runs.checkpoints import Checkpoint
@@ -44,11 +44,12 @@ def run_at(runs: Place, run: str) -> Run:
     return RunFolder(runs / run) if isinstance(runs, Path) else BucketRun(runs / run)
 
 
-def find_run(runs: Place, run: str) -> Run:
-    """The run of that name. Raises NotFound where there is none."""
+def find_run(runs: Place, run: str, *, patient: bool = True) -> Run:
+    """The run of that name. Raises NotFound where there is none. patient: see `BucketRun`."""
     if isinstance(runs, Path):
         return RunFolder.open(runs, run)
-    if not run or "/" in run or run.startswith(".") or not (found := BucketRun(runs / run)).exists():
+    is_name = run and run.isprintable() and "/" not in run and not run.startswith(".")
+    if not is_name or not (found := BucketRun(runs / run, patient=patient)).exists():
         raise NotFound(f"there is no run {run!r} in {runs}")
     return found
 
@@ -74,9 +75,9 @@ def _in_folder(runs: Path) -> list[tuple[str, Run]]:
     return [(folder.started(), folder) for folder in folders if folder.is_run()]
 
 
-def _in_bucket(bucket: Bucket, runs: Place) -> list[tuple[str, Run]]:
+def _in_bucket(bucket: Bucket, runs: Address) -> list[tuple[str, Run]]:
     def look(name: str) -> list[tuple[str, Run]]:
-        run = run_at(runs, name)
+        run = BucketRun(runs / name, patient=False)
         try:
             return [(run.started(), run)] if run.exists() else []
         except NotFound:  # it was deleted meanwhile

@@ -1,12 +1,18 @@
 """Where things lie: in a folder, or at an address in object storage. Both are values that travel with tasks."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import InvalidInput
 
 ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]+)/*((?:/[\w.-]*\w)*)/*", re.ASCII)
+
+ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_METADATA_ENDPOINT", "endpoint_url")
+"""What the library that speaks S3 takes the address of a storage from; the last is a setting of a profile."""
+
+ENDPOINT = re.compile(r"https?://[\w.:\[\]-]+(/\S*)?")
 
 
 @dataclass(frozen=True)
@@ -52,3 +58,15 @@ def place_of(text: str, what: str = "data") -> Place:
     if found is None:
         raise InvalidInput(f"{what} lie in a folder or at s3://bucket/prefix, got {text!r}")
     return Address(found[1], found[2].strip("/"))
+
+
+def wrong_endpoint(settings: Mapping[str, str]) -> str:
+    """What is wrong with the endpoints that settings name; empty for nothing.
+
+    The library that takes them doesn't survive one without a scheme.
+    """
+    for name in ENDPOINTS:
+        value = settings.get(name, "")
+        if value and not ENDPOINT.fullmatch(value):
+            return f"{name} must be an address such as http://localhost:9000, got {value!r}"
+    return ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from service.errors import Conflict, NotFound, StorageError
-from service.storage.address import Address
+from service.storage.address import Address, wrong_endpoint
 from service.storage.aws_profile import profile_settings
 from service.storage.contract import Stored
 
@@ -43,7 +43,11 @@ PART_BYTES = 8 << 20
 
 PARTS_AT_A_TIME = 2
 
-SERVER_ERROR = "non-2xx status code: 5"
+BUSY = re.compile(r"non-2xx status code: (429|5(?!01)\d\d)")
+"""What the library says where a storage has too much to do, or fails."""
+
+UNKNOWN = "non-2xx status code: 501"
+"""Where it doesn't know what it was asked for."""
 
 OUT_OF_RANGE = ("InvalidRange", " 416 ", "non-partial response")
 """What the library says where a storage has nothing in a range; the last of them of some storages' empty objects."""
@@ -79,6 +83,8 @@ class Bucket:
         with self._storage_errors():
             own = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
             settings = profile_settings(os.environ)
+            if wrong := wrong_endpoint(own | settings):
+                raise StorageError(wrong)
             self._store = _client(address.bucket, self._patience_s, _items(settings), _items(own))
 
     def read(self, key: str) -> bytes:
@@ -180,7 +186,7 @@ class Bucket:
                 try:
                     return self._store.get(self._prefix + key).bytes().to_bytes() == content
                 except FileNotFoundError:
-                    raise Unreachable(f"{self.root} is busy with {key}") from None
+                    raise Unsteady(f"{self.root} is busy with {key}") from None
             return True
 
         return self._tried(create, key)
@@ -242,8 +248,10 @@ class Bucket:
             if "response body error" in str(error):
                 raise Unsteady(f"{self.root} broke off an answer") from None
             kind = StorageError
-            if SERVER_ERROR in str(error):
+            if BUSY.search(str(error)):
                 kind = Unsteady
+            elif UNKNOWN in str(error):
+                kind = Unsupported
             elif "HTTP error" in str(error):
                 kind = Unreachable
             raise kind(f"{self.root} {_reason(str(error), code[1] if code else '')}") from None
@@ -255,6 +263,10 @@ class Unreachable(StorageError):
 
 class Unsteady(Unreachable):
     """A storage is there, but is busy, or its answer broke off. What was asked for may be done all the same."""
+
+
+class Unsupported(StorageError):
+    """A storage doesn't know a kind of request."""
 
 
 class OutOfRange(StorageError):
@@ -286,6 +298,6 @@ def _reason(message: str, code: str) -> str:
     if "HTTP error" in message:
         address = re.search(r"https?://[^/\s]+", message)
         return f"can't be reached{f' at {address[0]}' if address else ''}: check AWS_ENDPOINT_URL"
-    if SERVER_ERROR in message:
-        return f"fails with status 5{message.partition(SERVER_ERROR)[2][:2]}: try again later"
+    if busy := BUSY.search(message):
+        return f"{'is asked too often' if busy[1] == '429' else f'fails with status {busy[1]}'}: try again later"
     return f"can't be used: {code or message.splitlines()[0]}"

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from service.errors import Conflict, NotFound, StorageError
-from service.storage.bucket import Unsteady
+from service.storage.bucket import Unsteady, Unsupported
 
 TRIES = 4
 """How often it is looked where the storage is unsteady."""
@@ -45,10 +45,16 @@ def _check_once(storage: Conditional) -> None:
         for replaces in (None, '"0"'):
             with suppress(Conflict):
                 storage.write(key, b"second", replaces)
-                raise StorageError(
-                    f"{storage.root} doesn't keep the conditions of a write (If-None-Match, If-Match): two trainings "
-                    "could publish the same version there, or write to one run; use a storage that does"
-                )
+                raise _careless(storage)
+    except Unsupported:
+        raise _careless(storage) from None
     finally:
-        with suppress(NotFound):
+        with suppress(NotFound, Unsupported):
             storage.remove(key)
+
+
+def _careless(storage: Conditional) -> StorageError:
+    return StorageError(
+        f"{storage.root} doesn't keep the conditions of a write (If-None-Match, If-Match): two trainings could publish "
+        "the same version there, or write to one run; use a storage that does"
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import log
 from typing import Any
 
 from service.config import AveragingConfig, TrainConfig
@@ -24,7 +23,7 @@ SOLO_SHARE = 0.5
 """The longest start that is taken alone."""
 
 PLATEAU_LEFT_AT = 0.65
-"""A network has left its first plateau where its loss is below this share of that of guessing among the classes."""
+"""A network has left its first plateau where its loss is below this share of that of guessing."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,14 @@ class Recommended:
 
 
 def recommended_averaging(
-    config: TrainConfig, chosen: Mapping[str, Any], classes: Callable[[], int]
+    config: TrainConfig, chosen: Mapping[str, Any], guessing_loss: Callable[[], float]
 ) -> Recommended | None:
     """What is picked for a number of shards.
 
     Args:
         config: the training as it would be otherwise.
         chosen: what was said, nested as `TrainConfig` is.
-        classes: gives the number of classes that the data set has; not called where nothing is picked.
+        guessing_loss: gives the train loss of guessing; not called where nothing is picked.
 
     Returns:
         None where the default stays: for its own number of shards, where more is said of averaging than the number of
@@ -59,7 +58,7 @@ def recommended_averaging(
         return None
     if "averaging" in PRESETS.get(config.network_name, {}):
         return None
-    solo_loss = round(PLATEAU_LEFT_AT * log(max(classes(), 2)), 2)
+    solo_loss = round(PLATEAU_LEFT_AT * guessing_loss(), 2)
     options = {"solo_share": SOLO_SHARE, "solo_loss": solo_loss, "final_average": "plain"}
     reasons = [
         "one task goes on alone until the loss has left its plateau",

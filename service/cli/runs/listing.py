@@ -1,5 +1,6 @@
 """`atelier runs list` and `atelier runs show`"""
 
+from itertools import chain
 from typing import Any
 
 import click
@@ -7,7 +8,7 @@ import click
 from service.cli.main import Context
 from service.cli.names import run_names
 from service.cli.output import as_size, show, table
-from service.errors import RunError
+from service.errors import NotFound, RunError
 from service.runs import Run, all_runs, find_run, look_at
 
 
@@ -16,7 +17,7 @@ from service.runs import Run, all_runs, find_run, look_at
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """All runs, the one that started last first."""
-    found = look_at(all_runs(context.home.runs), _listed)
+    found = list(chain.from_iterable(look_at(all_runs(context.home.runs), _listed)))
     rows = [
         (
             *(run["run"], run["status"], run["model"], f"{run['epochs_done']} of {run['epochs']}"),
@@ -48,14 +49,17 @@ def show_(context: Context, run: str, as_json: bool) -> None:
     show({**summary, "asked": found.facts(), "history": epochs}, "\n".join(lines), as_json)
 
 
-def _listed(run: Run) -> dict[str, Any]:
-    """The summary of a run, or that its files are damaged, which shall not hide the others."""
+def _listed(run: Run) -> list[dict[str, Any]]:
+    """The summary of a run, or that its files are damaged, which shall not hide the others. Nothing once it is gone."""
     try:
-        return _summary(run)
-    except (RunError, OSError):
-        nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
-        listed = {"run": run.name, "started": run.started(), "status": "damaged", **nothing}
-        return {**listed, "bytes": run.size()}
+        try:
+            return [_summary(run)]
+        except (RunError, OSError):
+            nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
+            listed = {"run": run.name, "started": run.started(), "status": "damaged", **nothing}
+            return [{**listed, "bytes": run.size()}]
+    except NotFound:  # it was deleted meanwhile
+        return []
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -75,6 +75,12 @@ class RequestLimitProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._timer is not None:  # what is arriving was not read while this was answered
+            self._stop_timer()
+            self._start_timer()
+
     def send_400_response(self, msg: str) -> None:
         """See uvicorn: what can't be parsed is refused in the form that other errors have."""
         if self._is_head_too_large:
@@ -124,7 +130,8 @@ class RequestLimitProtocol(HttpToolsProtocol):
             return
         is_between = self.cycle is None or self.cycle.response_complete or not self.cycle.response_started
         if is_between and not self.pipeline:
-            response = problem_response("", status, detail, {"connection": "close"})
+            path = self.scope["path"] if self._awaited == "request body" else ""
+            response = problem_response(path, status, detail, {"connection": "close"})
             lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
             lines += [name + b": " + value for name, value in response.raw_headers]
             self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))

@@ -1,6 +1,7 @@
 """Runs over HTTP: which there are, their rounds so far, and those to come as server-sent events."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Annotated, Any
 
@@ -15,11 +16,16 @@ from service.http.schemas import runs as schemas
 from service.http.serializers import serialize_run, serialize_runs
 from service.runs import Run, find_run
 
+LOOKS_AT_A_TIME = 4
+"""Live pages whose logs are read together."""
+
 
 def run_routes(home: Home, limits: Limits) -> APIRouter:
     """Everything below `/api/runs`."""
     router = APIRouter(prefix="/api", tags=["runs"])
     streams = asyncio.Semaphore(limits.streams)
+    # Threads of their own: a storage of runs that is away shall hold up nothing else.
+    looks = ThreadPoolExecutor(LOOKS_AT_A_TIME, "runs")
 
     @router.get("/runs", summary="The newest runs, at most `limit`", **schemas.RUNS)
     def runs(limit: Annotated[int, Query(ge=1, le=100)] = 50) -> dict[str, Any]:
@@ -47,10 +53,10 @@ def run_routes(home: Home, limits: Limits) -> APIRouter:
         **schemas.EVENTS,
     )
     async def events(request: Request, run: str) -> StreamingResponse:
-        folder = open_run(home, run)
+        found = await asyncio.get_running_loop().run_in_executor(looks, open_run, home, run)
         last = request.headers.get("last-event-id", "")
         skip = int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else 0
-        return EventStream(streams, log_events(folder, skip))
+        return EventStream(streams, log_events(found, looks, skip))
 
     return router
 
@@ -59,4 +65,4 @@ def open_run(home: Home, run: str) -> Run:
     """The run of that name. Raises NotFound, also for names that no file system would take."""
     if len(run) > 100 or "\0" in run:
         raise NotFound(f"there is no run {run[:100]!r}")
-    return find_run(home.runs, run)
+    return find_run(home.runs, run, patient=False)

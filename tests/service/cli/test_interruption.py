@@ -65,6 +65,15 @@ def test_whatever_is_under_way_ends_with_one_line(doing: str, number: signal.Sig
     assert err == "atelier: interrupted; `atelier runs resume x` continues it\n"
 
 
+def test_what_is_told_is_not_waited_for_for_long():
+    before = "from service.cli.interruption import soon; interruption.resume = lambda: soon({}, otherwise='it')"
+    for answer, told in (("lambda: time.sleep(3600)", "`it`"), ("lambda: 1 / 0", "`it`"), ("lambda: 'that'", "`that`")):
+        process = started("time.sleep(3600)", before.format(answer))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_SECONDS)
+        assert (process.returncode, err) == (130, f"atelier: interrupted; {told} continues it\n")
+
+
 def test_an_end_in_order_that_takes_too_long_is_cut_short():
     process = started("time.sleep(3600)", unwinding="time.sleep(3600)")
     process.send_signal(signal.SIGINT)

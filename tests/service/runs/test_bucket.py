@@ -307,13 +307,14 @@ def test_a_deleted_run_is_gone_and_what_a_deletion_left_is_found(
     half.put("deleted", b"")
     half.put("log/00000003.jsonl", b"")
     draft.put("start/0123/cursor.json", b"")
+    Bucket(runs / "resumed").put("lease/1.json", b"")
     begin_run(runs, "whole", TrainConfig(), None)
     whole.put("start/0123/cursor.json", b"")
     assert [place.name for place in leftovers(runs)] == ["half"]
     with pytest.raises(Conflict, match="exists already"):
         begin_run(runs, "half", TrainConfig(), None)
     monkeypatch.setattr(service.runs.housekeeping, "DRAFT_SECONDS", -60)
-    assert [place.name for place in leftovers(runs)] == ["draft", "half"]
+    assert [place.name for place in leftovers(runs)] == ["draft", "half", "resumed"]
     for place in leftovers(runs):
         remove_leftover(place)
     assert [each.name for each in all_runs(runs)] == ["whole"]
@@ -335,3 +336,27 @@ def test_a_storage_that_keeps_no_conditions_is_refused_before_a_run_begins(monke
         runs = place_of(new_bucket(endpoint, "careless", "runs"))
         with pytest.raises(StorageError, match="or write to one run; use a storage that does"):
             begin_run(runs, "run", TrainConfig(), None)
+
+
+def test_a_run_that_was_deleted_since_it_was_found_is_not_worked_on(runs: Address, run: BucketRun, bucket: Bucket):
+    late = find_run(runs, "run")
+    run.delete()
+    with pytest.raises(NotFound, match="there is no run 'run' any more"), late.held():
+        pytest.fail("it is worked on")
+    assert [key for key in bucket.sizes() if not key.startswith("lease/")] == []
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x01", "x\udcff", "", ".a", "a/b"])
+def test_names_that_no_storage_takes_are_no_runs(runs: Address, name: str):
+    with pytest.raises(NotFound, match="there is no run"):
+        find_run(runs, name)
+
+
+def test_a_lease_that_was_removed_is_lost_and_no_failure(run: BucketRun, bucket: Bucket):
+    leases = BucketLeases(bucket, "run")
+    with run.held():
+        record = leases.current()
+        assert record is not None
+        bucket.remove("lease/1.json")
+        with pytest.raises(Conflict, match="the lease on run run was changed or removed"):
+            leases.renew(record)

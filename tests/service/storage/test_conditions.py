@@ -20,6 +20,15 @@ def test_a_storage_that_ignores_a_condition_is_refused(ignored: str, monkeypatch
             check_conditional_writes(storage)
 
 
+def test_a_storage_that_knows_no_conditions_is_refused_at_once(object_storage: str) -> None:
+    storage = open_storage(new_bucket(object_storage, f"simple-{uuid4().hex[:12]}"))
+    with (
+        trouble(object_storage, refused=501),
+        pytest.raises(StorageError, match="doesn't keep the conditions"),
+    ):
+        check_conditional_writes(storage)
+
+
 def test_a_storage_that_loses_answers_keeps_conditions_all_the_same(object_storage: str) -> None:
     storage = open_storage(new_bucket(object_storage, f"unsteady-{uuid4().hex[:12]}"))
     with trouble(object_storage, unsteady=5):

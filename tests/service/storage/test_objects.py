@@ -91,10 +91,11 @@ def test_what_fails_for_a_while_is_tried_again(bucket: Bucket, object_storage: s
         assert len(bucket.sizes()) == 6
 
 
-def test_a_storage_that_is_busy_is_waited_for(bucket: Bucket, object_storage: str):
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_storage_that_is_busy_is_waited_for(bucket: Bucket, object_storage: str, status: int):
     bucket.put("key", CONTENT)
     with ThreadPoolExecutor(1) as pool:
-        with trouble(object_storage, busy=True):
+        with trouble(object_storage, refused=status):
             reading = pool.submit(bucket.read, "key")
             time.sleep(2)  # longer than the library tries
             assert not reading.done()
@@ -167,3 +168,10 @@ def test_addresses_are_put_together_like_paths():
 def test_an_address_of_another_kind_is_wrong_use(text: str):
     with pytest.raises(InvalidInput, match="data lie in a folder or at s3://bucket/prefix, got"):
         place_of(text, "data")
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_an_endpoint_without_a_scheme_is_refused_before_the_library_sees_it(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(name, "localhost:9000")
+    with pytest.raises(StorageError, match=f"{name} must be an address such as http://localhost:9000, got 'localhost"):
+        Bucket(Address("any"))

@@ -187,6 +187,31 @@ def test_what_waits_behind_another_request_is_late_only_after_that(endless: Home
     assert b"did not arrive within 0.3 seconds" in second
 
 
+def test_a_body_that_was_not_read_while_another_request_was_answered_has_its_time_afterwards(endless: Home) -> None:
+    with (
+        serving(endless, limits=replace(LIMITS, read_s=1.0)) as http,
+        socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) as connection,
+    ):
+        connection.sendall(LIVE + POST + b"Content-Length: 2\r\nConnection: close\r\n\r\n{")
+        sleep(1.7)  # the time of the body began once more after a second
+        end(endless)
+        sleep(0.6)
+        connection.sendall(b"}")
+        said = b""
+        while part := connection.recv(65536):
+            said += part
+    assert b"event: end" in said
+    assert b"HTTP/1.1 408" not in said
+
+
+def test_a_late_body_is_refused_in_the_form_of_its_path(impatient: httpx.Client) -> None:
+    infer = POST.replace(b"/api/models/lenet/predict", b"/v2/models/lenet/infer")
+    head, _, body = talk(impatient, infer + b"Content-Length: 100\r\n\r\n{").partition(b"\r\n\r\n")
+    assert status(head) == 408
+    assert b"content-type: application/json" in head
+    assert "did not arrive" in json.loads(body)["error"]
+
+
 def test_live_pages_past_the_limit_are_refused_also_when_all_come_at_once(endless: Home) -> None:
     with serving(endless, limits=replace(LIMITS, streams=2)) as http:
         pages = [socket.create_connection(("127.0.0.1", http.base_url.port), timeout=60) for _ in range(12)]

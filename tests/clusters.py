@@ -1,11 +1,12 @@
 """What tests do to clusters of real processes."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 
 from service.cluster.connection import Cluster
@@ -36,7 +37,8 @@ def scheduler_and_worker(port: int) -> Iterator[list[subprocess.Popen]]:
 @contextmanager
 def worker_process(address: str, **environment: str) -> Iterator[subprocess.Popen]:
     """A worker of the scheduler at an address, as a process of its own with other environment variables."""
-    words = (address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    # A worker that imports while the scheduler asks it something would be taken for a frozen one.
+    words = (address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--preload", "service.rounds.tasks")
     with _process("dask_worker", *words, **environment) as process:
         yield process
 
@@ -56,8 +58,9 @@ def _process(module: str, *words: str, **environment: str) -> Iterator[subproces
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of this machine that nobody listens at, out of those that no connection to elsewhere takes meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port

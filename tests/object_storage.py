@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
 TROUBLE = "/-/trouble"
+ANSWER_S = 120.0
+"""moto imports what it needs at the first request, which takes a busy machine long."""
 WELL = {"unsteady": 0, "stall_at": 0, "refused": 0}
 
 
@@ -53,7 +56,7 @@ def point_to(endpoint: str, patched: "pytest.MonkeyPatch") -> None:
 
 def new_bucket(endpoint: str, name: str, what: str = "models") -> str:
     """Make a bucket; the place of models in it, or of something else."""
-    httpx.put(f"{endpoint}/{name}").raise_for_status()
+    httpx.put(f"{endpoint}/{name}", timeout=ANSWER_S).raise_for_status()
     return f"s3://{name}/some/{what}"
 
 
@@ -70,11 +73,15 @@ def trouble(endpoint: str, *, unsteady: int = 0, stall_at: int = 0, refused: int
     Yields:
         A function that says whether the server has stalled.
     """
-    httpx.post(f"{endpoint}{TROUBLE}", params={"unsteady": unsteady, "stall_at": stall_at, "refused": refused})
+    _set_trouble(endpoint, unsteady=unsteady, stall_at=stall_at, refused=refused)
     try:
-        yield lambda: httpx.get(f"{endpoint}{TROUBLE}").text == "stalled"
+        yield lambda: httpx.get(f"{endpoint}{TROUBLE}", timeout=ANSWER_S).text == "stalled"
     finally:
-        httpx.post(f"{endpoint}{TROUBLE}", params=WELL)
+        _set_trouble(endpoint, **WELL)
+
+
+def _set_trouble(endpoint: str, **settings: int) -> None:
+    httpx.post(f"{endpoint}{TROUBLE}", params=settings, timeout=ANSWER_S)
 
 
 class Troublemaker:
@@ -89,6 +96,8 @@ class Troublemaker:
     def __call__(self, environ, start_response):
         if environ["PATH_INFO"] == TROUBLE:
             return self._set(environ, start_response)
+        # All of it, or whoever is stopped while sending would hold the lock, and who is refused hear of no answer.
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         self._requests += 1
         self._writes += environ["REQUEST_METHOD"] == "PUT"
         unsteady, stall_at = self._settings["unsteady"], self._settings["stall_at"]

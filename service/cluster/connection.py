@@ -62,7 +62,12 @@ class Cluster:
         self._answered_at = 0.0
         self._subscribed_comm: Any = None
         self.address = address
-        self.client = self._connect(RETURN_SECONDS if self.has_thread_workers else CONNECT_SECONDS)
+        self.client = self._connect(self._connect_s)
+
+    @property
+    def _connect_s(self) -> float:
+        """How long to wait for the scheduler. One in this process is there, but may not get a processor for a while."""
+        return RETURN_SECONDS if self._direct or self.has_thread_workers else CONNECT_SECONDS
 
     @property
     def workers(self) -> list[str]:
@@ -196,7 +201,7 @@ class Cluster:
         deadline = monotonic() + RETURN_SECONDS
         while True:
             try:
-                self.client = self._connect(RETURN_SECONDS if self.has_thread_workers else CONNECT_SECONDS)
+                self.client = self._connect(self._connect_s)
                 self.wait_for_worker(RETURN_SECONDS, besides=besides)
                 return
             except LOST:

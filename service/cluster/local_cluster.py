@@ -1,6 +1,7 @@
 """The cluster that a command works on: one that runs already, or a local one that ends with the command."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -93,6 +94,8 @@ def _local_cluster(config: ClusterConfig, suited: Suited) -> Iterator[LocalClust
         "silence_logs": NEVER,
     }
     _silence_dask()
+    # Of a slow disk, to people who never heard of such a folder; where workers are threads they warn in this process.
+    warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
     if best.gpus:
         with GpuCluster(best.gpus, config.workers or len(best.gpus), **settings) as local:
             yield local

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from service.cluster import connection, local_cluster
 from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, from_preset
 from service.errors import NotFound
@@ -16,6 +17,8 @@ from service.training.start import create_run
 def main(run: str, scheduler: str, given: str) -> None:
     """Take the run to its end, from wherever it is."""
     home = Home.from_environment()
+    # Scheduler and workers are started at the same time, and a busy machine may take long for that.
+    connection.CONNECT_SECONDS = local_cluster.CONNECT_SECONDS = 60
     with open_executor(ClusterConfig(scheduler=scheduler)) as executor:
         try:
             folder = find_run(home.runs, run)

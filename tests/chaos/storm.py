@@ -114,6 +114,7 @@ def storm(
                 since, seen = time.monotonic(), done
             time.sleep(look_s)
         wall = time.monotonic() - began
+        supervisor.wait_for_coordinator()
     finally:
         alive = supervisor.close()
     assert not due, f"seed {seed}: the run was over before {len(due)} of its faults"

@@ -3,11 +3,11 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from service.files import canonical_json
 from service.home import Home
 from service.runs import Entry, run_at
 from tests.chaos.processes import is_stopped, survivors
+from tests.clusters import free_port
 
 Part = Literal["worker", "scheduler", "coordinator", "frozen worker", "new worker"]
 
@@ -42,7 +43,7 @@ class Supervisor:
     run: str
     given: dict
     workers: int
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=free_port)
     disturbed: Counter = field(default_factory=Counter)
     starts: int = 0
     added: list[int] = field(default_factory=list)
@@ -109,6 +110,12 @@ class Supervisor:
             done = self._kill(part, rng)
         self.disturbed[part] += done
         return done
+
+    def wait_for_coordinator(self) -> None:
+        """Let the coordinator of a finished run end by itself: it puts its lease down."""
+        if self._coordinator:
+            with suppress(subprocess.TimeoutExpired):
+                self._coordinator.wait(10 * TERMINATE_SECONDS)
 
     def close(self) -> dict[int, str]:
         """Ask everything to end, and end what doesn't; returns the processes of this home that are left even so."""
@@ -180,10 +187,3 @@ class Supervisor:
 def close_when_terminated() -> None:
     """Have SIGTERM leave through every `finally`, so that no process outlives this one."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

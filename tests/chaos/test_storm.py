@@ -33,10 +33,11 @@ EVERY_PART = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=1500, **LONG)
     calm = [report.digest for report in serial_results(job)]
-    outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=500)
+    outcome = storm(home, "storm", small(**LONG), EVERY_PART, seed=1, round_s=0.05, limit=1500)
     assert outcome.rounds == calm
     assert outcome.digest == calm[-1]
     assert outcome.kills == 4
@@ -45,6 +46,7 @@ def test_a_run_survives_the_death_of_every_part(home: Home, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_run_on_data_in_a_bucket_that_fails_now_and_then_survives_too(
     object_storage: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -58,12 +60,13 @@ def test_a_run_on_data_in_a_bucket_that_fails_now_and_then_survives_too(
     assert isinstance(job.data.path, Address)
     calm = [report.digest for report in serial_results(job)]
     with trouble(object_storage, unsteady=5):
-        outcome = storm(home, "storm", small(**given), EVERY_PART, seed=1, round_s=0.05, limit=500)
+        outcome = storm(home, "storm", small(**given), EVERY_PART, seed=1, round_s=0.05, limit=1500)
     assert (outcome.rounds, outcome.digest, outcome.kills) == (calm, calm[-1], 4)
     assert outcome.left_over == []
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_run_that_lies_in_a_bucket_survives_too(
     object_storage: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -75,7 +78,7 @@ def test_a_run_that_lies_in_a_bucket_survives_too(
     calm = [report.digest for report in serial_results(job)]
     kills = [*EVERY_PART, Fault("coordinator", 3, 0.5), Fault("coordinator", 0, 10), Fault("scheduler", 2, 0.5)]
     with trouble(object_storage, unsteady=5):
-        outcome = storm(home, "storm", small(**LONG), kills, seed=1, round_s=0.05, limit=500)
+        outcome = storm(home, "storm", small(**LONG), kills, seed=1, round_s=0.05, limit=1500)
         assert list(damages(find_run(home.runs, "storm"))) == []
     assert (outcome.rounds, outcome.digest, outcome.kills) == (calm, calm[-1], 7)
     assert (outcome.left_over, outcome.crashed) == ([], 0)

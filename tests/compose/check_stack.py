@@ -123,7 +123,7 @@ def test_the_run_shows_progress_epochs_curve_and_report(stack: Stack, server: Se
     for name in ("curve", "report"):
         page.goto(f"{stack.prefect}/artifacts/artifact/{shown[name]['id']}")
         picture = page.locator("img[src^='data:image/']").first
-        expect(picture).to_be_visible()
+        expect(picture).to_be_visible(timeout=PATIENCE * 1000)
         assert picture.evaluate("image => image.naturalWidth") > 0
         _picture(page, page.url, f"compose-{name}", wait_ms=1500)
 
@@ -179,7 +179,7 @@ def test_cancelling_stops_the_work_and_leaves_a_run_that_says_so(stack: Stack, s
     until(lambda: server.progress(flow_run) > 0, PATIENCE, "the training starts")
     began = time.monotonic()
     server.cancel(flow_run)
-    assert server.wait_for_end(flow_run, 60) == "Cancelled"
+    assert server.wait_for_end(flow_run, PATIENCE) == "Cancelled"
     NOTES.append(f"from cancel to Cancelled: {time.monotonic() - began:.1f} s")
     runs: list[dict[str, Any]] = httpx.get(f"{stack.gallery}/api/runs").json()["items"]
     assert runs[0]["status"] == "cancelled"

@@ -4,12 +4,13 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.clusters import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVICES = {"db", "prefect", "scheduler", "worker", "flows", "api"}
@@ -21,7 +22,7 @@ class Stack:
 
     def __init__(self) -> None:
         self.project = f"atelier-test-{secrets.token_hex(3)}"
-        ports = _free_ports(3)
+        ports = [free_port() for _ in range(3)]
         self.prefect, self.gallery, self.dashboard = (f"http://localhost:{port}" for port in ports)
         self._environment = {
             **os.environ,
@@ -100,13 +101,3 @@ def _said(command: list[str], timeout: float, environment: dict[str, str]) -> st
     )
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-2000:]}"
     return done.stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -19,6 +19,9 @@ from tests.commands import atelier, start
 from tests.data import blobs
 from tests.jobs import blobs_store
 
+EPOCHS = "30"
+"""So many that a training that is to be killed isn't over before."""
+
 TRAIN = (
     *("train", "--dataset", "blobs", "--model", "mlp", "--batch-size", "32", "--lr", "0.2"),
     *("--average-every", "2", "--device", "cpu"),
@@ -35,7 +38,7 @@ def blobs_home(tmp_path_factory) -> Home:
 
 @pytest.fixture(scope="module")
 def trained(blobs_home: Home) -> dict:
-    done = atelier(*TRAIN, "--epochs", "5", "--json", home=blobs_home.root)
+    done = atelier(*TRAIN, "--epochs", EPOCHS, "--json", home=blobs_home.root)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "prefect" not in done.stderr.lower()
@@ -83,13 +86,13 @@ def test_the_weights_load_into_pytorch_by_name(blobs_home: Home, trained: dict):
 
 def test_the_run_can_be_looked_at(blobs_home: Home, trained: dict):
     shown = json.loads(atelier("runs", "show", trained["run"], "--json", home=blobs_home.root).stdout)
-    assert (shown["status"], shown["epochs_done"]) == ("finished", 5)
+    assert (shown["status"], shown["epochs_done"]) == ("finished", int(EPOCHS))
     again = json.loads(atelier("train", "--resume", trained["run"], "--json", home=blobs_home.root).stdout)
     assert (again["digest"], again["version"]) == (trained["digest"], 1)
 
 
 def test_one_more_worker_or_less_gives_the_same_bits(blobs_home: Home, trained: dict):
-    done = atelier(*TRAIN, "--epochs", "5", "--workers", "1", "--name", "alone", "--json", home=blobs_home.root)
+    done = atelier(*TRAIN, "--epochs", EPOCHS, "--workers", "1", "--name", "alone", "--json", home=blobs_home.root)
     assert json.loads(done.stdout)["digest"] == trained["digest"]
 
 
@@ -98,7 +101,7 @@ def test_one_more_worker_or_less_gives_the_same_bits(blobs_home: Home, trained: 
 )
 def test_a_training_that_is_killed_goes_on_to_the_same_bits(blobs_home: Home, trained: dict, how: signal.Signals):
     before = {path.name for path in blobs_home.runs.iterdir()}
-    process = start(*TRAIN, "--epochs", "5", "--name", "killed", home=blobs_home.root)
+    process = start(*TRAIN, "--epochs", EPOCHS, "--name", "killed", home=blobs_home.root)
     run = wait_for_rounds(blobs_home, before, 4)
     os.killpg(process.pid, how)  # as a terminal and `timeout` do; everything that isn't in the group must end with it
     _, err = process.communicate(timeout=240)
@@ -143,7 +146,7 @@ def wait_for_rounds(home: Home, before: set[str], rounds: int) -> str:
     raise AssertionError("no run got that far")
 
 
-SWEEP = ("sweep", *TRAIN[1:], "--over", "lr=0.1,0.2", "--over", "seed=0,1", "--epochs", "5", "--id", "four")
+SWEEP = ("sweep", *TRAIN[1:], "--over", "lr=0.1,0.2", "--over", "seed=0,1", "--epochs", EPOCHS, "--id", "four")
 
 
 @pytest.mark.slow

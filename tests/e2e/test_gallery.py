@@ -22,6 +22,7 @@ from tests.service.http.serving import serving
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
+api.expect.set_options(timeout=60_000)
 PAGES = (
     "/",
     "/models/lenet",
@@ -66,6 +67,7 @@ def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator
 def watched(browser: Any, address: str, scheme: str = "light", width: int = 1100) -> Iterator[Any]:
     """A page that notes what it asks for, and fails the test for errors and for requests to other hosts."""
     opened = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800}, base_url=address)
+    opened.set_default_timeout(120_000)
     wrong: list[str] = []
     hosts: set[str] = set()
     opened.on("pageerror", lambda error: wrong.append(str(error)))
@@ -194,7 +196,7 @@ def test_the_gallery_works_under_a_sub_path(browser: Any, tmp_path: Path) -> Non
 
 TRAIN = (
     *("train", "--dataset", "blobs", "--model", "mlp", "--batch-size", "32", "--lr", "0.2"),
-    *("--average-every", "2", "--device", "cpu", "--epochs", "60"),
+    *("--average-every", "2", "--device", "cpu", "--epochs", "300"),
 )
 MOVES = """before => document.getElementById("status").textContent === "running"
     && Number(document.getElementById("rounds").textContent) > before.rounds
@@ -224,11 +226,11 @@ def test_the_page_of_a_training_moves_with_its_rounds_and_ends_with_its_model(br
                 page.wait_for_function(MOVES, arg=seen)
             assert barriers(page) == []
             assert training.poll() is None, "all this was seen while it trained"
-            api.expect(page.locator("#status")).to_have_text("finished", timeout=90_000)
-            api.expect(page.locator("#epochs tr")).to_have_count(60)
+            api.expect(page.locator("#status")).to_have_text("finished", timeout=240_000)
+            api.expect(page.locator("#epochs tr")).to_have_count(300)
             page.get_by_role("link", name="mlp-blobs 1").click(timeout=60_000)
             page.wait_for_url("**/models/mlp-blobs/1")
-        out, err = training.communicate(timeout=60)
+        out, err = training.communicate(timeout=240)
         assert training.returncode == 0, out + err
     finally:
         training.kill()

@@ -72,7 +72,7 @@ def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path, monkeypatch
             process.kill()
         with scheduler_and_worker(port):
             (tmp_path / "go").touch()
-            caller.join(120)
+            caller.join(240)
     assert results == [[49, 49, 49]]
 
 
@@ -80,7 +80,8 @@ def test_the_choice_of_an_engine_outlives_the_scheduler_and_all_workers(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """An evaluation begins with it, perhaps at the very moment that no worker is there."""
-    monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 60)
+    for module in ("connection", "local_cluster"):
+        monkeypatch.setattr(f"service.cluster.{module}.CONNECT_SECONDS", 60)
     monkeypatch.setattr("service.cluster.connection.RETURN_SECONDS", 120)
     job, port = small_job(home, tmp_path), free_port()
     with ExitStack() as cleanup:
@@ -99,7 +100,7 @@ def test_the_choice_of_an_engine_outlives_the_scheduler_and_all_workers(
         first[0].kill()
         first[0].wait()
         cleanup.enter_context(scheduler_and_worker(port))
-        chooser.join(120)
+        chooser.join(240)
     assert [choice.engine for choice in choices] == [job.choice.engine]
 
 

@@ -4,7 +4,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from service.cluster.connection import CONNECT_SECONDS, RETURN_SECONDS, Cluster
-from service.cluster.local_cluster import open_cluster
+from service.cluster.local_cluster import connected, open_cluster
 from service.cluster.workers import WorkerInfo, why_none_runs
 from service.config import ClusterConfig
 from service.errors import ClusterError
@@ -47,7 +47,9 @@ def test_a_scheduler_in_this_process_is_waited_for_longer(monkeypatch: pytest.Mo
     for worker_type in ("threads", "processes"):
         with open_cluster(ClusterConfig(workers=1, worker_type=worker_type)) as cluster:
             assert len(cluster.workers) == 1
-    assert seconds == [RETURN_SECONDS, CONNECT_SECONDS]
+            with connected(cluster.address) as other:
+                assert len(other.workers) == 1
+    assert seconds == [*[RETURN_SECONDS] * 3, CONNECT_SECONDS]
 
 
 def test_workers_that_dask_paused_are_told_with_their_memory():

@@ -40,7 +40,7 @@ def test_a_wait_for_tasks_of_other_runs_is_no_failure(home: Home, tmp_path: Path
             *(cluster, job, job.initial_state(), job.plan.first_round(), RoundSchedule(job.plan)),
             quarantine=Quarantine(),
             warm=set(),
-            patience_s=0.2,
+            patience_s=3,
         )
         assert [result.digest for result in window.results()] == [result.digest for result in serial_results(job)]
         foreign.result(timeout=240)

@@ -106,4 +106,4 @@ def test_local_clusters_take_any_port_and_show_nothing_there():
         "assert 8787 not in ports, ports\n"
         "assert 'bokeh' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", program], check=True)
+    subprocess.run([sys.executable, "-W", "error:Port:UserWarning", "-c", program], check=True)

@@ -71,7 +71,7 @@ def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp
         )
         results = window.results()
         next(results)
-        assert warm == {old}
+        until(lambda: warm == {old})
         joining = cluster.client.sync(_join, cluster.address)
         (new,) = set(cluster.client.nthreads()) - {old}
         digests = [result.digest for result in results]

@@ -201,12 +201,13 @@ def test_a_line_that_arrives_late_is_before_the_successor_s_or_refused(run: Buck
 
 
 def test_a_second_process_is_refused_and_a_dead_one_followed(run: BucketRun, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(service.runs.lease, "LEASE_SECONDS", 2.0)
     monkeypatch.setattr(service.runs.lease, "RENEW_SECONDS", 0.1)
     with run.held() as lease:
         assert (run.is_held(), run.status(), lease.number) == (True, "running", 1)
         with pytest.raises(Conflict, match="run run is being worked on by another process"):
             write(run, range(1))
+        until(lambda: b'"renewals":0' not in Bucket(run.place).read("lease/1.json"))
+    monkeypatch.setattr(service.runs.lease, "LEASE_SECONDS", 2.0)
     bucket = Bucket(run.place)
     leases = BucketLeases(bucket, "run")
     record = leases.current()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from service.tracking import mlflow
 from service.tracking.base import TrackedRun
 from service.tracking.feed import Feed
 from service.tracking.figures import figures_of
+from tests.clusters import free_port
 from tests.service.tracking.runs import cut, grow, published_run
 
 PROGRAM = os.environ.get("ATELIER_TEST_MLFLOW") or shutil.which("mlflow", path=str(Path(sys.executable).parent))
@@ -35,8 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if PROGRAM is None:
         pytest.skip("MLflow's server is not installed")
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
     command = [PROGRAM, "server", *store, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     with (folder / "log").open("w") as log:
@@ -115,8 +114,7 @@ def test_a_run_begins_only_where_the_server_answers(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(InvalidInput, match="needs MLFLOW_TRACKING_URI"):
         mlflow.check()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     with pytest.raises(AtelierError, match=r"^no MLflow server answers at http://127\.0\.0\.1:\d+ .*leave out --track"):
         mlflow.check()

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from distributed import Client
 
-from service.cluster.connection import is_answering
 from service.cluster.dask_executor import open_executor
 from service.config import ClusterConfig, TrainConfig, from_preset
 from service.data import DatasetInfo, describe, ingest, store
@@ -69,7 +69,8 @@ def hosts(object_storage: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         stack.enter_context(pytest.MonkeyPatch.context()).setenv("ATELIER_HOME", str(folder))
         stack.enter_context(scheduler_and_worker(port))
         stack.enter_context(worker_process(address))
-        until(lambda: is_answering(address, 1))
+        with Client(address, timeout=240, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=240)
         yield ClusterConfig(scheduler=address, workers=2, data_memory=2)
     assert not (folder / "data").exists()
 

@@ -72,7 +72,7 @@ def check_sizes(home: Home, folder: Path, executor_of, given: dict) -> None:
 def test_a_run_leaves_a_whole_log_and_a_checkpoint_an_epoch(home: Home, tmp_path: Path, executor_of):
     blobs_store(home, tmp_path / "idx")
     folder = run(home, executor_of(2), "run")
-    entries = list(folder.entries())
+    entries = [entry for entry in folder.entries() if entry["kind"] != "disturbed"]  # a busy machine has some
     assert [entry["kind"] for entry in entries] == ["begin", *["round"] * 3, "epoch", *["round"] * 3, "epoch", "end"]
     assert sum(entry["examples"] for entry in entries if entry["kind"] == "round") == 600
     assert folder.checkpoints.numbers() == [6, 3]

@@ -6,7 +6,9 @@ import click
 
 from service.cli.main import Context
 from service.cli.output import as_size, show, table
-from service.files import size_of
+from service.cluster.gpus import GPU_LOCKS
+from service.data.ingest import SCRATCH
+from service.files import is_locked, size_of
 from service.home import Home
 from service.runs.housekeeping import leftovers, remove_leftover
 from service.storage import Bucket, Place
@@ -38,7 +40,8 @@ def _size_of(place: Place) -> int:
 
 
 def _caches(home: Home) -> list[Path]:
-    """Kernels that were compiled, and sources that were fetched. The locks beside them stay."""
+    """Kernels that were compiled, and sources that were fetched. Locks stay, and what an ingestion at work has."""
     if not home.cache.is_dir():
         return []
-    return sorted(path for path in home.cache.iterdir() if path.is_dir() and any(path.iterdir()))
+    found = (path for path in home.cache.iterdir() if path.is_dir() and path.name != GPU_LOCKS and any(path.iterdir()))
+    return sorted(path for path in found if not (path.suffix == SCRATCH and is_locked(path.with_suffix(".lock"))))

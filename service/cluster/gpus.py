@@ -18,6 +18,9 @@ from service.home import Home
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Which GPUs CUDA shows to a process, by number or by UUID. The first one is what our engines take."""
 
+GPU_LOCKS = "gpus"
+"""The folder in the cache with the locks of processes that have a GPU."""
+
 SECONDS = 30
 """How long the system may take to say which GPUs it has."""
 
@@ -80,7 +83,7 @@ def main(command: list[str]) -> None:
     gpus = visible_gpus()
     if not gpus:
         raise ClusterError("no GPU is to be seen here: is the NVIDIA container toolkit installed?")
-    os.environ[VARIABLE] = claim(gpus, Home.from_environment().cache / "gpus")
+    os.environ[VARIABLE] = claim(gpus, Home.from_environment().cache / GPU_LOCKS)
     os.execvp(command[0], command)  # noqa: S606 -- no shell is what is wanted
 
 

@@ -27,6 +27,9 @@ from service.home import Home
 from service.model_ref import NAME
 from service.storage import Address, Place
 
+SCRATCH = ".scratch"
+"""How the names of folders end that an ingestion works in; the lock of the same name is held meanwhile."""
+
 
 def ingest(
     home: Home,
@@ -60,7 +63,7 @@ def ingest(
     if source is None and isinstance(present := _present(path, check_files), DatasetInfo):
         return present if present.statistics.means or present.is_chunked else _counted(home, present, progress)
     try:
-        with _held(home, dataset, progress), _scratch(home.cache / f".{dataset}.scratch") as scratch:
+        with _held(home, dataset, progress), _scratch(home.cache / f".{dataset}{SCRATCH}") as scratch:
             return _ingest(home, dataset, source, Reading(options, scratch, progress))
     except OSError as error:
         where = path if isinstance(path, Path) else home.cache

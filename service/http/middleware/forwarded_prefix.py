@@ -5,7 +5,10 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-OWN_ROUTES = ("api", "v2", "models", "compare", "try", "runs", "images", "static", "health", "metrics")
+OWN_ROUTES = (
+    *("api", "v2", "models", "compare", "try", "runs", "data", "sweeps"),
+    *("images", "static", "health", "metrics"),
+)
 
 
 class ForwardedPrefixMiddleware:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.cli import command
+from service.files import locked
 from service.home import Home
 from service.registry import Registry
 from service.rounds.serial_executor import SerialExecutor
@@ -105,21 +106,27 @@ def test_cleaning_frees_caches_and_leftovers_and_nothing_else(home_with_runs: Ho
     home = home_with_runs
     (home.cache / "simd").mkdir()
     (home.cache / "simd" / "kernel.o").write_bytes(bytes(3000))
-    (home.cache / ".blobs.lock").touch()
+    for name in (".blobs.scratch", ".killed.scratch", "gpus"):
+        (home.cache / name).mkdir()
+        (home.cache / name / "file").write_bytes(bytes(7))
     for name in (".deleted-old", ".new-abc", ".begun-now"):
         (home.runs / name).mkdir()
         (home.runs / name / "config.json").write_text("{}")
     day = time.time() - 25 * 3600
     os.utime(home.runs / ".new-abc", (day, day))
     before = {path for path in home.root.rglob("*") if path.is_file()}
-    told = json.loads(say(capsys, "clean", "--dry-run", "--json")[1])
+    with locked(home.cache / ".blobs.lock"):
+        told = json.loads(say(capsys, "clean", "--dry-run", "--json")[1])
     assert told["folders"] == {
+        str(home.cache / ".killed.scratch"): 7,
         str(home.cache / "simd"): 3000,
         str(home.runs / ".deleted-old"): 2,
         str(home.runs / ".new-abc"): 2,
     }
     assert {path for path in home.root.rglob("*") if path.is_file()} == before
-    assert "3.0 kB freed" in say(capsys, "clean")[1]
+    with locked(home.cache / ".blobs.lock"):
+        assert "3.0 kB freed" in say(capsys, "clean")[1]
     gone = before - {path for path in home.root.rglob("*") if path.is_file()}
     assert {path.parent for path in gone} == {Path(folder) for folder in told["folders"]}
-    assert say(capsys, "clean")[1].strip() == "there is nothing to free"
+    with locked(home.cache / ".blobs.lock"):
+        assert say(capsys, "clean")[1].strip() == "there is nothing to free"

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from service.home import Home
+from service.http.middleware.forwarded_prefix import OWN_ROUTES
 from tests.service.http.conftest import RUN
 from tests.service.http.serving import serving
 
@@ -55,6 +56,12 @@ def test_predictions_take_their_short_way_under_a_sub_path(mounted: httpx.Client
     body = {"pixels": [[0] * 28] * 28}
     assert mounted.post("/team/atelier/api/models/lenet/predict", json=body).status_code == 200
     assert mounted.post("/team/atelier/v2/models/nobody/infer", json={}).json().keys() == {"error"}
+
+
+def test_whatever_pages_lead_to_is_known_as_a_route_of_ours(http: httpx.Client) -> None:
+    found = {re.split("[/?]", link)[1] for path in PAGES for link in links(http.get(path).text)}
+    assert {"models", "runs", "data", "sweeps", "static"} <= found
+    assert found - {""} <= set(OWN_ROUTES)
 
 
 @pytest.mark.parametrize("prefix", ["/models", "/api"])

@@ -14,7 +14,7 @@ from prefect.logging import get_logger
 from prefect.states import Crashed
 
 from flows.flow_runs import run_of
-from service.errors import NotFound
+from service.errors import NotFound, RunError, StorageError
 from service.home import Home
 from service.runs import find_run
 
@@ -31,7 +31,7 @@ def give_up_orphans(home: Home, tag: str) -> None:
         for flow_run in found:
             try:
                 status = find_run(home.runs, run_of(flow_run)).status()
-            except NotFound:
+            except (NotFound, RunError, StorageError):  # nobody can go on with it now
                 continue
             if status != "running":
                 get_logger("atelier").warning("flow run %s was left alone: it will be resumed", flow_run.name)

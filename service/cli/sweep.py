@@ -100,7 +100,10 @@ def sweep(
 
 def _sweep(context: Context, over: tuple[str, ...], base: dict[str, Any], how: dict[str, Any]) -> Sweep:
     """Raises InvalidInput, in one line."""
-    values = dict(map(_parsed, over))
+    parsed = [_parsed(text) for text in over]
+    values = dict(parsed)
+    if twice := next((name for name, _ in parsed if [each for each, _ in parsed].count(name) > 1), ""):
+        raise InvalidInput(f"--over must name each option once, got {twice} twice")
     if "model" in values:
         values["model"] = [
             network_at(context, source, base.get("dataset")) if isinstance(source, str) else source

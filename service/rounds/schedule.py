@@ -35,3 +35,8 @@ class RoundSchedule:
     def copy(self) -> "RoundSchedule":
         """A schedule of its own, which knows the same so far."""
         return RoundSchedule(self._plan, self._measured)
+
+    def newest(self) -> "RoundSchedule":
+        """A schedule of its own, which knows as much as the rounds that follow depend on: it travels with tasks."""
+        first = max(self._measured, default=0) + 1 - ROUNDS_AHEAD
+        return RoundSchedule(self._plan, {number: each for number, each in self._measured.items() if number >= first})

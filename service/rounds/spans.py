@@ -79,7 +79,7 @@ def run_span(
     Returns:
         What the rounds came to; None where the span before ended the run.
     """
-    schedule = before.schedule.copy()
+    schedule = before.schedule.newest()
     first = before.first if isinstance(before, SpanStart) else schedule.after(before.results[-1].round)
     if first is None:
         return None
@@ -125,14 +125,16 @@ def _on_device(
     """
     most, rounds = (ROUNDS_AHEAD, min(rounds, ROUNDS_AHEAD)) if first.solo else (2 * rounds, rounds)
     planned = _to_epoch_end(job, list(islice(_following(first, schedule), most)), rounds)
-    steps = (_round_steps(job, round_, rule) for round_ in planned)
     engine, data = engine_of(job), training_data(job)
-    ema = state.ema
-    for round_, result in zip(planned, engine.run_rounds(state.replica, state.outer, data, steps), strict=True):
-        ema = moving_average(job, round_, ema, result.theta)
-        converted = _converted(round_, result, ema, worker)
-        schedule.note(round_, converted.measured)
-        yield converted
+    replica, outer, ema = state.replica, state.outer, state.ema
+    for part in _by_epoch(job, planned):  # the engine hands over one state a call, and each epoch ends with one
+        steps = (_round_steps(job, round_, rule) for round_ in part)
+        for round_, result in zip(part, engine.run_rounds(replica, outer, data, steps), strict=True):
+            ema = moving_average(job, round_, ema, result.theta)
+            converted = _converted(round_, result, ema, worker)
+            schedule.note(round_, converted.measured)
+            yield converted
+        replica, outer = result.end
 
 
 def _following(first: Round, schedule: RoundSchedule) -> Iterator[Round]:
@@ -147,6 +149,18 @@ def _to_epoch_end(job: Job, rounds: list[Round], count: int) -> list[Round]:
     """The first `count` rounds, and those after them up to the end of an epoch, if that is among the rounds."""
     ends = [number for number in range(count, len(rounds) + 1) if job.plan.ends_epoch(rounds[number - 1])]
     return rounds[: ends[0] if ends else count]
+
+
+def _by_epoch(job: Job, rounds: list[Round]) -> Iterator[list[Round]]:
+    """Rounds in parts of which each but the last ends an epoch."""
+    part: list[Round] = []
+    for round_ in rounds:
+        part.append(round_)
+        if job.plan.ends_epoch(round_):
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _round_steps(job: Job, round_: Round, rule: AveragingRule) -> RoundSteps:

@@ -1,5 +1,6 @@
 """Checkpoints in a bucket: the arrays first, then the cursor, which has their digest and makes them a checkpoint."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.errors import RunError
@@ -36,11 +37,11 @@ class BucketCheckpoints:
         self.bucket.put(f"{folder}/{ARRAYS}", files[ARRAYS])
         if self.bucket.create(f"{folder}/{CURSOR}", files[CURSOR]):
             return
-        try:
-            self.read(checkpoint.number)
-        except RunError:
-            self.bucket.remove(f"{folder}/{CURSOR}")
-            self.bucket.create(f"{folder}/{CURSOR}", files[CURSOR])
+        with suppress(RunError):
+            if self.read(checkpoint.number).state.digests == checkpoint.state.digests:
+                return
+        self.bucket.remove(f"{folder}/{CURSOR}")
+        self.bucket.create(f"{folder}/{CURSOR}", files[CURSOR])
 
     def remove(self, number: int) -> None:
         self.bucket.remove(f"{FOLDER}/{number}/{CURSOR}")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -52,7 +53,7 @@ class Checkpoints(Protocol):
         """Read one. Raises RunError where it is missing, cut short or altered."""
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Publish one. One that is there already stays, unless it is damaged."""
+        """Publish one. One that is there already stays, if it is whole and the same."""
 
     def remove(self, number: int) -> None:
         """Remove one. What a process leaves of it that dies meanwhile is no checkpoint."""
@@ -88,14 +89,13 @@ class FolderCheckpoints:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Publish a checkpoint as `folder/<rounds done>/`; one that is there already stays, unless it is damaged."""
+    """Publish a checkpoint as `folder/<rounds done>/`; one that is there already stays if it is whole and the same."""
     target = folder / str(checkpoint.number)
     if target.exists():
-        try:
-            read(target)
-            return target
-        except RunError:
-            shutil.rmtree(target)
+        with suppress(RunError):
+            if read(target).state.digests == checkpoint.state.digests:
+                return target
+        shutil.rmtree(target)
     with new_folder(target) as draft:
         for name, content in to_files(checkpoint).items():
             (draft / name).write_bytes(content)

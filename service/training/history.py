@@ -140,7 +140,7 @@ class RunHistory:
             return
         rounds = [entry for entry in self._rounds.values() if entry["epoch"] == last.epoch]
         examples = sum(entry["examples"] for entry in rounds)
-        wall_s = self._seconds_of(last.epoch)
+        rate = self._rate_of(last.epoch)
         self._epochs[last.epoch] = self.log.append(
             "epoch",
             sync=sync,
@@ -148,8 +148,8 @@ class RunHistory:
             examples=examples,
             train_loss=sum(entry["loss"] * entry["examples"] for entry in rounds) / examples,
             train_accuracy=sum(entry["accuracy"] * entry["examples"] for entry in rounds) / examples,
-            examples_per_s=examples / wall_s,
-            wall_s=wall_s,
+            examples_per_s=rate,
+            wall_s=examples / rate,
             rounds_done=last.number + 1,
         )
         yield self._epochs[last.epoch]
@@ -164,13 +164,16 @@ class RunHistory:
         self.plateau_is_noticed = True
         return self.log.append("plateau", epoch=max(self._epochs), why=why)
 
-    def _seconds_of(self, epoch: int) -> float:
-        """From the last step before an epoch, or the start of this process's work on the run, to its last step."""
-        rounds = self._rounds.values()
-        ended = max(entry["ended"] for entry in rounds if entry["epoch"] == epoch)
-        marks = [self._began, *(entry["ended"] for entry in rounds if entry["epoch"] < epoch)]
-        step_s = sum(entry["step_s"] for entry in rounds if entry["epoch"] == epoch)
-        return float(ended - max((mark for mark in marks if mark < ended), default=ended - step_s))
+    def _rate_of(self, epoch: int) -> float:
+        """Examples a second, from the last step before an epoch to its last step.
+
+        Of an epoch that another process began, it is that of the rounds that this process added.
+        """
+        rounds = [entry for entry in self._rounds.values() if entry["epoch"] == epoch]
+        ended = max(entry["ended"] for entry in rounds)
+        marks = [self._began, *(entry["ended"] for entry in self._rounds.values() if entry["epoch"] < epoch)]
+        began = max((mark for mark in marks if mark < ended), default=ended - sum(entry["step_s"] for entry in rounds))
+        return float(sum(entry["examples"] for entry in rounds if entry["ended"] > began) / (ended - began))
 
 
 def epochs_of(run: Run) -> list[Entry]:
@@ -187,7 +190,10 @@ def final_checkpoint(run: Run) -> Checkpoint:
     """The checkpoint that a finished run ended with. Raises RunError where it isn't finished, or it is damaged."""
     if run.status() != "finished":
         raise RunError(f"run {run.name} is not finished: it is {run.status()}")
-    return run.checkpoints.read(run.checkpoints.numbers()[0])
+    numbers = run.checkpoints.numbers()
+    if not numbers:
+        raise RunError(f"run {run.name} has no checkpoint any more: `atelier runs resume {run.name}` computes it again")
+    return run.checkpoints.read(numbers[0])
 
 
 def published_epoch(run: Run) -> Entry:

@@ -58,6 +58,8 @@ class LiveEvaluation:
 
     def add_logged(self, run: Run) -> None:
         """Have the epochs evaluated that a process before this one left without figures."""
+        if not self._wanted:
+            return
         for epoch, rounds_done in self._history.unmeasured():
             with suppress(RunError):  # then it is computed again, if anything depends on it; see `RunHistory.start`
                 self.add(epoch, run.checkpoints.read(rounds_done).state.published)

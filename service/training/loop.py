@@ -8,12 +8,15 @@ from math import isfinite
 from time import monotonic
 from typing import Any
 
+import numpy as np
+
 from ops.engines.base import Floats
 from service.errors import AtelierError, Cancelled, Conflict, RunError
 from service.rounds.executor import ClusterEvent, Executor
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
 from service.rounds.tasks import RoundResult
+from service.rounds.train_state import TrainState
 from service.runs import Entry, Run
 from service.runs.checkpoints import Checkpoint
 from service.training.decided_rounds import decided_rounds
@@ -124,10 +127,10 @@ def _advance(
     history: RunHistory,
     checkpoint: Checkpoint | None,
 ) -> Iterator[Entry]:
-    state = checkpoint.state if checkpoint else run.start() or job.initial_state()
+    state = checkpoint.state if checkpoint else first_state(run, job)
     schedule = RoundSchedule(job.plan, history.measurements())
     first = schedule.after(checkpoint.round if checkpoint else None)
-    digest, saved_at, guessing = "", monotonic(), guessing_loss(job)
+    digest, saved_at, guessing, has_more = "", monotonic(), guessing_loss(job), checkpoint is not None
     if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
     with closing(LiveEvaluation(executor, job, history)) as evaluation:
@@ -148,24 +151,26 @@ def _advance(
                 examples = job.plan.examples_after(result.round)
                 due = Checkpoint(result.round, examples, result.state)
                 history.log.after(partial(run.checkpoints.write, due))
-                saved_at = monotonic()
+                saved_at, has_more = monotonic(), has_more or not is_epoch
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
                 yield from _notice_plateau(job, history, guessing)
-                evaluation.add(result.round.epoch, _theta(result))
-                _thin(run, job, history)
+                evaluation.add(result.round.epoch, _theta(run, job, result))
+                if has_more or not keeps_all(job):
+                    _thin(run, job, history)
+                    has_more = False
             if request and schedule.after(result.round):
                 raise Cancelled(run.name, request, result.round.number)
         yield from evaluation.finish()
-    _thin(run, job, history)
+    if not keeps_all(job):
+        _thin(run, job, history)
     yield history.log.append("end", outcome="finished", digest=digest or state.digest, **_end_values(job, history))
 
 
 def _thin(run: Run, job: Job, history: RunHistory) -> None:
     """Remove the checkpoints that the run doesn't need any more, once those that it needs are there."""
-    if not keeps_all(job):
-        known = dict(history.epochs), dict(history.scores)
-        history.log.after(partial(thin_checkpoints, run, job, *known))
+    known = dict(history.epochs), dict(history.scores)
+    history.log.after(partial(thin_checkpoints, run, job, *known))
 
 
 def _notice_plateau(job: Job, history: RunHistory, guessing: float) -> Iterator[Entry]:
@@ -176,9 +181,21 @@ def _notice_plateau(job: Job, history: RunHistory, guessing: float) -> Iterator[
             yield history.add_plateau(notice)
 
 
-def _theta(result: RoundResult) -> Floats:
+def first_state(run: Run, job: Job) -> TrainState:
+    """The state that a run starts from. Raises RunError where it lost what it was to start from."""
+    state, wanted = run.start(), run.facts().get("start_digest", "")
+    if wanted and (state is None or state.digest != wanted):
+        raise RunError(f"run {run.name} was to start from parameters {wanted[:12]}, which aren't there any more")
+    return state or job.initial_state()
+
+
+def _theta(run: Run, job: Job, result: RoundResult) -> Floats:
+    """The parameters after an epoch. Raises RunError where the training diverged in its last step."""
     assert result.state is not None, "a round that ends an epoch brings its state"
-    return result.state.published
+    theta = result.state.published
+    if not np.isfinite(theta).all():
+        raise diverged(run, job, f"after round {result.round.number} parameters are no numbers any more")
+    return theta
 
 
 def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
@@ -193,7 +210,11 @@ def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
 def _check_loss(run: Run, job: Job, result: RoundResult) -> None:
     """Raise RunError where the training diverged."""
     if not isfinite(result.loss):
-        raise RunError(
-            f"run {run.name} diverged: the loss of round {result.round.number} is {result.loss}; "
-            f"train with a lower learning rate than {job.config.optimizer.lr:g}"
-        )
+        raise diverged(run, job, f"the loss of round {result.round.number} is {result.loss}")
+
+
+def diverged(run: Run, job: Job, how: str) -> RunError:
+    """What is said of a training that came to no numbers."""
+    return RunError(
+        f"run {run.name} diverged: {how}; train with a lower learning rate than {job.config.optimizer.lr:g}"
+    )

@@ -40,10 +40,13 @@ def plateau_notice(epochs: Sequence[Entry], guessing: float, config: TrainConfig
     fell_back = best < AS_GUESSING * guessing
     if not fell_back and len(losses) < min(PATIENCE_STEPS / steps_per_epoch, PATIENCE_SHARE * config.epochs):
         return ""
+    first = config.first_epoch
     so_far = (
-        f"has gone back to that of guessing ({guessing:.3f}), after {best:.3f} in epoch {losses.index(best) + 1}"
+        f"has gone back to that of guessing ({guessing:.3f}), after {best:.3f} in epoch "
+        f"{first + losses.index(best) + 1}"
         if fell_back
         else f"is still that of guessing ({guessing:.3f})"
     )
     change = advice(config, steps_per_epoch, fell_back=fell_back)
-    return f"after epoch {len(losses)} of {config.epochs} the train loss, {losses[-1]:.3f}, {so_far}; {change}"
+    done = f"after epoch {first + len(losses)} of {config.epochs}"
+    return f"{done} the train loss, {losses[-1]:.3f}, {so_far}; {change}"

@@ -24,7 +24,7 @@ def kept_every(config: TrainConfig, num_parameters: int) -> int:
 
 
 def keeps_all(job: Job) -> bool:
-    """Whether no checkpoint is ever removed."""
+    """Whether the checkpoint of every epoch is kept. Those within an epoch go once there are two newer ones."""
     return kept_every(job.config, job.network.num_parameters) == 1
 
 
@@ -43,8 +43,6 @@ def thin_checkpoints(run: Run, job: Job, epochs: Mapping[int, Entry], scores: Ma
         scores: the figures of the epochs that were evaluated.
     """
     every = kept_every(job.config, job.network.num_parameters)
-    if every == 1:
-        return
     there = run.checkpoints.numbers()
     needed = set(scores) if evaluates_epochs(job) else set(epochs)
     for number in expendable(there, {e: int(entry["rounds_done"]) for e, entry in epochs.items()}, every, needed):

@@ -17,6 +17,7 @@ from service.runs.logged_rounds import logged_digests, logged_measurements, logg
 from service.training.early_stopping import best_epoch, last_epoch
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import scores_of
+from service.training.loop import first_state
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def verify_run(run: Run, job: Job, only: int | None = None) -> Iterator[RoundChe
         raise RunError(f"run {run.name} has no rounds to verify yet")
     scores = scores_of(run)
     checkpoint = _nearest(run, only or 0)
-    state = checkpoint.state if checkpoint else run.start() or job.initial_state()
+    state = checkpoint.state if checkpoint else first_state(run, job)
     before = checkpoint.round if checkpoint else None
     known = logged_measurements(entry for number, entry in logged.items() if before and number <= before.number)
     schedule = RoundSchedule(job.plan, known)

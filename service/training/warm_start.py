@@ -7,13 +7,18 @@ from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
+from service.model_ref import is_name
 from service.registry import ModelRef, Registry
 from service.registry.exports.weights import from_tensors, read_weights
-from service.rounds.job import Job
+from service.rounds.job import Job, network_for
 from service.rounds.plan import Round
 from service.runs import Run, find_run
 from service.runs.checkpoints import Checkpoint
 from service.training.history import epochs_of, final_checkpoint
+
+SAFETENSORS = ".safetensors"
+PICKLES = (".pt", ".pth", ".pkl", ".bin")
+"""Endings of files that may hold a pickle, which is never opened."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ FRESH = WarmStart()
 def is_weights_file(init: str) -> bool:
     """Whether `--init` names a file rather than a model."""
     path = Path(init).expanduser()
-    return path.is_file() or bool(path.suffix)
+    return path.is_file() or path.suffix in (SAFETENSORS, *PICKLES) or not is_name(init.partition(":")[0])
 
 
 def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
@@ -95,7 +100,18 @@ def _forked(home: Home, job: Job, fork: str) -> Checkpoint:
     there = parent.checkpoints.numbers()
     if not there or (number and (not number.isdigit() or int(number) not in there)):
         raise NotFound(f"run {run} has no checkpoint {number or 'yet'} (there: {', '.join(map(str, there)) or 'none'})")
+    if job.config.holdout and parent.facts()["data"]["digest"] == job.data.digest and _held_out(parent, job):
+        raise InvalidInput(
+            f"run {run} was trained on examples that --holdout {job.config.holdout} would keep out here: fork it with "
+            "its own --holdout, --holdout-by and --seed, or hold nothing out"
+        )
     return _fitting(job, parent, parent.checkpoints.read(int(number or there[0])))
+
+
+def _held_out(parent: Run, job: Job) -> list[str]:
+    """The options that decide which examples are held out, where a job's differ from those of a run on its data."""
+    theirs = parent.config()
+    return [name for name in ("seed", "holdout", "holdout_by") if getattr(theirs, name) != getattr(job.config, name)]
 
 
 def _fitting(job: Job, parent: Run, checkpoint: Checkpoint) -> Checkpoint:
@@ -105,6 +121,9 @@ def _fitting(job: Job, parent: Run, checkpoint: Checkpoint) -> Checkpoint:
             f"run {parent.name} has {checkpoint.state.replica.theta.size} parameters, "
             f"network {job.network.name} has {job.network.size}: fork with the same --model"
         )
+    theirs = network_for(parent.config(), job.data).table
+    if [piece.shape for piece in theirs] != [piece.shape for piece in job.network.table]:
+        raise InvalidInput(f"run {parent.name} trained another network of the same size: fork with the same --model")
     fresh, state = job.state_from(checkpoint.state.replica.theta), checkpoint.state
     if state.outer.size != fresh.outer.size:  # another strategy's; this one begins anew
         state = replace(state, outer=fresh.outer)
@@ -123,23 +142,31 @@ def _extended(home: Home, job: Job, run: str) -> Checkpoint:
         raise InvalidInput(f"first-epoch must be {done} to extend run {run}, got {job.config.first_epoch}")
     if parent.facts()["data"]["digest"] != job.data.digest:
         raise InvalidInput(f"run {run} was trained on other data than {job.data.path} holds: fork it instead")
+    if differing := _held_out(parent, job):
+        raise InvalidInput(f"{', '.join(differing)} must be as in run {run} to extend it")
     return _fitting(job, parent, last)
 
 
 def _initial_parameters(home: Home, network: Network, init: str) -> Floats:
     path = Path(init).expanduser()
     if is_weights_file(init):
-        if path.suffix in (".pt", ".pth", ".pkl", ".bin"):
+        if path.suffix in PICKLES:
             raise DataError(
                 f"{path} may hold a pickle, which is never opened: convert it where it comes from with "
                 "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
             )
         return from_tensors(network, read_weights(path))
     model = Registry(home.models).find(ModelRef.parse(init))
-    theta = model.parameters()
-    if theta.size != network.size:
+    its = model.build_network()
+    if its.size != network.size:
         raise InvalidInput(
-            f"model {model.name}:{model.version} has {theta.size} parameters, "
+            f"model {model.name}:{model.version} has {its.size} parameters, "
             f"network {network.name} has {network.size}: train with the same --model"
         )
-    return theta
+    for theirs, ours in zip(its.table, network.table, strict=False):
+        if theirs.shape != ours.shape:
+            raise InvalidInput(
+                f"model {model.name}:{model.version} has {theirs.name} of shape {theirs.shape}, network {network.name} "
+                f"has {ours.name} of shape {ours.shape}: train with the same --model"
+            )
+    return model.parameters()

@@ -11,7 +11,7 @@ from service.runs import Entry, find_run, run_at
 from service.search.sweep.folder import SweepFolder
 from service.search.sweep.result import Result
 from service.search.sweep.spec import Trial
-from service.search.sweep.trial import begin_or_resume, run_trial, stopped_by
+from service.search.sweep.trial import begin_or_resume, stopped_by, trial_result
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import epochs_of, scores_of
 from service.training.resume import reopen_run
@@ -36,7 +36,7 @@ def run_rung(
     if str(epochs) in rungs and before:
         return before
     if epochs == trial.config.epochs:
-        result = run_trial(home, address, folder, trial, stop, data_memory)
+        result = trial_result(home, address, folder, trial, stop, data_memory)
     else:
         with connected_executor(address, data_memory) as executor:
             _train_until(home, executor, folder, trial, epochs, stop)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.config import TrainConfig, from_preset, overlaid
 from service.errors import InvalidInput
+from service.rounds.strategies.registry import unread_options
 from service.search.sweep.brackets import Bracket, halving_bracket, hyperband_brackets, hyperband_trials
 from service.search.sweep.halving import rungs
 
@@ -68,6 +69,7 @@ class Sweep(BaseModel):
             Trial(number, changes, self._config(changes))
             for number, changes in enumerate(self._drawn() if self.trials or self.hyperband else self._grid())
         ]
+        self._check_effects(trials)
         if self.halving:
             self._check_halving([trial.config for trial in trials])
         return trials
@@ -90,9 +92,21 @@ class Sweep(BaseModel):
             if getattr(self, name) and not self.halving:
                 raise InvalidInput(f"{name} needs halving, the factor by which each rung is cut, such as 3")
 
+    def _check_effects(self, trials: list["Trial"]) -> None:
+        """Raise InvalidInput for an option of averaging that no trial's strategy reads."""
+        given = self.base.get("averaging")
+        names = set(given) if isinstance(given, dict) else set()
+        names |= {name.partition(".")[2] for name in self.over if name.startswith("averaging.")}
+        for name in sorted(names):
+            if trials and all(unread_options(trial.config.averaging, [name]) for trial in trials):
+                strategy = trials[0].config.averaging.strategy
+                raise InvalidInput(f"averaging.{name} has no effect, since strategy {strategy} doesn't read it")
+
     def _check_halving(self, configs: list[TrainConfig]) -> None:
         if len({config.epochs for config in configs}) > 1:
             raise InvalidInput("epochs must be the same in all trials with halving: the rungs are made of them")
+        if self.min_epochs >= configs[0].epochs:
+            raise InvalidInput(f"min_epochs must be less than the {configs[0].epochs} epochs of the trials")
         brackets = len(rungs(configs[0].epochs, self.min_epochs, self.halving))
         if self.hyperband and len(configs) < brackets:
             raise InvalidInput(f"trials must be at least {brackets}, one for each of hyperband's brackets, or 0")

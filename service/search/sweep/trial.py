@@ -3,7 +3,7 @@
 from threading import Event
 
 from service.cluster.dask_executor import connected_executor
-from service.errors import SweepError
+from service.errors import Conflict, SweepError
 from service.home import Home
 from service.rounds.executor import Executor
 from service.runs import Entry, run_at
@@ -18,7 +18,16 @@ from service.training.start import start_run
 
 
 def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event, data_memory: int = 0) -> Result:
-    """Train a trial's configuration as a run, measure what it leads to, and write down what came out.
+    """`trial_result`, and write down what came out."""
+    result = trial_result(home, address, folder, trial, stop, data_memory)
+    folder.keep(result)
+    return result
+
+
+def trial_result(
+    home: Home, address: str, folder: SweepFolder, trial: Trial, stop: Event, data_memory: int = 0
+) -> Result:
+    """Train a trial's configuration as a run, and measure what it leads to.
 
     A run that exists already is continued.
 
@@ -36,7 +45,7 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
         evaluations = evaluate_trained(home, executor, trained)
     last = evaluations[trained.epoch]
     held = last.validation
-    result = Result(
+    return Result(
         trial=trial.number,
         run=run,
         changes=dict(sorted(trial.changes.items())),
@@ -50,8 +59,6 @@ def run_trial(home: Home, address: str, folder: SweepFolder, trial: Trial, stop:
         validation_loss=held.loss if held else None,
         validation_accuracy=held.accuracy if held else None,
     )
-    folder.keep(result)
-    return result
 
 
 def stopped_by(folder: SweepFolder, stop: Event) -> Watch:
@@ -66,8 +73,14 @@ def stopped_by(folder: SweepFolder, stop: Event) -> Watch:
 
 
 def begin_or_resume(home: Home, executor: Executor, run: str, trial: Trial, watch: Watch) -> Trained:
-    """Take a trial's run to its end, from wherever it is."""
+    """Take a trial's run to its end, from wherever it is. Raises Conflict where another run has its name."""
     with tracked(home, run, trial.config):
-        if run_at(home.runs, run).exists():
+        found = run_at(home.runs, run)
+        if found.exists():
+            if found.config() != trial.config:
+                raise Conflict(
+                    f"run {run} exists already, with another configuration than trial {trial.number}: choose another "
+                    f"--id, or remove it with `atelier runs delete {run} --force`"
+                )
             return resume_run(home, executor, run, watch)
         return start_run(home, executor, run, trial.config, watch)

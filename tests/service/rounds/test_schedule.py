@@ -57,3 +57,14 @@ def test_a_schedule_begins_with_the_first_round_and_ends_with_the_last():
     schedule = RoundSchedule(PLAN)
     assert schedule.after(None) == PLAN.first_round()
     assert schedule.after(list(PLAN.rounds())[-1]) is None
+
+
+def test_the_newest_of_a_schedule_leads_to_the_same_rounds():
+    rounds = [PLAN.first_round()]
+    schedule = RoundSchedule(PLAN)
+    while following := schedule.after(rounds[-1]):
+        schedule.note(rounds[-1], Measured(2.0, 1.0 + rounds[-1].number % 3))
+        assert schedule.newest().after(following) == schedule.after(following)
+        rounds.append(following)
+    assert len(rounds) > 20
+    assert len(schedule.newest()._measured) <= 4

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from service.config import from_preset
 from service.home import Home
 from service.rounds import spans
 from service.rounds.job import Job
 from service.rounds.schedule import RoundSchedule
+from service.rounds.serial_executor import SerialExecutor
 from service.rounds.spans import SpanResult, SpanStart, run_span
 from service.rounds.strategies.base import averaging_rule
 from service.rounds.tasks import RoundResult
-from tests.jobs import serial_results, small_job
+from service.training.loop import advance
+from service.training.start import create_run
+from tests.jobs import serial_results, small, small_job
 
 MEASURED = {"seconds", "ended", "quickest", "slowest", "state"}
 """What differs from one computation to the next, and the state, which is compared by itself."""
@@ -78,11 +82,40 @@ def test_averages_that_an_engine_takes_itself_are_those_of_the_host(
     expected = list(serial_results(job))
     monkeypatch.setattr(spans, "_averages_itself", lambda job: True)
     monkeypatch.setattr(spans, "run_round", None)  # the host's way is not taken
-    results = in_spans(job, 4)
-    assert len(results) == len(expected)
-    assert all(same(*pair) for pair in zip(results, expected, strict=True))
+    for rounds in (4, 1000):
+        results = in_spans(job, rounds)
+        assert len(results) == len(expected)
+        assert all(same(*pair) for pair in zip(results, expected, strict=True))
+        for result, wanted in zip(results, expected, strict=True):
+            if job.plan.ends_epoch(result.round):
+                assert result.state is not None
+                assert wanted.state is not None
+                assert result.state.replica.velocity.tobytes() == wanted.state.replica.velocity.tobytes()
+                assert result.state.outer.tobytes() == wanted.state.outer.tobytes()
 
 
 def test_strategies_that_an_engine_can_t_work_out_say_so(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", averaging=STRATEGIES["slowmo"])
     assert averaging_rule(job.strategy) is None
+
+
+def test_a_run_whose_spans_have_several_epochs_has_all_their_checkpoints(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """On a GPU a span takes half a second, in which there may be many epochs."""
+    given = {"epochs": 12, "averaging": {"outer_momentum": 0.5}, "optimizer": {"lr": 0.2, "momentum": 0.5}}
+    job = small_job(home, tmp_path / "idx", **given)
+    expected = [result for result in serial_results(job) if job.plan.ends_epoch(result.round)]
+    monkeypatch.setattr(spans, "_averages_itself", lambda job: True)
+
+    class InSpans(SerialExecutor):
+        def run_rounds(self, job, state, first, schedule):
+            yield from in_spans(job, 20)
+
+    folder, job = create_run(home, InSpans(), from_preset(small(**given)), "run")
+    for _ in advance(InSpans(), folder, job):
+        pass
+    assert folder.checkpoints.numbers() == [result.round.number + 1 for result in reversed(expected)]
+    assert [folder.checkpoints.read(result.round.number + 1).state.digest for result in expected] == [
+        result.digest for result in expected
+    ]

@@ -87,6 +87,14 @@ def test_a_damaged_checkpoint_is_written_anew_and_a_whole_one_is_left(tmp_path: 
     assert asdict(checkpoints.read(checkpoints.write(tmp_path, checkpoint)).round) == asdict(checkpoint.round)
 
 
+def test_a_checkpoint_of_another_state_is_written_over(tmp_path: Path, checkpoint: Checkpoint):
+    replica = replace(checkpoint.state.replica, theta=checkpoint.state.replica.theta + 1)
+    other = replace(checkpoint, state=replace(checkpoint.state, replica=replica))
+    checkpoints.write(tmp_path, other)
+    path = checkpoints.write(tmp_path, checkpoint)
+    assert checkpoints.read(path).state.digest == checkpoint.state.digest != other.state.digest
+
+
 def digest_of(cursor: dict[str, object]) -> str:
     return sha256(json.dumps(cursor, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -23,6 +23,7 @@ from service.training.verify import damages, examples_once, verify_run
 from service.training.warm_start import WarmStart
 from tests.service.training.noisy import noisy_store, overfitting
 
+FORK = WarmStart(fork="short")
 STEADY: dict[str, Any] = {"averaging": {"shards": 3, "average_every": 3, "solo_share": 0, "outer_momentum": 0.5}}
 """Nothing in it depends on how long the run is."""
 
@@ -133,5 +134,18 @@ def test_what_cannot_be_extended_is_refused(noisy: Home):
         extended_config(noisy, "short", {"epochs": 3, "seed": 4})
     with pytest.raises(InvalidInput, match="first-epoch must be 2 to extend run short, got 0"):
         create_run(noisy, SerialExecutor(), overfitting(**STEADY, epochs=4), "wrong", WarmStart(extend="short"))
+    for changed in ({"seed": 5}, {"holdout": 30}):
+        given = overfitting(**STEADY, epochs=4, first_epoch=2).model_copy(update=changed)
+        with pytest.raises(InvalidInput, match=f"{next(iter(changed))} must be as in run short to extend it"):
+            create_run(noisy, SerialExecutor(), given, "wrong", WarmStart(extend="short"))
     with pytest.raises(InvalidInput, match="first-epoch must be 0 in a run that extends no other"):
         create_run(noisy, SerialExecutor(), overfitting(epochs=4, first_epoch=2), "wrong")
+
+
+def test_a_fork_holds_out_nothing_that_its_parent_was_trained_on(noisy: Home):
+    train(noisy, SerialExecutor(), "short", epochs=2)
+    for changed in ({"seed": 5}, {"holdout": 30}, {"holdout_by": "stratified"}):
+        with pytest.raises(InvalidInput, match="run short was trained on examples that --holdout"):
+            create_run(noisy, SerialExecutor(), overfitting(**STEADY).model_copy(update=changed), "wrong", FORK)
+    for fine in (overfitting(**STEADY, epochs=1), overfitting(**STEADY, epochs=1, holdout=0, seed=3)):
+        create_run(noisy, SerialExecutor(), fine, f"fork-{fine.seed}", FORK)

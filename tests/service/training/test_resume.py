@@ -1,19 +1,24 @@
 """What a run that is resumed has to find as it was."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.config import from_preset
-from service.errors import ClusterError
+from service.errors import ClusterError, RunError
 from service.home import Home
 from service.rounds.serial_executor import SerialExecutor
 from service.runs import RunFolder
+from service.training.history import RunHistory
 from service.training.resume import resume_run
 from service.training.start import create_run, start_run
-from tests.jobs import blobs_store, small
+from service.training.warm_start import WarmStart
+from tests.jobs import blobs_store, serial_results, small, small_job
 
 
 def rewrite(folder: RunFolder, **facts: Any) -> None:
@@ -46,3 +51,46 @@ def test_a_run_of_a_version_without_fingerprints_is_resumed(home: Home, tmp_path
     folder, _ = create_run(home, SerialExecutor(), from_preset(small()), "old")
     rewrite(folder, fingerprint=None)
     assert resume_run(home, SerialExecutor(), "old", lambda _: None).digest == whole.digest
+
+
+def test_a_run_that_lost_what_it_was_to_start_from_does_not_start_anew(home: Home, tmp_path: Path):
+    small_job(home, tmp_path / "idx")
+    start_run(home, SerialExecutor(), "parent", from_preset(small()), lambda entry: None)
+    create_run(home, SerialExecutor(), from_preset(small()), "fork", WarmStart(fork="parent"))
+    shutil.rmtree(home.runs / "fork" / "start")
+    with pytest.raises(RunError, match=r"run fork was to start from parameters [0-9a-f]{12}, which aren't there any"):
+        resume_run(home, SerialExecutor(), "fork", lambda entry: None)
+
+
+def test_the_rate_of_an_epoch_that_was_continued_is_that_of_what_was_added(home: Home, tmp_path: Path):
+    config = from_preset(small(epochs=1, averaging={"average_every": 1}))
+    small_job(home, tmp_path / "idx")
+    folder, job = create_run(home, SerialExecutor(), config, "run")
+    with folder.held() as lease, folder.open_log(lease) as log:
+        history = RunHistory(folder, log)
+        results = list(serial_results(job))
+        half = len(results) // 2
+        for number, result in enumerate(results):
+            ended = history._began + (number - half + 1 if number >= half else number - 1000)  # a second each
+            list(history.add_round(replace(result, ended=ended)))
+        (epoch,) = history.add_epoch(results[-1].round)
+    added = sum(result.examples for result in results[half:])
+    assert epoch["examples_per_s"] == pytest.approx(added / (len(results) - half))
+    assert epoch["wall_s"] == pytest.approx(epoch["examples"] / epoch["examples_per_s"])
+
+
+def test_a_training_that_diverges_in_its_last_step_says_so(home: Home, tmp_path: Path):
+    small_job(home, tmp_path / "idx")
+    config = from_preset(small(epochs=1, batch_size=300, optimizer={"lr": 100.0}, averaging={"average_every": 1}))
+    job = create_run(home, SerialExecutor(), config, "run")[1]
+    theta = np.full(job.network.size, np.inf, np.float32)
+
+    class Diverging(SerialExecutor):
+        def run_rounds(self, job, state, first, schedule):
+            for result in super().run_rounds(job, state, first, schedule):
+                state = replace(result.state, replica=replace(result.state.replica, theta=theta))
+                yield replace(result, state=state)
+
+    with pytest.raises(RunError, match=r"run run diverged: after round 0 parameters are no numbers any more; train wi"):
+        resume_run(home, Diverging(), "run", lambda entry: None)
+    assert RunFolder.open(home.runs, "run").status() == "failed"

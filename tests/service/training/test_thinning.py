@@ -84,3 +84,13 @@ def test_what_goes_is_neither_new_nor_an_nth_nor_unmeasured(there: set[int], eve
         if number % 5 == 0:
             assert (number // 5) % every != 0
             assert number // 5 - 1 in measured
+
+
+def test_checkpoints_within_epochs_go_and_those_of_epochs_stay(noisy: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.training.loop.CHECKPOINT_SECONDS", 0)
+    start_run(noisy, SerialExecutor(), "run", overfitting(epochs=5), lambda entry: None)
+    folder = RunFolder.open(noisy.runs, "run")
+    within = set(folder.checkpoints.numbers()) - set(ends(folder).values())
+    assert set(ends(folder).values()) <= set(folder.checkpoints.numbers())
+    assert len(within) <= 2
+    assert max(ends(folder).values()) > 9

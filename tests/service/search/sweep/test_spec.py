@@ -53,6 +53,14 @@ WRONG = {
     "unknown field": ({"over": {"optimizer.speed": [1]}}, "optimizer.speed"),
     "value out of bounds": ({"over": {"averaging.shards": [2, 0]}}, "averaging.shards must be greater than or equal"),
     "range without a number of trials": ({"over": {"optimizer.lr": {"low": 0, "high": 1}}}, "say with trials how many"),
+    "an option that no strategy reads": (
+        {"base": {"averaging": {"strategy": "fedavg"}}, "over": {"averaging.outer_momentum": [0.1, 0.5]}},
+        "averaging.outer_momentum has no effect, since strategy fedavg doesn't read it",
+    ),
+    "one rung": (
+        {"base": {"epochs": 4, "holdout": 9}, "over": {"seed": [0, 1]}, "halving": 2, "min_epochs": 4},
+        "min_epochs must be less than the 4 epochs of the trials",
+    ),
     "no values": ({"over": {"seed": []}}, "1 to 10000 trials, these values make 0"),
     "no values to draw from": ({"over": {"seed": []}, "trials": 3}, "seed must have values"),
     "far too many": ({"over": {"seed": list(range(200)), "epochs": list(range(1, 200))}}, "these values make 39800"),

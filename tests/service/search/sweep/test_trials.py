@@ -107,3 +107,23 @@ def test_the_table_has_the_best_first_and_a_column_for_every_change():
     head, *lines = as_text(rows).splitlines()
     assert head.split()[:2] == ["trial", "optimizer.lr"]
     assert [line.split()[:2] for line in lines] == [["1", "0.1"], ["2", "0.2"], ["0", "0.0"]]
+
+
+def test_a_trial_takes_no_run_over_that_was_trained_otherwise(home: Home, tmp_path: Path, cluster_of):
+    small_job(home, tmp_path / "idx")
+    first, other = (Sweep(base=SMALL, over={"seed": [seed]}) for seed in (0, 1))
+    folder = SweepFolder.begin(home.sweeps / "one", first)
+    run_trial(home, cluster_of(2).address, folder, first.plan()[0], Event())
+    with pytest.raises(Conflict, match="run one-0000 exists already, with another configuration than trial 0"):
+        run_trial(home, cluster_of(2).address, folder, other.plan()[0], Event())
+
+
+def test_the_last_rung_of_a_trial_is_written_down_once(
+    home: Home, tmp_path: Path, cluster_of, monkeypatch: pytest.MonkeyPatch
+):
+    small_job(home, tmp_path / "idx", holdout=60)
+    halved = Sweep(base=small(holdout=60), over={"seed": [0, 1]}, halving=2)
+    folder, kept = SweepFolder.begin(home.sweeps / "once", halved), list[Result]()
+    monkeypatch.setattr(SweepFolder, "keep", lambda self, result: kept.append(result))
+    run_rung(home, cluster_of(2).address, folder, halved.plan()[0], 2, Event())
+    assert [list(result.rungs or {}) for result in kept] == [["2"]]

@@ -20,9 +20,19 @@ from service.data.missing_statistics import add_statistics
 from service.data.options import IngestOptions
 from service.data.sources import find_files
 from service.data.split import count_duplicates, split
-from service.data.store import DatasetInfo, build, check_files, identity, verify
-from service.errors import Conflict, DataError, InvalidInput
-from service.files import locked, size_of
+from service.data.store import (
+    DatasetInfo,
+    UnknownFormat,
+    build,
+    check_files,
+    describe,
+    identity,
+    read_about,
+    verify,
+)
+from service.data.store_lock import store_locked
+from service.errors import Conflict, DataError, InvalidInput, StorageError
+from service.files import size_of
 from service.home import Home
 from service.model_ref import NAME
 from service.storage import Address, Place
@@ -89,9 +99,11 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
             raise DataError(f"{present}; bring it in again with `atelier ingest --dataset {dataset} --source FOLDER`")
         progress(f"building the store anew: {present}")
     examples, train, test, about = _read(home, dataset, source, reading)
+    stated = present if isinstance(present, DatasetInfo) else _stated(path)
+    if stated is not None and stated.digest != identity(train, test, like=stated):
+        raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
     if isinstance(present, DatasetInfo):
-        if present.digest != identity(train, test, like=present):
-            raise Conflict(f"{path} holds other data under this name: choose another with --dataset")
+        _check_same_story(path, present, examples, about)
         return present if present.statistics.means else add_statistics(path)
     progress(f"writing {path}")
     size = train[0].nbytes + test[0].nbytes
@@ -107,6 +119,31 @@ def _ingest(home: Home, dataset: str, source: Path | None, reading: Reading) -> 
     elif path.exists():
         shutil.rmtree(path)
     return build(path, dataset, examples.class_names, train, test, about, written)
+
+
+def _stated(path: Place) -> DatasetInfo | None:
+    """What a store says of itself though it is damaged; None where it says nothing that makes sense.
+
+    Raises Conflict where it is one of a later version: that is not damaged, and nobody may replace it.
+    """
+    try:
+        return describe(path)
+    except UnknownFormat as error:
+        raise Conflict(f"{error}: a later version of Atelier made it; choose another name with --dataset") from None
+    except (DataError, StorageError, OSError):
+        return None
+
+
+def _check_same_story(path: Place, present: DatasetInfo, examples: Examples, about: About | None) -> None:
+    """Raise Conflict where the same images and labels would be named or prepared in another way than the store says."""
+    recorded = read_about(path).preparation
+    if present.class_names != examples.class_names:
+        what = f"class names: {', '.join(present.class_names)}"
+    elif recorded and about and about.preparation and recorded != about.preparation:
+        what = f"preparation: {', '.join(f'{name} {value}' for name, value in recorded.items())}"
+    else:
+        return
+    raise Conflict(f"{path} holds the same images with another {what}; choose another name with --dataset")
 
 
 class BytesDone:
@@ -154,9 +191,7 @@ def _counted(home: Home, present: DatasetInfo, progress: Say) -> DatasetInfo:
 @contextmanager
 def _held(home: Home, dataset: str, progress: Say) -> Iterator[None]:
     """One process at a time fetches and builds; the system lets go when it ends, however it ends."""
-    home.cache.mkdir(parents=True, exist_ok=True)
-    lock = home.cache / f".{dataset}.lock"
-    with locked(lock, on_wait=lambda: progress(f"waiting for another process that ingests {dataset}")):
+    with store_locked(home, dataset, lambda: progress(f"waiting for another process that ingests {dataset}")):
         yield
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from service.data import generations
 from service.data.store import DatasetInfo, describe, label_counts
+from service.data.store_lock import store_locked
 from service.errors import DataError, NotFound
-from service.files import locked, size_of
+from service.files import size_of
 from service.home import Home
 from service.storage import Address, Place, objects_at
 
@@ -52,8 +53,7 @@ def class_counts(info: DatasetInfo) -> dict[str, tuple[int, int]]:
 def delete_store(home: Home, name: str) -> None:
     """Remove a data set, whole or damaged, for good. Raises NotFound where there is none."""
     path = home.store(name)
-    home.cache.mkdir(parents=True, exist_ok=True)
-    with locked(home.cache / f".{name}.lock"):
+    with store_locked(home, name):
         if not is_there(home, name):
             raise NotFound(f"there is no data set {name!r} here")
         if isinstance(path, Address):

@@ -27,6 +27,9 @@ PLAIN_SHARE = 0.6
 FAINT_CONTRAST = 16
 """Opaque pixels that differ by less than this from a background can't be seen on it."""
 
+STRIP = 256
+"""Rows of a picture that are computed with at a time."""
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -123,16 +126,28 @@ def crop_middle(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
 
 
 def flatten(pixels: Pixels, alpha: Grey, background: int) -> Pixels:
-    """A picture laid on a background; on the opposite one where its opaque pixels couldn't be seen."""
-    opacity = alpha.astype(np.float32) / 255
-    difference = np.abs(pixels.astype(np.float32) - background)
-    if pixels.ndim == 3:
-        difference = difference.max(axis=2)
-    contrast = float((difference * opacity).sum()) / max(float(opacity.sum()), 1.0)
-    ground = 255 - background if contrast < FAINT_CONTRAST and (alpha < 255).any() else background
-    if pixels.ndim == 3:
-        opacity = opacity[..., None]
-    return np.rint(pixels * opacity + ground * (1 - opacity)).astype(np.uint8)
+    """A picture laid on a background; on the opposite one where its opaque pixels couldn't be seen.
+
+    It goes by strips: all of a picture as floats would be many times as large.
+    """
+    strips = [slice(top, top + STRIP) for top in range(0, len(pixels), STRIP)]
+    seen = opaque = 0.0
+    for strip in strips:
+        opacity = alpha[strip].astype(np.float32) / 255
+        difference = np.abs(pixels[strip].astype(np.float32) - background)
+        if pixels.ndim == 3:
+            difference = difference.max(axis=2)
+        seen += float((difference * opacity).sum())
+        opaque += float(opacity.sum())
+    is_faint = seen / max(opaque, 1.0) < FAINT_CONTRAST
+    ground = 255 - background if is_faint and (alpha < 255).any() else background
+    flat = np.empty_like(pixels)
+    for strip in strips:
+        opacity = alpha[strip].astype(np.float32) / 255
+        if pixels.ndim == 3:
+            opacity = opacity[..., None]
+        flat[strip] = np.rint(pixels[strip] * opacity + ground * (1 - opacity))
+    return flat
 
 
 def match_background(pixels: Grey, background: int) -> Grey:

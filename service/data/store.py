@@ -88,6 +88,10 @@ def build(
     return describe(path)
 
 
+class UnknownFormat(DataError):
+    """A store of a format that this version doesn't know."""
+
+
 def describe(path: Place) -> DatasetInfo:
     """What the store says of itself.
 
@@ -125,7 +129,7 @@ def _read_description(path: Place) -> tuple[DatasetInfo, dict[str, str]]:
     try:
         attributes = read_metadata(path)["attributes"]
         if attributes["format"] not in (WHOLE, CHUNKED):
-            raise DataError(f"{path} is of format {attributes['format']!r}, expected {WHOLE!r} or {CHUNKED!r}")
+            raise UnknownFormat(f"{path} is of format {attributes['format']!r}, expected {WHOLE!r} or {CHUNKED!r}")
         facts, names = attributes["groups"], attributes["class_names"]
         *channels, height, width = _shape(path / "train" / "images")[1:]
         if channels not in ([], [3]):

@@ -28,8 +28,8 @@ def confusion_picture(counts: Sequence[Sequence[int]], class_names: Sequence[str
                 color = PAPER if shares[row, column] > 0.45 else INK
                 axes.text(column, row, f"{count:.0f}", ha="center", va="center", color=color, fontsize=7.5)
     ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=40, ha="right", fontsize=8)
-    axes.set_yticks(ticks, class_names, fontsize=8)
+    axes.set_xticks(ticks, class_names, rotation=40, ha="right", fontsize=8, parse_math=False)
+    axes.set_yticks(ticks, class_names, fontsize=8, parse_math=False)
     axes.set_xlabel("predicted", fontsize=9, color=INK)
     axes.set_ylabel("true", fontsize=9, color=INK)
     for side in axes.spines.values():

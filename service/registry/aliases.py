@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, DataError, NotFound
 from service.files import canonical_json
 from service.model_ref import CHAMPION
 from service.storage import Storage
@@ -82,7 +82,10 @@ class AliasFiles:
             stored = self._storage.read(_key(name))
         except NotFound:
             return Aliases(), None
-        return Aliases.parse(stored.content), stored.tag
+        try:
+            return Aliases.parse(stored.content), stored.tag
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{self._storage.root}/{_key(name)} is damaged: {error!r}") from None
 
 
 def _key(name: str) -> str:

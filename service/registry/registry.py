@@ -5,6 +5,7 @@ Aliases are names that move: see `service.registry.aliases`.
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from service.errors import Conflict, InvalidInput, NotFound
+from service.errors import Conflict, DataError, InvalidInput, NotFound
 from service.files import canonical_json
 from service.model_ref import CHAMPION, NAME, ModelRef, is_name
 from service.networks.building import recorded_network
@@ -26,6 +27,8 @@ from service.registry.version import ModelVersion
 from service.storage import MANIFEST, open_storage
 from service.storage.conditions import check_conditional_writes
 
+log = logging.getLogger(__name__)
+
 
 class Registry:
     """All models at one place: a folder, or an address of object storage (`Home.models`).
@@ -37,6 +40,7 @@ class Registry:
         self._storage = open_storage(place)
         self._aliases = AliasFiles(self._storage)
         self._known: dict[str, ModelVersion] = {}
+        self._damaged: set[str] = set()
 
     def publish(self, name: str, draft: Draft) -> ModelVersion:
         """Publish a draft as the next version of a model; the first becomes its champion."""
@@ -72,10 +76,11 @@ class Registry:
         """Every version of every model, by name and number."""
         found: dict[str, ModelVersion] = {}
         for folder in self._storage.published():
-            if _is_number(folder.rpartition("/")[2]):
-                with suppress(NotFound):  # deleted since it was listed
-                    # A version never changes, so its manifest is read once for as long as it is there.
-                    found[folder] = self._known.get(folder) or self._read(folder)
+            if not _is_number(folder.rpartition("/")[2]):
+                continue
+            # A version never changes, so its manifest is read once for as long as it is there.
+            if model := self._known.get(folder) or self._read_if_whole(folder):
+                found[folder] = model
         self._known = found
         return sorted(found.values(), key=lambda model: (model.name, model.version))
 
@@ -204,11 +209,8 @@ class Registry:
 
     def _versions_of(self, name: str) -> list[ModelVersion]:
         """The versions of a model, oldest first."""
-        found = []
-        for version in self.versions(name):
-            with suppress(NotFound):  # deleted since it was listed
-                found.append(self._read(f"{name}/{version}"))
-        return found
+        found = (self._read_if_whole(f"{name}/{version}") for version in self.versions(name))
+        return [model for model in found if model]
 
     def _publish_next(self, name: str, draft: Draft) -> int:
         files = draft.files()
@@ -222,9 +224,23 @@ class Registry:
         raise Conflict(f"{name} can't be published: other publishers take every number first")
 
     def _read(self, folder: str) -> ModelVersion:
-        manifest = json.loads(self._storage.read(f"{folder}/{MANIFEST}").content)
-        tuples = {key: tuple(manifest[key]) for key in ("class_names", "tags", "warnings") if key in manifest}
-        return ModelVersion(**{**manifest, **tuples}, storage=self._storage)
+        content = self._storage.read(f"{folder}/{MANIFEST}").content
+        try:
+            return ModelVersion.from_manifest(json.loads(content), self._storage)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{self._storage.root}/{folder}/{MANIFEST} is damaged: {error!r}") from None
+
+    def _read_if_whole(self, folder: str) -> ModelVersion | None:
+        """A version among others, which it must not hide: None where it was deleted since, or is damaged."""
+        try:
+            return self._read(folder)
+        except NotFound:
+            return None
+        except DataError as error:
+            if folder not in self._damaged:
+                self._damaged.add(folder)
+                log.warning("%s", error)
+            return None
 
     def _refuse_if_aliased(self, model: ModelVersion) -> None:
         if aliases := self.aliases_of([model])[model.label]:

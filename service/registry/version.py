@@ -1,7 +1,7 @@
 """One published version, as its manifest describes it, and its files, checked as they are read."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
@@ -54,6 +54,20 @@ class ModelVersion:
     preparation: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_manifest(cls, manifest: dict[str, Any], storage: Storage) -> "ModelVersion":
+        """The version that a manifest describes; what a later registry added to it is left out.
+
+        Raises KeyError, TypeError or ValueError where something is missing or of another kind.
+        """
+        known = {each.name for each in fields(cls)} & set(manifest)
+        values = {name: manifest[name] for name in known}
+        values |= {name: tuple(manifest[name]) for name in ("class_names", "tags", "warnings") if name in known}
+        float(manifest["metrics"]["test_accuracy"])  # what lists of all versions rest on
+        tuple(manifest["network"]["input_shape"])
+        manifest["lineage"].get("data")
+        return cls(**values, storage=storage)
 
     @property
     def label(self) -> str:

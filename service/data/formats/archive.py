@@ -23,6 +23,9 @@ FREE_BYTES = 4 << 30
 MAX_RATIO = 100
 """How many times its own size a larger one may hold. Pixels as text shrink to a tenth, zeros to a thousandth."""
 
+MAX_HEADER = 1 << 20
+"""What a header may take beside a file: `tarfile` reads those of long names and of other facts into memory."""
+
 ZIP_START = b"PK\x03\x04"
 
 
@@ -34,13 +37,28 @@ class _Member:
     file: IO[bytes]
 
 
+class _Entry(tarfile.TarInfo):
+    """An entry of a tar whose headers have a limit."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if not self.isreg() and self.size > MAX_HEADER:
+            raise DataError(f"{tar.name!s} has a header of {self.size:,} bytes, more than {MAX_HEADER:,}")
+        entry: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]  # the stubs don't know it
+        return entry
+
+
 def recognizes(source: Path) -> bool:
     """Whether a file is a tar, compressed or not, or a zip that isn't NumPy's."""
     if not source.is_file() or source.suffix == ".npz":
         return False
     try:
         with source.open("rb") as file:
-            return file.read(4) == ZIP_START or tarfile.is_tarfile(source)
+            if file.read(4) == ZIP_START:
+                return True
+        with tarfile.open(source, tarinfo=_Entry):
+            return True
+    except DataError:  # it is one, and is refused when it is read
+        return True
     except Exception:  # whatever a decompressor says of a file that isn't its own
         return False
 
@@ -118,7 +136,7 @@ def _members(source: Path, reading: Reading) -> Generator[_Member, None, None]:
                 if not info.is_dir():
                     yield _Member(info.filename, archive.open(info))
         return
-    with tarfile.open(source) as tar:
+    with tarfile.open(source, tarinfo=_Entry) as tar:
         for entry in tar:
             file = tar.extractfile(entry) if entry.isreg() else None
             if file is not None:

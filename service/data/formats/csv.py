@@ -8,6 +8,7 @@ import csv
 import gzip
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from math import isqrt
 from pathlib import Path
@@ -31,9 +32,11 @@ LEAST_COLUMNS = 5
 LINES = 2000
 """Lines that are read at a time."""
 
-MAX_LINE = 1 << 20
-MAX_BYTES = 4 << 30
-"""What the pixels of a file may take."""
+MAX_LINE = 1 << 24
+"""Characters of a line."""
+
+MAX_BYTES = 16 << 30
+"""What the pixels of a file may take, as float32."""
 
 Table = tuple[NDArray[np.generic], NDArray[np.float32]]
 """Labels (N,), numbers or names, and pixels (N, columns)."""
@@ -100,8 +103,10 @@ class _Layout:
     def of(cls, line: str) -> "_Layout":
         delimiter = max(DELIMITERS, key=line.count)
         cells = [cell.strip().lower() for cell in _cells(line, delimiter)]
-        has_header = sum(_is_number(cell) for cell in cells) < len(cells) - 1
         named = [number for number, cell in enumerate(cells) if cell in LABELS]
+        numbers = [cell for cell in cells if _is_number(cell)]
+        is_counted = any(numbers == [str(at + start) for at in range(len(numbers))] for start in (0, 1))
+        has_header = len(numbers) < len(cells) - 1 or (bool(named) and is_counted)  # pandas numbers columns
         texts = [number for number, cell in enumerate(cells) if not _is_number(cell)]
         label = (named[0] if named else 0) if has_header else (texts[0] if texts else 0)
         return cls(delimiter, len(cells), label, has_header)
@@ -123,11 +128,14 @@ def _table(file: Path) -> Table:
 def _rows(file: Path, lines: IO[str]) -> Table:
     first = lines.readline(MAX_LINE)
     layout = _Layout.of(first)
-    numbered = enumerate(chain([] if layout.has_header else [first], lines), 2 if layout.has_header else 1)
+    rest = iter(partial(lines.readline, MAX_LINE), "")
+    numbered = enumerate(chain([] if layout.has_header else [first], rest), 2 if layout.has_header else 1)
     rows = ((number, line) for number, line in numbered if line.strip())
     labels: list[str] = []
     blocks: list[NDArray[np.float32]] = []
     while block := list(islice(rows, LINES)):
+        if longest := next((number for number, line in block if len(line) == MAX_LINE), 0):
+            raise DataError(f"{file}, line {longest}: more than {MAX_LINE:,} characters")
         cells = [(number, _cells(line, layout.delimiter)) for number, line in block]
         for number, row in cells:
             if len(row) != layout.columns:
@@ -136,8 +144,8 @@ def _rows(file: Path, lines: IO[str]) -> Table:
             if not labels[-1]:
                 raise DataError(f"{file}, line {number}: there is no label")
         blocks.append(_numbers(file, cells))
-        if len(labels) * (layout.columns - 1) > MAX_BYTES:
-            raise DataError(f"{file} has more than {MAX_BYTES:,} pixels")
+        if sum(numbers.nbytes for numbers in blocks) > MAX_BYTES:
+            raise DataError(f"{file} has more than {MAX_BYTES // 4:,} pixels")
     if not blocks:
         raise DataError(f"{file} has no examples")
     return _labels(labels), np.concatenate(blocks)

@@ -49,8 +49,7 @@ Files = list[tuple[Path, str]]
 
 def _splits(root: Path, reading: Reading) -> tuple[Files, Files]:
     """The pictures to train on and to test with; none of these where the folder has no such split."""
-    parts = {part.name.lower(): part for part in _folders(root)}
-    train, test, validation = (_first(parts, names) for names in (TRAIN, TEST, VALIDATION))
+    train, test, validation = (_split_of(root, names) for names in (TRAIN, TEST, VALIDATION))
     if train is None:
         if test is not None:
             raise DataError(f"{root} has a folder {test.name!r}, but none named 'train'")
@@ -91,7 +90,7 @@ def _pictures(files: Files) -> Pictures:
     def each(step: int) -> Iterator[Picture]:
         return (Picture(str(path), name, partial(_content, path)) for path, name in files[::step])
 
-    return Pictures(len(files), lambda: each(1), lambda: each(max(1, len(files) // SAMPLE)))
+    return Pictures(len(files), lambda: each(1), lambda: each(-(-len(files) // SAMPLE)))
 
 
 def _content(path: Path) -> bytes:
@@ -112,17 +111,26 @@ def _descend(folder: Path) -> Path:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         yield from (Path(where, name) for name in names if not _is_hidden(name))
+
+
+def _refuse(error: OSError) -> None:
+    """`os.walk` would leave a folder out that can't be read."""
+    raise error
 
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_hidden(entry.name))
 
 
-def _first(parts: dict[str, Path], names: tuple[str, ...]) -> Path | None:
-    return next((parts[name] for name in names if name in parts), None)
+def _split_of(root: Path, names: tuple[str, ...]) -> Path | None:
+    """The folder of a split, under any of its names. Raises DataError where there are several."""
+    found = [part for part in _folders(root) if part.name.lower() in names]
+    if len(found) > 1:
+        raise DataError(f"{root} has several folders for one split: {', '.join(part.name for part in found)}")
+    return found[0] if found else None
 
 
 def _is_hidden(name: str) -> bool:

@@ -50,8 +50,9 @@ def recognizes(source: Path) -> bool:
 def read(source: Path, reading: Reading) -> Examples:
     """The examples of a data set. Raises DataError where files are missing, damaged, or of several data sets."""
     folder = source.parent if source.is_file() else source
-    found = _data_sets(folder)
-    name = _words(source)[0] if source.is_file() else next(iter(found))
+    name = _words(source)[0] if source.is_file() else None
+    found = _data_sets(folder, name)
+    name = next(iter(found)) if name is None else name
     if source.is_dir() and len(found) > 1:
         raise DataError(
             f"{folder} has the IDX files of several data sets ({', '.join(sorted(found))}): name one of the files"
@@ -80,9 +81,11 @@ def _arrays(folder: Path, pair: _Pair, reading: Reading) -> Arrays:
     return images, labels
 
 
-def _data_sets(folder: Path) -> DataSets:
+def _data_sets(folder: Path, wanted: str | None = None) -> DataSets:
+    """The data sets of a folder, or the one of a name."""
     found: DataSets = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file())[:MAX_FILES]:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and wanted in (None, _words(path)[0]))
+    for path in files[:MAX_FILES]:
         kind = _kind(path)
         if kind:
             name, split = _words(path)
@@ -115,9 +118,10 @@ def _names(folder: Path, name: str) -> tuple[str, ...]:
     """The characters of EMNIST's labels, from its file `…-mapping.txt`: lines of a label and codes."""
     try:
         text = (folder / f"{name}-mapping.txt").read_text(encoding="ascii")
-        codes = {int(line.split()[0]): int(line.split()[1]) for line in text.splitlines() if line.strip()}
-    except (OSError, ValueError, IndexError):
+        lines = [line.split() for line in text.splitlines() if line.strip()]
+        names = {int(line[0]): chr(int(line[1])) for line in lines}
+    except (OSError, ValueError, IndexError, OverflowError):
         return ()
-    if not codes or max(codes) > 255 or min(codes) < 0:
+    if not names or max(names) > 255 or min(names) < 0:
         return ()
-    return tuple(chr(codes[label]) if label in codes else str(label) for label in range(max(codes) + 1))
+    return tuple(names.get(label, str(label)) for label in range(max(names) + 1))

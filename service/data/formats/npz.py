@@ -13,18 +13,28 @@ from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_
 from numpy.typing import NDArray
 
 from service.data.buffers import IN_MEMORY, allocate, drop_pages
+from service.data.formats import archive as archives
 from service.data.formats.base import Arrays, Examples, Reading
 from service.data.formats.pixel_arrays import as_images
 from service.data.formats.resizing import as_asked
 from service.data.labels import name_classes
 from service.errors import DataError
 
-MAX_BYTES = 64 << 30
-"""What the arrays may take together. Bytes are unpacked to a file; other numbers are taken into memory."""
-
 IMAGES = ("x", "images", "image", "data", "pixels", "imgs")
 LABELS = ("y", "labels", "label", "targets", "target", "classes")
 TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing", "t10k"), ("val", "valid", "validation")
+
+CLASS_NAMES = ("class_names", "label_names")
+
+
+def _spellings(kinds: tuple[str, ...], splits: tuple[str, ...]) -> list[str]:
+    """The names that an array of one of these kinds may have, those that are in use most first."""
+    pairs = [(kind, split) for kind in kinds for split in splits]
+    return [name.strip("_") for kind, split in pairs for name in (f"{kind}_{split}", f"{split}_{kind}")]
+
+
+USED = frozenset((*_spellings((*IMAGES, *LABELS), (*TRAIN, *TEST, *VALIDATION, "")), *CLASS_NAMES))
+"""The names, in lower case, of the arrays that are looked at: others aren't unpacked."""
 
 Named = tuple[NDArray[np.generic], NDArray[np.generic]]
 
@@ -46,9 +56,10 @@ def read(source: Path, reading: Reading) -> Examples:
     train, test, validation = (_group(arrays, splits) for splits in (TRAIN, TEST, VALIDATION))
     train = train or _group(arrays, ("",))
     if train is None:
+        there = ", ".join(_array_names(source)) or "(none)"
         raise DataError(
-            f"{source} has the arrays {', '.join(arrays) or '(none)'}: named x_train, y_train, x_test and y_test they "
-            "would be understood, and images and labels too"
+            f"{source} has the arrays {there}: named x_train, y_train, x_test and y_test they would be understood, and "
+            "images and labels too"
         )
     test = test or validation
     names = _names(arrays)
@@ -62,17 +73,24 @@ def read(source: Path, reading: Reading) -> Examples:
     )
 
 
+def _array_names(source: Path) -> list[str]:
+    with zipfile.ZipFile(source) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
 def _load(source: Path, scratch: Path) -> dict[str, NDArray[np.generic]]:
     with zipfile.ZipFile(source) as archive:
-        total = sum(info.file_size for info in archive.infolist())
-        if total > MAX_BYTES:
-            raise DataError(f"{source} holds {total:,} bytes, more than {MAX_BYTES:,}")
-        large = [info.filename for info in archive.infolist() if info.file_size > IN_MEMORY]
+        used = [info for info in archive.infolist() if info.filename.removesuffix(".npy").lower() in USED]
+        total = sum(info.file_size for info in used)
+        limit = max(archives.FREE_BYTES, archives.MAX_RATIO * source.stat().st_size)
+        if total > limit:
+            raise DataError(f"{source} holds more than {limit:,} bytes, unpacked")
+        large = [info.filename for info in used if info.file_size > IN_MEMORY]
         mapped: dict[str, NDArray[np.generic] | None] = {
             name.removesuffix(".npy"): _unpacked(archive.open(name), scratch) for name in large
         }
     with np.load(source, allow_pickle=False) as file:
-        arrays = {name: mapped.get(name) for name in file.files}
+        arrays = {name: mapped.get(name) for name in file.files if name.lower() in USED}
         return {name: file[name] if array is None else array for name, array in arrays.items()}
 
 
@@ -101,17 +119,14 @@ def _group(arrays: Mapping[str, NDArray[np.generic]], splits: tuple[str, ...]) -
     lowered = {name.lower(): array for name, array in arrays.items()}
 
     def first(kinds: tuple[str, ...]) -> NDArray[np.generic] | None:
-        spellings = (
-            spelling for kind in kinds for split in splits for spelling in (f"{kind}_{split}", f"{split}_{kind}")
-        )
-        return next((lowered[name.strip("_")] for name in spellings if name.strip("_") in lowered), None)
+        return next((lowered[name] for name in _spellings(kinds, splits) if name in lowered), None)
 
     images, labels = first(IMAGES), first(LABELS)
     return None if images is None or labels is None else (images, labels)
 
 
 def _names(arrays: Mapping[str, NDArray[np.generic]]) -> tuple[str, ...]:
-    found = arrays.get("class_names", arrays.get("label_names"))
+    found = next((arrays[name] for name in CLASS_NAMES if name in arrays), None)
     return () if found is None or found.dtype.kind != "U" or found.ndim != 1 else tuple(map(str, found))
 
 

@@ -12,7 +12,7 @@ from service.data.buffers import allocate, drop_pages, take
 from service.data.decoding import decode
 from service.data.formats.base import SAY_EVERY_S, Examples, Reading
 from service.data.labels import name_classes
-from service.data.preparation import NEAR, PLAIN_SHARE, Pixels, Preparation, border, prepare
+from service.data.preparation import NEAR, PLAIN_SHARE, Preparation, border, prepare
 from service.errors import DataError, InvalidInput
 
 SAMPLE = 200
@@ -69,6 +69,8 @@ def read_pictures(
     Raises:
         DataError: they are of several sizes and none is chosen, or too many can't be read.
     """
+    if reading.options.transpose:
+        raise DataError("--transpose is for images that are stored as numbers: pictures are upright as they are")
     preparation = _survey(train, reading)
     try:
         return _Reader(preparation, reading).read(train, test, class_names)
@@ -79,23 +81,24 @@ def read_pictures(
 
 def _survey(pictures: Pictures, reading: Reading) -> Preparation:
     """What a sample of the pictures suggests. Transparent ones lie on white, as everywhere."""
-    decoded = list(_decoded(pictures.sample(), reading))
-    in_colour = any(pixels.ndim == 3 for pixels, _ in decoded)
+    looked_at = list(_looked_at(pictures.sample(), reading))
+    in_colour = any(is_colour for is_colour, _ in looked_at)
     mode = ("rgb" if in_colour else "grey") if reading.options.mode == "auto" else reading.options.mode
-    levels = [255.0 if is_transparent else float(np.median(border(pixels))) for pixels, is_transparent in decoded]
+    levels = [level for _, level in looked_at]
     background = 255 if levels and np.median(levels) > 127 else 0
     near = np.mean([abs(level - background) <= NEAR for level in levels]) if levels else 0.0
     plain = mode == "grey" and bool(near >= PLAIN_SHARE)
     return Preparation(mode, _fit(mode, reading), background, plain)
 
 
-def _decoded(pictures: Iterable[Picture], reading: Reading) -> Iterator[tuple[Pixels, bool]]:
+def _looked_at(pictures: Iterable[Picture], reading: Reading) -> Iterator[tuple[bool, float]]:
+    """Whether each picture has colour, and how bright its border is; one picture is in memory at a time."""
     for picture in pictures:
         try:
             pixels, alpha = decode(picture.read(), reading.options.mode)
         except (InvalidInput, OSError):
             continue  # it is told when all are read
-        yield pixels, alpha is not None
+        yield pixels.ndim == 3, 255.0 if alpha is not None else float(np.median(border(pixels)))
 
 
 def _fit(mode: str, reading: Reading) -> Literal["crop", "pad", "stretch"]:

@@ -10,6 +10,7 @@ from service.data.buffers import changed
 from service.data.formats.base import Arrays, Examples, Reading
 from service.data.options import IngestOptions
 from service.data.preparation import Preparation, prepare
+from service.errors import DataError
 
 GREY = (0.299, 0.587, 0.114)
 """What red, green and blue count for the brightness of a pixel (ITU-R 601)."""
@@ -18,6 +19,8 @@ GREY = (0.299, 0.587, 0.114)
 def as_asked(examples: Examples, reading: Reading) -> Examples:
     """The examples as the options ask for them; the same where they ask for nothing."""
     options = reading.options
+    if options.skip_bad:
+        raise DataError("--skip-bad is for pictures in files of their own: leave it out")
     images = examples.train[0]
     if options.transpose:
         examples = _replaced(examples, lambda x: np.swapaxes(x, -1, -2), reading)

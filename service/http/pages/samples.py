@@ -14,6 +14,7 @@ from service.data.store import blocks
 from service.errors import AtelierError, NotFound
 from service.home import Home
 from service.inference.predictor import Predictor
+from service.registry import ModelVersion
 
 MAX_MISTAKES = 12
 MOST_BYTES = 64 << 20
@@ -41,41 +42,50 @@ class Samples:
         self._read = lru_cache(maxsize=4)(self._load)
         self._mistakes: dict[str, tuple[Mistake, ...]] = {}
 
-    def test_images(self, dataset: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Images (N, h, w) or (N, 3, h, w) and labels (N,). Raises NotFound where the data set isn't here."""
+    def test_images(self, dataset: str, digest: str = "") -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Images (N, h, w) or (N, 3, h, w) and labels (N,).
+
+        Args:
+            dataset: its name.
+            digest: of the data that are meant; those of that name where it is empty, or the name.
+
+        Raises:
+            NotFound: they aren't here.
+        """
         try:
             info = describe(self._home.store(dataset))
+            if digest not in ("", dataset, info.digest):
+                raise NotFound(dataset)
             return self._read(dataset, info.digest)
         except AtelierError:
             raise NotFound(f"the test images of {dataset!r} are not on this machine") from None
 
-    def count(self, dataset: str) -> int:
-        """The number of test images; 0 where the data set isn't here."""
+    def of_model(self, model: ModelVersion) -> NDArray[np.uint8]:
+        """The test images of what a model was trained on; none where they aren't here."""
         try:
-            return len(self.test_images(dataset)[1])
+            return self.test_images(model.dataset, model.data)[0]
         except NotFound:
-            return 0
+            return np.empty(0, np.uint8)
 
     def mistakes(self, predictor: Predictor) -> tuple[Mistake, ...]:
         """The wrong predictions of highest confidence; none where the test images aren't here."""
         label = predictor.model.label
+        if not len(self.of_model(predictor.model)):
+            return ()
         if label not in self._mistakes:
-            try:
-                self._mistakes[label] = self._find_mistakes(predictor)
-            except NotFound:
-                return ()
+            self._mistakes[label] = self._find_mistakes(predictor)
         return self._mistakes[label]
 
-    def png(self, dataset: str, index: int) -> bytes:
-        """One test image as a PNG."""
-        images, _ = self.test_images(dataset)
+    def png(self, dataset: str, index: int, digest: str) -> bytes:
+        """One test image as a PNG. digest: see `test_images`."""
+        images, _ = self.test_images(dataset, digest)
         if index >= len(images):
             raise NotFound(f"{dataset} has {len(images)} test images")
         return to_png(images[index])
 
-    def strip(self, dataset: str, label: int) -> bytes:
-        """The first test images of a class side by side, as a PNG."""
-        images, labels = self.test_images(dataset)
+    def strip(self, dataset: str, label: int, digest: str) -> bytes:
+        """The first test images of a class side by side, as a PNG. digest: see `test_images`."""
+        images, labels = self.test_images(dataset, digest)
         chosen = np.flatnonzero(labels == label)[:STRIP]
         if not len(chosen):
             raise NotFound(f"{dataset} has no test images of class {label}")
@@ -92,7 +102,7 @@ class Samples:
         return (images[0], labels[0]) if len(images) == 1 else (np.concatenate(images), np.concatenate(labels))
 
     def _find_mistakes(self, predictor: Predictor) -> tuple[Mistake, ...]:
-        images, labels = self.test_images(predictor.model.dataset)
+        images, labels = self.test_images(predictor.model.dataset, predictor.model.data)
         probabilities = softmax(predictor.logits(images))
         predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         wrong = np.flatnonzero(predicted != labels)

@@ -50,7 +50,7 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
     @router.get("/models/{name}/{version}")
     async def model(request: Request, name: ModelName, version: str = "champion") -> HTMLResponse:
         found = await asyncio.to_thread(registry.get, name, version)
-        has_samples = await asyncio.to_thread(samples.count, found.dataset) > 0
+        has_samples = len(await asyncio.to_thread(samples.of_model, found)) > 0
         # An engine takes a while to build, and is needed for the mistakes only.
         predictor = await predictors.predictor(name, version) if has_samples else None
         context = await batcher.in_thread(
@@ -74,7 +74,7 @@ def gallery_routes(home: Home, predictors: PredictorCache, batcher: Batcher) -> 
         known = registry.everything()
         best = max(known, key=lambda each: each.metrics["test_accuracy"], default=None)
         chosen = registry.find(ModelRef.parse(model)) if model else best
-        count = samples.count(chosen.dataset) if chosen else 0
+        count = len(samples.of_model(chosen)) if chosen else 0
         return pages.response(request, "try.html", here="try", known=known, chosen=chosen, count=count)
 
     _add_run_pages(router, home, registry, pages)
@@ -132,15 +132,24 @@ def _add_data_pages(router: APIRouter, home: Home, registry: Registry, pages: Pa
 
 
 def _add_images(router: APIRouter, samples: Samples) -> None:
+    # Other data may get the name: what is kept for an hour has the digest in its address.
+    digests = Query(max_length=130)
+
     @router.get("/images/{dataset}/{index}.png")
-    def image(dataset: ModelName, index: Annotated[int, InPath(ge=0, le=10**6)]) -> Response:
-        headers = {"cache-control": "public, max-age=3600"}
-        return Response(samples.png(dataset, index), media_type="image/png", headers=headers)
+    def image(
+        dataset: ModelName, index: Annotated[int, InPath(ge=0, le=10**6)], data: Annotated[str, digests] = ""
+    ) -> Response:
+        return Response(samples.png(dataset, index, data), media_type="image/png", headers=_kept(data))
 
     @router.get("/images/{dataset}/classes/{label}.png")
-    def strip(dataset: ModelName, label: Annotated[int, InPath(ge=0, le=255)]) -> Response:
-        headers = {"cache-control": "public, max-age=3600"}
-        return Response(samples.strip(dataset, label), media_type="image/png", headers=headers)
+    def strip(
+        dataset: ModelName, label: Annotated[int, InPath(ge=0, le=255)], data: Annotated[str, digests] = ""
+    ) -> Response:
+        return Response(samples.strip(dataset, label, data), media_type="image/png", headers=_kept(data))
+
+
+def _kept(digest: str) -> dict[str, str]:
+    return {"cache-control": "public, max-age=3600" if digest else "no-cache"}
 
 
 def _model_context(
@@ -149,6 +158,7 @@ def _model_context(
     """All that the page of a model shows. predictor: None where there are no test images."""
     return {
         "model": serialize_model(registry, model, prefix),
+        "data": model.data,
         "versions": registry.versions(model.name),
         "network": model.build_network(),
         "test": model.read_json("metrics")["test"],
@@ -157,7 +167,7 @@ def _model_context(
         "reliability": reliability_bars(model.read_json("metrics")["test"]["calibration"]),
         "kernels": kernel_grids(model),
         "colour_kernels": colour_kernels(model),
-        "feature_maps": feature_maps(model, samples.test_images(model.dataset)[0][0]) if predictor else [],
+        "feature_maps": feature_maps(model, samples.of_model(model)[0]) if predictor else [],
         "mistakes": samples.mistakes(predictor) if predictor else (),
     }
 

@@ -135,7 +135,7 @@ def dense(graph: Graph, layer: Dense, at: At) -> None:
 @mapping(Resize)
 def resize(graph: Graph, layer: Resize, at: At) -> None:
     height, width = pair("size", layer.size)
-    scales = np.array([1, 1, height / at.x_shape[1], width / at.x_shape[2]], np.float32)
+    scales = np.array([1, 1, scale_to(height, at.x_shape[1]), scale_to(width, at.x_shape[2])], np.float32)
     empty = graph.constant(f"{at.name}.region", np.zeros(0, np.float32))
     graph.add(
         "Resize",
@@ -145,6 +145,14 @@ def resize(graph: Graph, layer: Resize, at: At) -> None:
         mode="linear",
         coordinate_transformation_mode="half_pixel",
     )
+
+
+def scale_to(wanted: int, size: int) -> np.float32:
+    """The scale by which ONNX makes so many rows of so many: it rounds the product down, in float32."""
+    scale = np.float32(wanted / size)
+    while np.floor(scale * np.float32(size)) < wanted or np.floor(float(scale) * size) < wanted:
+        scale = np.nextafter(scale, np.float32(np.inf))
+    return scale
 
 
 @mapping(Flatten)

@@ -11,10 +11,10 @@ from safetensors.numpy import load_file
 from ops.engines.base import Floats
 from ops.network import Network
 from service.errors import DataError, InvalidInput
-from service.registry.exports.names import layer_order, running_orders, without_wrappers
+from service.registry.exports.names import NO_TENSORS, layer_order, running_orders, without_wrappers
 
-READABLE = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
-"""The types of tensors that NumPy can hold, by safetensors' names."""
+READABLE = ("F64", "F32", "F16", "BF16")
+"""The types that weights may have, by safetensors' names."""
 
 
 def as_tensors(network: Network, theta: Floats) -> dict[str, Floats]:
@@ -56,11 +56,11 @@ def read_weights(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def _check_types(path: Path) -> None:
-    """Raise DataError where a tensor is of a type that NumPy lacks, such as those of 8 bits."""
+    """Raise DataError where a tensor is of a type that weights can't have, such as those of 8 bits."""
     with safetensors.safe_open(path, framework="np") as file:
         types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 -- it is no mapping
     for name, found in types.items():
-        if found not in READABLE:
+        if found not in READABLE and not name.endswith(NO_TENSORS):
             raise DataError(
                 f"{name} in {path} is of type {found}, which can't be read: convert it to float32 where it comes from"
             )

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from service.data import describe, ingest, read, verify
+from service.data.store_lock import store_locked
 from service.errors import Conflict, DataError, InvalidInput
 from service.home import Home
+from tests.clusters import until
 from tests.data import idx_bytes, write_idx_dataset
 
 
@@ -268,3 +270,39 @@ def test_a_disk_that_takes_no_more_is_told_and_leaves_nothing(home: Home, source
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert left_over(home) == []
+
+
+def test_a_damaged_store_is_not_replaced_by_other_data(home: Home, source: Path, tmp_path: Path):
+    info = ingest(home, dataset="blobs", source=source)
+    chunk = next(path for path in (info.path / "train" / "images" / "c").rglob("*") if path.is_file())
+    chunk.write_bytes(b"damaged")
+    write_idx_dataset(tmp_path / "other", seed=9)
+    with pytest.raises(Conflict, match="other data under this name"):
+        ingest(home, dataset="blobs", source=tmp_path / "other")
+    assert chunk.read_bytes() == b"damaged"
+    assert ingest(home, dataset="blobs", source=source) == info
+    assert verify(info.path) == info
+
+
+def test_a_store_of_a_later_version_is_left_alone(home: Home, source: Path):
+    info = ingest(home, dataset="blobs", source=source)
+    metadata = json.loads((info.path / "zarr.json").read_text())
+    metadata["attributes"]["format"] = "atelier-store-99"
+    (info.path / "zarr.json").write_text(json.dumps(metadata))
+    with pytest.raises(
+        Conflict, match=r"is of format 'atelier-store-99', expected .*: a later version of Atelier made"
+    ):
+        ingest(home, dataset="blobs", source=source)
+    assert json.loads((info.path / "zarr.json").read_text()) == metadata
+
+
+def test_homes_that_share_a_folder_of_data_share_its_locks(home: Home, source: Path, tmp_path: Path):
+    one, other = (Home(tmp_path / name, data_elsewhere=str(tmp_path / "shared")) for name in ("one", "other"))
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool, store_locked(one, "blobs"):
+        ingesting = pool.submit(ingest, other, dataset="blobs", source=source, progress=told.append)
+        until(lambda: bool(told))
+        assert told == ["waiting for another process that ingests blobs"]
+        assert not list((tmp_path / "shared").glob("*.zarr"))
+        assert not ingesting.done()
+    assert ingesting.result().name == "blobs"

@@ -416,3 +416,13 @@ def test_colours_are_laid_on_the_background_by_their_opacity() -> None:
     colours, alpha = np.array([[[100, 50, 0], [10, 200, 30]]], np.uint8), np.array([[51, 255]], np.uint8)
     assert flatten(colours, alpha, 0).tolist() == [[[20, 10, 0], [10, 200, 30]]]
     assert flatten(colours, alpha, 255).tolist() == [[[224, 214, 204], [10, 200, 30]]]
+
+
+def test_a_picture_is_laid_on_its_background_strip_by_strip() -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (700, 40, 3)).astype(np.uint8)
+    alpha = rng.integers(0, 256, (700, 40)).astype(np.uint8)
+    for seen, ground in ((pixels, 255), (250 + pixels // 64, 0)):
+        opacity = (alpha.astype(np.float32) / 255)[..., None]
+        expected = np.rint(seen * opacity + ground * (1 - opacity)).astype(np.uint8)
+        np.testing.assert_array_equal(flatten(seen, alpha, 255), expected)

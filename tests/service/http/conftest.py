@@ -30,9 +30,10 @@ def filled_home(root: Path) -> Home:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (60, 28, 28), dtype=np.uint8)
     labels = (np.arange(60) % 10).astype(np.uint8)
-    build(home.store("fashion-mnist"), "fashion-mnist", FASHION_MNIST.class_names, (images, labels), (images, labels))
-    publish(home.models, made=draft(tags=("small",)))
-    publish(home.models, "flat", draft("mlp", seed=1))
+    groups = (images, labels), (images, labels)
+    info = build(home.store("fashion-mnist"), "fashion-mnist", FASHION_MNIST.class_names, *groups)
+    for name, made in (("lenet", draft(tags=("small",))), ("flat", draft("mlp", seed=1))):
+        publish(home.models, name, replace(made, lineage={**made.lineage, "data": info.digest}))
     folder = RunFolder.create(home.runs, RUN, TrainConfig(epochs=2), None)
     with RoundLog(folder.log) as log:
         log.append("begin", rounds_done=0)

@@ -1,4 +1,6 @@
 import json
+import shutil
+from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -9,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.data import describe
+from service.data.store import build
 from service.home import Home
 from service.registry import Registry
-from tests.service.http.conftest import RUN, SWEEP, TOKEN
+from tests.service.http.conftest import RUN, SWEEP, TOKEN, filled_home
 from tests.service.http.serving import serving
-from tests.service.models import publish
+from tests.service.models import draft, publish
 
 RANDOM = np.random.default_rng(7).integers(0, 256, (5, 28, 28), dtype=np.uint8)
 
@@ -171,3 +175,23 @@ def test_the_page_of_a_sweep_has_its_trials_and_their_picture(http: httpx.Client
     assert page.count('class="trial"') == 3
     assert "trial 2: lr 1: 0.6000" in page
     assert f'href="/runs/{RUN}"' in page
+
+
+def test_pages_show_no_test_images_of_other_data_that_took_the_name(tmp_path: Path) -> None:
+    home = filled_home(tmp_path)
+    shown = describe(home.store("fashion-mnist")).digest
+    made = draft(seed=3)
+    publish(home.models, "mine", replace(made, lineage={**made.lineage, "data": shown}))
+    with serving(home) as client:
+        page = client.get("/models/mine").text
+        assert f"/images/fashion-mnist/0.png?data={shown}" in page or "Wrong predictions" in page
+        assert client.get(f"/images/fashion-mnist/0.png?data={shown}").headers["cache-control"].startswith("public")
+        shutil.rmtree(home.store("fashion-mnist"))
+        arrays = np.zeros((20, 32, 32), np.uint8), (np.arange(20) % 4).astype(np.uint8)
+        build(home.store("fashion-mnist"), "fashion-mnist", tuple("abcd"), arrays, arrays)
+        page = client.get("/models/mine")
+        assert page.status_code == 200
+        assert "Wrong predictions" not in page.text
+        assert client.get("/try?model=mine").text.count("Another test image") == 0
+        assert client.get(f"/images/fashion-mnist/0.png?data={shown}").status_code == 404
+        assert client.get("/images/fashion-mnist/0.png").headers["cache-control"] == "no-cache"

@@ -191,3 +191,31 @@ def test_the_manifest_lists_every_file_with_its_size(tmp_path: Path) -> None:
     }
     on_disk = {path.name for path in (tmp_path / "lenet" / "1").iterdir()}
     assert on_disk == {*model.files, "manifest.json"}
+
+
+def test_a_damaged_manifest_hides_no_other_version_and_what_is_added_later_is_left_out(
+    place: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("service.registry.registry.log.warning", lambda form, *values: told.append(form % values))
+    for _ in range(3):
+        publish(place)
+    storage = open_storage(place)
+    for version, change in ((1, lambda found: b"{"), (2, lambda found: found.replace(b"{", b'{"later":[1],', 1))):
+        stored = storage.read(f"lenet/{version}/manifest.json")
+        storage.write(f"lenet/{version}/manifest.json", change(stored.content), stored.tag)
+    registry = Registry(place)
+    assert [model.version for model in registry.everything()] == [2, 3]
+    assert [model.version for model in registry.everything()] == [2, 3]
+    assert [message.count("lenet/1/manifest.json is damaged") for message in told] == [1]
+    with pytest.raises(DataError, match=r"lenet/1/manifest\.json is damaged: "):
+        registry.get("lenet", "1")
+    assert publish(place).version == 4
+
+
+def test_damaged_aliases_are_told(place: Path | str) -> None:
+    publish(place)
+    storage = open_storage(place)
+    storage.write("lenet/aliases.json", b"[1", storage.read("lenet/aliases.json").tag)
+    with pytest.raises(DataError, match=r"lenet/aliases\.json is damaged"):
+        Registry(place).get("lenet")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from ops import Conv2D, Dense, Flatten, Network
 from service.config import ClusterConfig, from_preset
 from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
@@ -112,3 +113,30 @@ def test_what_is_no_starting_point_is_told(home: Home, job: Job, tmp_path: Path)
             check_training(home, job.config, ClusterConfig(), WarmStart(init=init))
     with pytest.raises(InvalidInput, match="not both"):
         WarmStart(fork="run", init="lenet").checkpoint(home, job)
+
+
+def test_weights_of_another_network_of_the_same_size_are_refused(home: Home, job: Job):
+    swapped = Network("x", (1, 12, 12), (Conv2D(2, (3, 5)), Flatten(), Dense(5)))
+    straight = Network("x", (1, 12, 12), (Conv2D(2, (5, 3)), Flatten(), Dense(5)))
+    assert swapped.size == straight.size
+    made = replace(draft(), network=swapped, theta=swapped.init_parameters(0), class_names=tuple("abcde"))
+    publish(home.models, "swapped", made)
+    with pytest.raises(InvalidInput, match=r"swapped:1 has conv2d1.weight of shape \(2, 1, 3, 5\), network x "):
+        WarmStart(init="swapped").check(home, straight)
+    WarmStart(init="swapped").check(home, swapped)
+
+
+def test_weights_are_floats(home: Home, job: Job, tmp_path: Path):
+    found = as_tensors(job.network, job.initial_state().replica.theta)
+    tensors = {name: np.ones(tensor.shape, np.int8) for name, tensor in found.items()}
+    save_file(tensors, tmp_path / "weights.safetensors")
+    with pytest.raises(DataError, match="is of type I8, which can't be read"):
+        read_weights(tmp_path / "weights.safetensors")
+
+
+def test_a_model_s_name_may_have_a_dot(home: Home, job: Job):
+    theta = job.network.init_parameters(seed=5)
+    publish(home.models, "net-1.5", replace(draft(), network=job.network, theta=theta, class_names=tuple("abcde")))
+    found = WarmStart(init="net-1.5").checkpoint(home, job)
+    assert found is not None
+    assert np.array_equal(found.state.replica.theta, theta)

@@ -134,7 +134,7 @@ if (panel) {
 
   function sample() {
     const index = Math.floor(Math.random() * Number(panel.dataset.count));
-    put(`${prefix}/images/${panel.dataset.dataset}/${index}.png`, `Test image ${index}.`);
+    put(`${prefix}/images/${panel.dataset.dataset}/${index}.png?data=${panel.dataset.digest}`, `Test image ${index}.`);
   }
 
   document.getElementById("clear").addEventListener("click", () => {

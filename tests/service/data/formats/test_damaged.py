@@ -294,6 +294,29 @@ def parquet_labels(folder: Path) -> Path:
     return folder / "a.parquet"
 
 
+@case(r"has a header of 2,\d{3},\d{3} bytes, more than 1,048,576")
+def tar_header(folder: Path) -> Path:
+    with tarfile.open(folder / "a.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("a/b.png")
+        entry.pax_headers = {"comment": "0" * 2_000_000}
+        entry.size = len(PNG)
+        tar.addfile(entry, io.BytesIO(PNG))
+    return folder / "a.tar.gz"
+
+
+@case(r"holds more than [\d,]+ bytes, unpacked")
+def npz_bomb(folder: Path) -> Path:
+    np.savez_compressed(folder / "a.npz", images=np.zeros((100, 200, 200), np.float64), labels=np.zeros(100, int))
+    return folder / "a.npz"
+
+
+@case(r"line 3: more than 16,777,216 characters")
+def csv_line(folder: Path) -> Path:
+    with gzip.open(folder / "a.csv.gz", "wt", compresslevel=1) as file:
+        file.write("label,a,b,c,d\n0,1,2,3,4\n" + "0" * (1 << 25))
+    return folder / "a.csv.gz"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_damaged_source_is_refused_in_one_line_and_leaves_nothing(home: Home, tmp_path: Path, monkeypatch, name: str):
     monkeypatch.setattr("service.data.formats.archive.FREE_BYTES", 100_000)

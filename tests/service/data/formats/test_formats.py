@@ -1,7 +1,9 @@
 """Every format comes back from the store as it was written, with its classes."""
 
 import csv
+import os
 from collections.abc import Callable
+from errno import EACCES
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,12 @@ import pytest
 from PIL import Image
 
 from service.data import ingest, read
-from service.data.formats import Reading, find
+from service.data.formats import Reading, find, folder
 from service.data.options import IngestOptions
 from service.data.store import read_about
 from service.errors import Conflict, DataError, InvalidInput
 from service.home import Home
+from tests.data import idx_bytes
 from tests.service.data.formats import sources
 from tests.service.data.formats.sources import NAMES, examples
 
@@ -271,3 +274,78 @@ def test_what_no_format_recognizes_is_refused_with_their_names(home: Home, tmp_p
         stored(home, tmp_path / "notes.txt")
     assert find(tmp_path) is None
     assert Reading().options == IngestOptions()
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_header_of_numbers_is_a_header(home: Home, tmp_path: Path, start: int):
+    """As pandas writes a table whose columns nobody named."""
+    table = "\n".join(
+        ",".join(map(str, row))
+        for row in (["label", *range(start, start + 64)], *([i % 3, *TRAIN[0][i].ravel()] for i in range(30)))
+    )
+    (tmp_path / "numbered.csv").write_text(table)
+    found, tested, info, _ = stored(home, tmp_path / "numbered.csv", test_share=0.1)
+    assert len(found[1]) + len(tested[1]) == 30
+    assert info.class_names == ("0", "1", "2")
+
+
+def test_a_survey_looks_at_no_more_pictures_than_it_says(tmp_path: Path):
+    for count in (1, 199, 200, 201, 399, 400, 1001):
+        assert len(list(folder._pictures([(tmp_path / str(n), "a") for n in range(count)]).sample())) <= 200
+
+
+def test_options_that_a_format_has_no_use_for_are_refused(home: Home, tmp_path: Path):
+    with pytest.raises(DataError, match="--transpose is for images that are stored as numbers"):
+        stored(home, as_folder(tmp_path / "folder", TRAIN, TEST), transpose=True)
+    with pytest.raises(DataError, match="--skip-bad is for pictures in files of their own"):
+        stored(home, as_npz(tmp_path / "arrays", TRAIN, TEST), skip_bad=3)
+
+
+def test_two_folders_for_one_split_are_refused(home: Home, tmp_path: Path):
+    source = as_folder(tmp_path / "twice", TRAIN, TEST)
+    sources.write_folder(source / "training", by_class(TRAIN))
+    with pytest.raises(DataError, match="has several folders for one split: train, training"):
+        stored(home, source)
+
+
+def test_a_folder_that_can_t_be_read_is_not_left_out(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = as_folder(tmp_path / "closed", TRAIN, TEST)
+    scandir = os.scandir
+
+    def closed(path):
+        if not isinstance(path, int) and Path(path).name == "bee":  # whoever runs tests as root may read everything
+            raise PermissionError(EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(DataError, match="bee can't be read: Permission denied"):
+        stored(home, source)
+
+
+def test_an_idx_file_is_found_among_any_number_of_others(home: Home, tmp_path: Path):
+    for number in range(300):
+        (tmp_path / f"a-{number}.txt").write_text("something else")
+    images, labels = TRAIN
+    (tmp_path / "mine-images-idx3-ubyte").write_bytes(idx_bytes(images))
+    (tmp_path / "mine-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    (tmp_path / "mine-mapping.txt").write_text("0 9999999\n")
+    found, tested, _, _ = stored(home, tmp_path / "mine-images-idx3-ubyte")
+    assert len(found[1]) + len(tested[1]) == len(labels)
+
+
+def test_arrays_that_nobody_needs_are_not_unpacked(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.data.formats.archive.FREE_BYTES", 100_000)
+    np.savez_compressed(tmp_path / "more.npz", images=TRAIN[0], labels=TRAIN[1], zeros=np.zeros(10**7))
+    found, tested, _, _ = stored(home, tmp_path / "more.npz")
+    assert len(found[1]) + len(tested[1]) == len(TRAIN[1])
+
+
+def test_the_same_images_with_other_names_or_another_fit_are_told_apart(home: Home, tmp_path: Path):
+    renamed = tmp_path / "renamed"
+    stored(home, as_folder(tmp_path / "first", TRAIN, TEST))
+    for split, arrays in (("train", TRAIN), ("test", TEST)):
+        sources.write_folder(renamed / split, by_class(arrays), ("ant", "bee", "dog"))
+    with pytest.raises(Conflict, match="holds the same images with another class names: ant, bee, cat"):
+        stored(home, renamed)
+    with pytest.raises(Conflict, match=r"holds the same images with another preparation: .*fit pad"):
+        stored(home, tmp_path / "first", fit="crop")

@@ -13,7 +13,7 @@ from ops.step_config import StepConfig
 from ops.testing.cases import BLOCKS
 from service.errors import DataError, InvalidInput
 from service.registry.exports.formats import export
-from service.registry.exports.onnx import onnx_model
+from service.registry.exports.onnx import onnx_model, scale_to
 from service.registry.exports.weights import as_tensors, from_tensors, read_weights
 from tests.service.models import draft, publish
 
@@ -142,3 +142,24 @@ def test_the_archive_holds_every_file_and_is_the_same_every_time(tmp_path: Path)
 def test_a_form_that_isnt_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="onnx, safetensors, torch, zip"):
         export(publish(tmp_path), "pickle")
+
+
+@pytest.mark.parametrize("size", [28, 32, 46, 224])
+def test_onnx_makes_as_many_rows_as_are_asked_for(size: int) -> None:
+    for wanted in range(1, 300):
+        scale = scale_to(wanted, size)
+        assert scale.dtype == np.float32
+        assert int(np.floor(scale * np.float32(size))) == int(np.floor(float(scale) * size)) == wanted
+        assert float(scale) == pytest.approx(wanted / size, rel=1e-6)
+
+
+@pytest.mark.parametrize("wanted", [31, 62, 117, 227])
+def test_onnxruntime_resizes_to_any_size(wanted: int) -> None:
+    network = Network("resized", (1, 28, 28), (Resize(wanted), AvgPool2D(global_pool=True), Flatten(), Dense(3)))
+    theta = network.init_parameters(1)
+    images = np.random.default_rng(1).integers(0, 256, (3, 1, 28, 28), dtype=np.uint8)
+    config = StepConfig()
+    ours = build(choose(network, config, device="cpu", engine="array"), network, config).predict(theta, images)
+    session = onnxruntime.InferenceSession(onnx_model(network, theta), providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(["logits"], {"pixels": images.astype(np.float32) / np.float32(255)})
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)

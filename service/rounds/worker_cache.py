@@ -68,6 +68,7 @@ class WorkerCache:
     def __init__(self) -> None:
         self._engines: Cache[Engine] = Cache(8)
         self._loaded: Cache[Any] = Cache(8)
+        self._on_device: Cache[Any] = Cache(2)  # copies, each as large as the data
         self._examples: Cache[Arrays] = Cache(2)
         self._resident: Cache[ResidentImages] = Cache(2)
         self._labels: Cache[NDArray[np.uint8]] = Cache(2)
@@ -83,7 +84,8 @@ class WorkerCache:
     def training_data(self, choice: Choice, network: Network, step_config: StepConfig, data: DatasetInfo) -> Any:
         """The training examples, verified, as the engine's `load` gives them."""
         key = (choice.engine, choice.device, network, step_config, data.path, data.digest)
-        return self._loaded.get(key, lambda: self._load(self.engine(choice, network, step_config), choice, data))
+        kept = self._loaded if choice.device == "cpu" else self._on_device
+        return kept.get(key, lambda: self._load(self.engine(choice, network, step_config), choice, data))
 
     def examples(self, data: DatasetInfo) -> Arrays:
         """The training examples, verified: images and labels. They are not to be changed."""

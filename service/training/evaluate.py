@@ -10,6 +10,7 @@ from service.home import Home
 from service.rounds.executor import Executor
 from service.rounds.job import Job
 from service.runs import Run, find_run
+from service.training.divergence import check_evaluation
 from service.training.epoch_scores import held_out_parts, parts_for_test, predicted
 from service.training.history import epochs_of, scores_of
 from service.training.loop import Trained
@@ -39,7 +40,11 @@ def evaluate_run(home: Home, executor: Executor, run: str, *, without: Collectio
     if not parameters:
         raise RunError(f"run {run} has no checkpoint to evaluate yet")
     evaluations = executor.map(evaluate, [(job, theta) for theta in parameters.values()])
-    return dict(zip(parameters, evaluations, strict=True))
+    by_epoch = dict(zip(parameters, evaluations, strict=True))
+    for epoch, evaluation in by_epoch.items():
+        held = evaluation.validation
+        check_evaluation(run, job.config, epoch, evaluation.loss, held.loss if held else None)
+    return by_epoch
 
 
 def evaluate_trained(home: Home, executor: Executor, trained: Trained) -> dict[int, Evaluation]:

@@ -49,6 +49,11 @@ class RunHistory:
         self._began = time()
 
     @property
+    def run_name(self) -> str:
+        """Whose it is."""
+        return self._folder.name
+
+    @property
     def num_rounds(self) -> int:
         """How many rounds the log has."""
         return len(self._rounds)

@@ -20,6 +20,7 @@ from service.rounds.train_state import TrainState
 from service.runs import Entry, Run
 from service.runs.checkpoints import Checkpoint
 from service.training.decided_rounds import decided_rounds
+from service.training.divergence import diverged
 from service.training.history import RunHistory, epochs_of, published_checkpoint, published_epoch
 from service.training.live_evaluation import LiveEvaluation
 from service.training.plateau import guessing_loss, plateau_notice
@@ -194,7 +195,8 @@ def _theta(run: Run, job: Job, result: RoundResult) -> Floats:
     assert result.state is not None, "a round that ends an epoch brings its state"
     theta = result.state.published
     if not np.isfinite(theta).all():
-        raise diverged(run, job, f"after round {result.round.number} parameters are no numbers any more")
+        how = f"after round {result.round.number} parameters are no numbers any more"
+        raise diverged(run.name, job.config, how)
     return theta
 
 
@@ -210,11 +212,4 @@ def _end_values(job: Job, history: RunHistory) -> dict[str, Any]:
 def _check_loss(run: Run, job: Job, result: RoundResult) -> None:
     """Raise RunError where the training diverged."""
     if not isfinite(result.loss):
-        raise diverged(run, job, f"the loss of round {result.round.number} is {result.loss}")
-
-
-def diverged(run: Run, job: Job, how: str) -> RunError:
-    """What is said of a training that came to no numbers."""
-    return RunError(
-        f"run {run.name} diverged: {how}; train with a lower learning rate than {job.config.optimizer.lr:g}"
-    )
+        raise diverged(run.name, job.config, f"the loss of round {result.round.number} is {result.loss}")

@@ -14,7 +14,9 @@ from service.errors import ClusterError, RunError
 from service.home import Home
 from service.rounds.serial_executor import SerialExecutor
 from service.runs import RunFolder
+from service.training.evaluate import evaluate_trained
 from service.training.history import RunHistory
+from service.training.metrics import Score, measure
 from service.training.resume import resume_run
 from service.training.start import create_run, start_run
 from service.training.warm_start import WarmStart
@@ -94,3 +96,19 @@ def test_a_training_that_diverges_in_its_last_step_says_so(home: Home, tmp_path:
     with pytest.raises(RunError, match=r"run run diverged: after round 0 parameters are no numbers any more; train wi"):
         resume_run(home, Diverging(), "run", lambda entry: None)
     assert RunFolder.open(home.runs, "run").status() == "failed"
+
+
+@pytest.mark.parametrize("given", [{}, {"holdout": 30, "evaluate": "epochs"}], ids=["at the end", "meanwhile"])
+def test_an_evaluation_that_comes_to_no_number_says_so(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+):
+    small_job(home, tmp_path / "idx")
+    for module in ("evaluate", "epoch_scores"):
+        monkeypatch.setattr(f"service.training.{module}.score", lambda logits, labels: Score(len(labels), np.nan, 0.1))
+    monkeypatch.setattr(
+        "service.training.evaluate.measure",
+        lambda logits, labels, names: replace(measure(logits, labels, names), loss=np.nan),
+    )
+    config = from_preset(small(epochs=1, **given))
+    with pytest.raises(RunError, match=r"run run diverged: evaluated after epoch 1 its loss is nan; train with a"):
+        evaluate_trained(home, SerialExecutor(), start_run(home, SerialExecutor(), "run", config, lambda entry: None))

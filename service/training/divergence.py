@@ -1,0 +1,21 @@
+"""What is said of a training that came to no numbers."""
+
+from math import isfinite
+
+from service.config import TrainConfig
+from service.errors import RunError
+
+
+def diverged(run: str, config: TrainConfig, how: str) -> RunError:
+    """The error of a run. how: what is no number."""
+    return RunError(f"run {run} diverged: {how}; train with a lower learning rate than {config.optimizer.lr:g}")
+
+
+def check_evaluation(run: str, config: TrainConfig, epoch: int, *losses: float | None) -> None:
+    """Raise RunError where the loss on examples that weren't trained on is no number.
+
+    Parameters of which every step had a loss may be too large for those after the last one.
+    """
+    for loss in losses:
+        if loss is not None and not isfinite(loss):
+            raise diverged(run, config, f"evaluated after epoch {epoch + 1} its loss is {loss}")

@@ -49,7 +49,8 @@ def main(store: str, given: str) -> None:
     def steps(forward: Any, order: torch.Tensor) -> None:
         for chosen in order.split(batch):
             optimizer.zero_grad(set_to_none=True)
-            nn.functional.cross_entropy(forward(x[chosen]), y[chosen]).backward()
+            smoothing = optimizer_config.label_smoothing
+            nn.functional.cross_entropy(forward(x[chosen]), y[chosen], label_smoothing=smoothing).backward()
             optimizer.step()
 
     warm_up = batch * min(max(len(x) // batch // 8, 2), 20)

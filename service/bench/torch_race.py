@@ -4,8 +4,8 @@
 
 Reads `eager SEED` or `compiled SEED` from standard input, one a line, and answers each with a JSON list: for every
 epoch the seconds spent in training so far and the accuracy on the test examples, measured while the clock stands.
-Rate, momentum, weight decay, schedule, batch and augmentation are those of the network's preset; all cores, images
-as float32 in memory. A batch is flipped and shifted as a whole batch at a time, which costs PyTorch least.
+Rate, momentum, weight decay, schedule, smoothing, batch and augmentation are those of the network's preset; all cores,
+images as float32 in memory. A batch is flipped and shifted as a whole batch at a time, which costs PyTorch least.
 """
 
 import json
@@ -56,7 +56,8 @@ class Race:
 
     def _step(self, forward: Any, optimizer: torch.optim.Optimizer, chosen: torch.Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(forward(self._varied(self._x[chosen])), self._y[chosen]).backward()
+        logits, smoothing = forward(self._varied(self._x[chosen])), self._config.optimizer.label_smoothing
+        nn.functional.cross_entropy(logits, self._y[chosen], label_smoothing=smoothing).backward()
         optimizer.step()
 
     def _varied(self, x: torch.Tensor) -> torch.Tensor:

@@ -56,18 +56,13 @@ class Cluster:
             ClusterError: no scheduler answers.
         """
         self.membership = Membership()
-        self._direct = direct
         self._workers: list[str] = []
         self._workers_as_of = -1  # `membership.changes` when the scheduler answered that
         self._answered_at = 0.0
         self._subscribed_comm: Any = None
-        self.address = address
+        self.address, self._direct = address, direct
+        self._connect_s = RETURN_SECONDS if direct or self.has_thread_workers else CONNECT_SECONDS
         self.client = self._connect(self._connect_s)
-
-    @property
-    def _connect_s(self) -> float:
-        """How long to wait for the scheduler. One in this process is there, but may not get a processor for a while."""
-        return RETURN_SECONDS if self._direct or self.has_thread_workers else CONNECT_SECONDS
 
     @property
     def workers(self) -> list[str]:

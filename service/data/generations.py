@@ -16,7 +16,7 @@ from secrets import token_hex
 
 from service.errors import Conflict, DataError, NotFound, StorageError
 from service.storage import Address, Bucket, Stored
-from service.storage.bucket import Unreachable
+from service.storage.bucket_errors import Unreachable
 
 SUFFIX = ".zarr"
 POINTER = "current.json"

@@ -23,11 +23,13 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "augment": {"flip": True, "shift": 3},
         },
         "groupnet": {
-            "epochs": 40,
+            "epochs": 100,
             "batch_size": 64,
-            "optimizer": {"lr": 0.05, **_ONE_CYCLE},
+            "optimizer": {"lr": 0.1, "label_smoothing": 0.1, **_ONE_CYCLE},
             "averaging": {"shards": 2, "average_every": 938, "solo_share": 0.03, "outer_momentum": 0.5},
             "augment": {"flip": True, "shift": 1},
+            "evaluate": "end",  # of every tenth epoch: to predict all test images takes half a second
+            "keep_checkpoints": 10,
         },
         "mlp": {"optimizer": {"lr": 0.1}},
         "alexnet": {"resize": 224, "optimizer": {"lr": 0.01}},

@@ -5,7 +5,6 @@ instance or container is asked for.
 """
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from service.errors import Conflict, NotFound, StorageError
 from service.storage.address import Address, wrong_endpoint
 from service.storage.aws_profile import profile_settings
+from service.storage.bucket_errors import OutOfRange, Unreachable, Unsteady, as_storage_error
 from service.storage.contract import Stored
 
 if TYPE_CHECKING:
@@ -42,15 +42,6 @@ PART_BYTES = 8 << 20
 """What one request reads or writes at most: with a few at a time, a slow line takes less than the timeout for it."""
 
 PARTS_AT_A_TIME = 2
-
-BUSY = re.compile(r"non-2xx status code: (429|5(?!01)\d\d)")
-"""What the library says where a storage has too much to do, or fails."""
-
-UNKNOWN = "non-2xx status code: 501"
-"""Where it doesn't know what it was asked for."""
-
-OUT_OF_RANGE = ("InvalidRange", " 416 ", "non-partial response")
-"""What the library says where a storage has nothing in a range; the last of them of some storages' empty objects."""
 
 
 class Bucket:
@@ -236,41 +227,7 @@ class Bucket:
         try:
             yield
         except (FileNotFoundError, self._errors.BaseError) as error:
-            code = re.search(r"<Code>(\w+)</Code>", str(error))
-            if code and code[1] == "NoSuchBucket":
-                raise StorageError(f"there is no bucket for {self.root}: make it first, or name another") from None
-            if isinstance(error, FileNotFoundError):
-                raise NotFound(f"{key} isn't there") from None
-            if isinstance(error, (self._errors.AlreadyExistsError, self._errors.PreconditionError)):
-                raise Conflict(f"{key} was changed by somebody else") from None
-            if any(sign in str(error) for sign in OUT_OF_RANGE):
-                raise OutOfRange(key) from None
-            if "response body error" in str(error):
-                raise Unsteady(f"{self.root} broke off an answer") from None
-            kind = StorageError
-            if BUSY.search(str(error)):
-                kind = Unsteady
-            elif UNKNOWN in str(error):
-                kind = Unsupported
-            elif "HTTP error" in str(error):
-                kind = Unreachable
-            raise kind(f"{self.root} {_reason(str(error), code[1] if code else '')}") from None
-
-
-class Unreachable(StorageError):
-    """A storage didn't answer, or its answer broke off."""
-
-
-class Unsteady(Unreachable):
-    """A storage is there, but is busy, or its answer broke off. What was asked for may be done all the same."""
-
-
-class Unsupported(StorageError):
-    """A storage doesn't know a kind of request."""
-
-
-class OutOfRange(StorageError):
-    """An object ends before the part that was asked for."""
+            raise as_storage_error(error, self.root, key) from None
 
 
 def _items(values: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -287,17 +244,3 @@ def _client(
     config: Any = dict(settings)
     retries: RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=patience_s)}
     return S3Store(bucket, config=config, client_options=CLIENT, retry_config=retries)
-
-
-def _reason(message: str, code: str) -> str:
-    """What is wrong, from the library's message and the storage's own code for it."""
-    if " 401 " in message or " 403 " in message:
-        return f"refuses ({code or 'access denied'}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
-    if "Missing" in message or "/latest/" in message:  # one half of a key, or a question to Amazon's machines
-        return "needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-    if "HTTP error" in message:
-        address = re.search(r"https?://[^/\s]+", message)
-        return f"can't be reached{f' at {address[0]}' if address else ''}: check AWS_ENDPOINT_URL"
-    if busy := BUSY.search(message):
-        return f"{'is asked too often' if busy[1] == '429' else f'fails with status {busy[1]}'}: try again later"
-    return f"can't be used: {code or message.splitlines()[0]}"

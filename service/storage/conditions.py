@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from service.errors import Conflict, NotFound, StorageError
-from service.storage.bucket import Unsteady, Unsupported
+from service.storage.bucket_errors import Unsteady, Unsupported
 
 TRIES = 4
 """How often it is looked where the storage is unsteady."""

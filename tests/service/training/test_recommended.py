@@ -1,5 +1,6 @@
 """What is picked for a number of shards where nothing else is said of averaging."""
 
+from math import log
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from service.training.recommended import recommended_averaging
 
 
 def picked(given: dict[str, Any], classes: int = 10) -> dict[str, Any] | None:
-    found = recommended_averaging(from_preset(given), given, lambda: classes)
+    found = recommended_averaging(from_preset(given), given, lambda: log(classes))
     return dict(found.options) if found else None
 
 
@@ -41,7 +42,7 @@ def test_many_shards_that_take_enough_examples_each_are_averaged_as_a_few(batch_
     assert options["average_every"] == every
 
 
-@pytest.mark.parametrize(("classes", "loss"), [(1, 0.45), (2, 0.45), (10, 1.5), (47, 2.5), (100, 2.99)])
+@pytest.mark.parametrize(("classes", "loss"), [(1, 0.0), (2, 0.45), (10, 1.5), (47, 2.5), (100, 2.99)])
 def test_the_loss_that_ends_the_start_follows_that_of_guessing(classes: int, loss: float):
     options = picked({"averaging": {"shards": 2}}, classes)
     assert options is not None
@@ -75,7 +76,7 @@ def test_the_reason_names_the_options_as_the_command_line_takes_them_in_one_line
         ({"optimizer": {"momentum": 0.9}}, "--final-average plain, because one task goes on alone"),
     ):
         whole = {"averaging": {"shards": 16}, **given}
-        found = recommended_averaging(from_preset(whole), whole, lambda: 10)
+        found = recommended_averaging(from_preset(whole), whole, lambda: log(10))
         assert found is not None
         assert found.why.startswith("averaging 16 shards: --solo-share 0.5 --solo-loss 1.5 --final-average plain")
         assert said in found.why

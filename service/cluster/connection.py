@@ -61,8 +61,7 @@ class Cluster:
         self._answered_at = 0.0
         self._subscribed_comm: Any = None
         self.address, self._direct = address, direct
-        self._connect_s = RETURN_SECONDS if direct or self.has_thread_workers else CONNECT_SECONDS
-        self.client = self._connect(self._connect_s)
+        self.client = self._connect()
 
     @property
     def workers(self) -> list[str]:
@@ -196,7 +195,7 @@ class Cluster:
         deadline = monotonic() + RETURN_SECONDS
         while True:
             try:
-                self.client = self._connect(self._connect_s)
+                self.client = self._connect()
                 self.wait_for_worker(RETURN_SECONDS, besides=besides)
                 return
             except LOST:
@@ -249,7 +248,8 @@ class Cluster:
         with suppress(*LOST, ValueError), _silent_cancellation():
             self.client.close(timeout=2)
 
-    def _connect(self, seconds: float) -> Client:
+    def _connect(self) -> Client:
+        seconds = RETURN_SECONDS if self._direct or self.has_thread_workers else CONNECT_SECONDS
         no_answer = ClusterError(why_no_answer(self.address, seconds))
         if not self.has_thread_workers and not is_answering(self.address, seconds):
             raise no_answer

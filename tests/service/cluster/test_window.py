@@ -73,36 +73,40 @@ def test_rounds_go_on_without_a_worker_that_dies_and_its_successor_joins_them(ho
     assert digests(seen) == alone(job, len(seen) - 1)
 
 
-@pytest.mark.parametrize(("shards", "again"), [(3, False), (1, True)])
+@pytest.mark.parametrize("shards", [3, 1])
 def test_results_that_left_with_a_worker_are_made_anew(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int, again: bool
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int
 ):
     # no round waits behind another, so that each result is just where it was made
     monkeypatch.setattr(service.cluster.in_flight, "AHEAD", 1)
     job = small_job(home, tmp_path / "idx", train=900, **LONG | {"epochs": 1, "averaging": {"shards": shards}})
-    fetches = count()
+    fetches, parts_left = count(), list[int]()
 
     async def before_fetch(seconds: float) -> None:
         """Called when all parts of a round are made, before the coordinator fetches them."""
         if next(fetches) == 5:
-            await to_thread(_kill_maker, cluster, 5)
+            parts_left.append(await to_thread(_kill_maker, cluster, 5))
 
     monkeypatch.setattr(service.cluster.submission, "sleep", before_fetch)
     with open_cluster(ClusterConfig(workers=2, worker_type="processes")) as cluster:
         seen = list(window_on(cluster, job).results())
     left = [each for each in seen if isinstance(each, ClusterEvent)]
     assert [(each.why, each.is_failure) for each in left] == [("a worker left", False)]  # all of its tasks were done
-    # with one shard, the results of the round before are gone too: it starts from the coordinator's state
-    assert (left[0].tasks > 0) == again
+    # Where all parts are gone, as those of one shard always are, so is what the round began with: it starts from the
+    # coordinator's state.
+    assert (left[0].tasks > 0) == (parts_left == [0])
+    assert shards > 1 or parts_left == [0]
     assert digests(seen) == alone(job)
 
 
-def _kill_maker(cluster: Cluster, number: int) -> None:
-    """Kill a worker that made a part of a round, and wait until that is known."""
+def _kill_maker(cluster: Cluster, number: int) -> int:
+    """Kill a worker that made a part of a round, and wait until that is known; how many parts others made."""
     holdings = cluster.client.has_what().items()
-    maker = next(worker for worker, keys in holdings if any(_is_part(key, number) for key in keys))
+    made = {worker: sum(_is_part(key, number) for key in keys) for worker, keys in holdings}
+    maker = next(worker for worker, parts in made.items() if parts)
     kill(cluster, maker)
     until(lambda: maker not in cluster.workers)
+    return sum(made.values()) - made[maker]
 
 
 def _is_part(key: str, number: int) -> bool:

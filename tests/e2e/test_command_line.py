@@ -19,7 +19,7 @@ from tests.commands import atelier, start
 from tests.data import blobs
 from tests.jobs import blobs_store
 
-EPOCHS = "30"
+EPOCHS = "12"
 """So many that a training that is to be killed isn't over before."""
 
 TRAIN = (

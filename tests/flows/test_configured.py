@@ -32,7 +32,7 @@ def answering() -> Iterator[Callable[[int], str]]:
 
 
 def test_a_server_that_is_away_is_told_in_one_line(answering: Callable[[int], str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("flows.configured.READY_SECONDS", 3.0)
+    monkeypatch.setattr("flows.configured.READY_SECONDS", 1.5)
     with pytest.raises(AtelierError, match=r"^no Prefect server answers at http://127\.0\.0\.1:9/api: .*refused"):
         wait_until_ready("http://127.0.0.1:9/api")
     with pytest.raises(AtelierError, match=r"answers 503; without PREFECT_API_URL the command starts"):

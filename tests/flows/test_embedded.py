@@ -59,6 +59,7 @@ def ends(process_id: int, seconds: float = 120) -> bool:
     return not Path(f"/proc/{process_id}").exists()
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_group_leaves_it_alone_and_a_kill_of_its_parent_ends_it(parent: "subprocess.Popen[str]"):
     server = int(parent.stdout.readline())
     os.killpg(parent.pid, signal.SIGINT)

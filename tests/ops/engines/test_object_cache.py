@@ -92,6 +92,7 @@ def test_another_network_or_recipe_is_another_entry(cache, network, step_config)
     assert len(list(cache.folder.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_share_a_cache_and_later_ones_do_not_compile(tmp_path):
     both = [start(tmp_path), start(tmp_path)]
     answers = [process.communicate(timeout=240) for process in both]

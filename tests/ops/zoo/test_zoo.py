@@ -87,6 +87,7 @@ def test_some_steps_on_one_batch_lower_its_loss(name):
     assert last.loss < first.loss
 
 
+@pytest.mark.slow
 def test_alexnet_goes_forward_and_back_with_every_gradient_in_use():
     network = ops.network("alexnet", (1, 28, 28), 10, resize=224)
     engine = ArrayEngine(network, ops.StepConfig())

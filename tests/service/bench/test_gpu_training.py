@@ -9,6 +9,7 @@ from service.home import Home
 from tests.jobs import blobs_store
 
 
+@pytest.mark.slow
 def test_the_service_is_timed_beside_its_engine_and_peers_that_cannot_run_are_named(home: Home, tmp_path: Path):
     blobs_store(home, tmp_path / "idx", train=600)
     report = measure_gpu_training(

@@ -35,6 +35,7 @@ def proxied() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_command_asks_no_proxy_for_its_own_server(home: Home, tmp_path: Path, proxied: tuple[str, list[str]]):
     blobs_store(home, tmp_path / "idx")
     address, asked = proxied

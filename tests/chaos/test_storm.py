@@ -93,6 +93,7 @@ def test_a_seed_tells_a_storm_with_so_many_kills_and_more_on_top():
         assert {"frozen worker", "new worker"} <= {fault.part for fault in faults}
 
 
+@pytest.mark.slow
 def test_a_process_that_outlives_its_run_is_found(tmp_path: Path):
     environment = {**os.environ, "ATELIER_HOME": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment) as process:

@@ -91,6 +91,7 @@ def test_the_run_can_be_looked_at(blobs_home: Home, trained: dict):
     assert (again["digest"], again["version"]) == (trained["digest"], 1)
 
 
+@pytest.mark.slow
 def test_one_more_worker_or_less_gives_the_same_bits(blobs_home: Home, trained: dict):
     done = atelier(*TRAIN, "--epochs", EPOCHS, "--workers", "1", "--name", "alone", "--json", home=blobs_home.root)
     assert json.loads(done.stdout)["digest"] == trained["digest"]

@@ -90,6 +90,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_new_database_stands_at_the_template_s_revision(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

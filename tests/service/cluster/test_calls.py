@@ -76,6 +76,7 @@ def test_calls_outlive_the_scheduler_and_all_workers(tmp_path: Path, monkeypatch
     assert results == [[49, 49, 49]]
 
 
+@pytest.mark.slow
 def test_the_choice_of_an_engine_outlives_the_scheduler_and_all_workers(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -52,6 +52,7 @@ def test_a_rule_that_cannot_fail_is_none():
         assert not _is_limited(statement.value)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_frozen_for_good_ends_in_one_line(monkeypatch: pytest.MonkeyPatch):
     port = free_port()
     monkeypatch.setattr("service.cluster.connection.CONNECT_SECONDS", 60)

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event, Thread
 from time import sleep
 
+import pytest
 from distributed import Nanny
 
 from service.cluster.dask_executor import DaskExecutor
@@ -46,6 +47,7 @@ def slow(process: int):
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_straggler_gets_no_tasks_and_the_bits_stay(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     *_, alone = serial_results(job)
@@ -60,6 +62,7 @@ def test_a_straggler_gets_no_tasks_and_the_bits_stay(home: Home, tmp_path: Path)
     assert whys & {"a worker lags behind", "an answer is overdue"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_is_warmed_up_before_it_is_preferred(home: Home, tmp_path: Path):
     job = small_job(home, tmp_path / "idx", train=900, **LONG)
     warm: set[str] = set()

@@ -42,6 +42,7 @@ def form(content: bytes, count: int) -> list[tuple[str, tuple[str, bytes, str]]]
     return [("file", ("a.png", content, "image/png"))] * count
 
 
+@pytest.mark.slow
 def test_pictures_of_too_many_pixels_in_all_are_refused_before_they_are_decoded(http: httpx.Client) -> None:
     answer = http.post(PREDICT, files=form(png_of(4096, 4096, b""), 5))
     assert (answer.status_code, "in all" in answer.text) == (422, True)

@@ -66,6 +66,7 @@ def _publish_two(place: Path | str) -> list[int]:
     return [publish(place, "mlp", draft("mlp")).version for _ in range(2)]
 
 
+@pytest.mark.slow
 def test_publishers_in_several_processes_never_share_a_version_and_readers_never_see_half(place: Path | str) -> None:
     done = threading.Event()
     seen: list[int] = []

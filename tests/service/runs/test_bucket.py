@@ -259,6 +259,7 @@ def test_requests_are_seen_without_waiting_for_them_and_forgotten(run: BucketRun
     until(lambda: worker.requested() is None)
 
 
+@pytest.mark.slow
 def test_every_fifth_request_may_fail(object_storage: str, runs: Address, checkpoint: Checkpoint):
     with trouble(object_storage, unsteady=5):
         run = begin_run(runs, "run", TrainConfig(), checkpoint)

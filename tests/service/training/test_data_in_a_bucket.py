@@ -83,6 +83,7 @@ def test_data_in_a_bucket_give_the_bits_of_data_in_a_folder(homes: tuple[Home, H
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 def test_workers_that_share_no_folder_train_to_the_same_bits_though_one_is_killed(
     homes: tuple[Home, Home], hosts: ClusterConfig
 ):

@@ -146,6 +146,7 @@ def test_a_run_cancelled_while_rounds_are_held_back_stops_and_goes_on(noisy: Hom
     assert outcome(folder) == outcome(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_dies_or_freezes_while_evaluations_run_changes_nothing(noisy: Home, number: signal.Signals):
     whole = train(noisy, SerialExecutor(), "whole", **PATIENCE)

@@ -161,6 +161,7 @@ def pause_at(home: Home, number: int):
     return watch
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket_that_fails_now_and_then_ends_in_the_same_bits(
     object_storage: str, bucket_home: Home, calm: list[str]
 ):
@@ -196,6 +197,7 @@ def go_until(process: "subprocess.Popen[str]", line: str) -> None:
             process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_a_coordinator_that_is_killed_again_and_again_is_continued_to_the_same_bits(bucket_home: Home, calm: list[str]):
     for number in (3, 12, 17):
         with coordinator("step by step") as process:
@@ -208,6 +210,7 @@ def test_a_coordinator_that_is_killed_again_and_again_is_continued_to_the_same_b
     check(bucket_home, calm)
 
 
+@pytest.mark.slow
 def test_a_coordinator_that_was_frozen_replaced_and_revived_ends_with_one_line_and_the_history_is_one(
     bucket_home: Home, calm: list[str]
 ):

@@ -71,7 +71,7 @@ def run_span(
     Args:
         job: the training.
         before: where to begin, or the span before.
-        rounds: how many; fewer where the run ends. A device, which hands over one state a span, goes on to the end of
+        rounds: how many; fewer where the run ends. A device, which hands over one state a call, goes on to the end of
             an epoch, if that takes no more than as many again.
         worker: the address of the worker that this runs on, which is noted beside how fast it was.
         threads: how many shards are computed side by side on a CPU.

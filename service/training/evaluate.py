@@ -10,8 +10,8 @@ from service.home import Home
 from service.rounds.executor import Executor
 from service.rounds.job import Job
 from service.runs import Run, find_run
-from service.training.divergence import check_evaluation
-from service.training.epoch_scores import held_out_parts, parts_for_test, predicted
+from service.training.divergence import check_scores
+from service.training.epoch_scores import EpochScores, held_out_parts, parts_for_test, predicted
 from service.training.history import epochs_of, scores_of
 from service.training.loop import Trained
 from service.training.metrics import Evaluation, measure, score
@@ -42,8 +42,7 @@ def evaluate_run(home: Home, executor: Executor, run: str, *, without: Collectio
     evaluations = executor.map(evaluate, [(job, theta) for theta in parameters.values()])
     by_epoch = dict(zip(parameters, evaluations, strict=True))
     for epoch, evaluation in by_epoch.items():
-        held = evaluation.validation
-        check_evaluation(run, job.config, epoch, evaluation.loss, held.loss if held else None)
+        check_scores(run, job.config, epoch, EpochScores.of(evaluation))
     return by_epoch
 
 

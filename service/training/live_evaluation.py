@@ -8,7 +8,7 @@ from service.errors import RunError
 from service.rounds.executor import BackgroundCalls, Executor
 from service.rounds.job import Job
 from service.runs import Entry, Run
-from service.training.divergence import check_evaluation
+from service.training.divergence import check_scores
 from service.training.early_stopping import first_unmeasured, last_epoch
 from service.training.epoch_scores import EpochScores, score_epoch
 from service.training.history import RunHistory
@@ -95,8 +95,6 @@ class LiveEvaluation:
             self._calls[epoch] = self._executor.begin(score_epoch, [(self._job, self._waiting[epoch])])
 
     def _log(self, epoch: int, scores: EpochScores) -> Iterator[Entry]:
-        held = scores.validation
-        run = self._history.run_name
-        check_evaluation(run, self._job.config, epoch, scores.test.loss, held.loss if held else None)
+        check_scores(self._history.run_name, self._job.config, epoch, scores)
         del self._waiting[epoch]
         yield self._history.add_evaluation(epoch, scores)

@@ -131,7 +131,8 @@ def _advance(
     state = checkpoint.state if checkpoint else first_state(run, job)
     schedule = RoundSchedule(job.plan, history.measurements())
     first = schedule.after(checkpoint.round if checkpoint else None)
-    digest, saved_at, guessing, has_more = "", monotonic(), guessing_loss(job), checkpoint is not None
+    digest, saved_at, guessing = "", monotonic(), guessing_loss(job)
+    has_mid_epoch = checkpoint is not None  # checkpoints: a process before this one may have left some
     if checkpoint and job.plan.ends_epoch(checkpoint.round):
         yield from history.add_epoch(checkpoint.round)
     with closing(LiveEvaluation(executor, job, history)) as evaluation:
@@ -152,14 +153,14 @@ def _advance(
                 examples = job.plan.examples_after(result.round)
                 due = Checkpoint(result.round, examples, result.state)
                 history.log.after(partial(run.checkpoints.write, due))
-                saved_at, has_more = monotonic(), has_more or not is_epoch
+                saved_at, has_mid_epoch = monotonic(), has_mid_epoch or not is_epoch
             if is_epoch:
                 yield from history.add_epoch(result.round, sync=result.state is not None)
                 yield from _notice_plateau(job, history, guessing)
                 evaluation.add(result.round.epoch, _theta(run, job, result))
-                if has_more or not keeps_all(job):
+                if has_mid_epoch or not keeps_all(job):
                     _thin(run, job, history)
-                    has_more = False
+                    has_mid_epoch = False
             if request and schedule.after(result.round):
                 raise Cancelled(run.name, request, result.round.number)
         yield from evaluation.finish()

@@ -121,9 +121,7 @@ def _fitting(job: Job, parent: Run, checkpoint: Checkpoint) -> Checkpoint:
             f"run {parent.name} has {checkpoint.state.replica.theta.size} parameters, "
             f"network {job.network.name} has {job.network.size}: fork with the same --model"
         )
-    theirs = network_for(parent.config(), job.data).table
-    if [piece.shape for piece in theirs] != [piece.shape for piece in job.network.table]:
-        raise InvalidInput(f"run {parent.name} trained another network of the same size: fork with the same --model")
+    _check_shapes(f"run {parent.name}", network_for(parent.config(), job.data), job.network, "fork")
     fresh, state = job.state_from(checkpoint.state.replica.theta), checkpoint.state
     if state.outer.size != fresh.outer.size:  # another strategy's; this one begins anew
         state = replace(state, outer=fresh.outer)
@@ -163,10 +161,15 @@ def _initial_parameters(home: Home, network: Network, init: str) -> Floats:
             f"model {model.name}:{model.version} has {its.size} parameters, "
             f"network {network.name} has {network.size}: train with the same --model"
         )
-    for theirs, ours in zip(its.table, network.table, strict=False):
-        if theirs.shape != ours.shape:
-            raise InvalidInput(
-                f"model {model.name}:{model.version} has {theirs.name} of shape {theirs.shape}, network {network.name} "
-                f"has {ours.name} of shape {ours.shape}: train with the same --model"
-            )
+    _check_shapes(f"model {model.name}:{model.version}", its, network, "train")
     return model.parameters()
+
+
+def _check_shapes(whose: str, theirs: Network, ours: Network, how: str) -> None:
+    """Raise InvalidInput where two networks of one size have other tensors."""
+    for their, our in zip(theirs.table, ours.table, strict=False):
+        if their.shape != our.shape:
+            raise InvalidInput(
+                f"{whose} has {their.name} of shape {their.shape}, network {ours.name} has {our.name} of shape "
+                f"{our.shape}: {how} with the same --model"
+            )

@@ -17,7 +17,7 @@ from service.runs import Run, all_runs, find_run, look_at
 @click.pass_obj
 def list_(context: Context, as_json: bool) -> None:
     """All runs, the one that started last first."""
-    found = list(chain.from_iterable(look_at(all_runs(context.home.runs), _listed)))
+    found = list(chain.from_iterable(look_at(all_runs(context.home.runs), _if_there)))
     rows = [
         (
             *(run["run"], run["status"], run["model"], f"{run['epochs_done']} of {run['epochs']}"),
@@ -49,17 +49,22 @@ def show_(context: Context, run: str, as_json: bool) -> None:
     show({**summary, "asked": found.facts(), "history": epochs}, "\n".join(lines), as_json)
 
 
-def _listed(run: Run) -> list[dict[str, Any]]:
-    """The summary of a run, or that its files are damaged, which shall not hide the others. Nothing once it is gone."""
+def _if_there(run: Run) -> list[dict[str, Any]]:
+    """What is listed of a run; nothing of one that was deleted meanwhile."""
     try:
-        try:
-            return [_summary(run)]
-        except (RunError, OSError):
-            nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
-            listed = {"run": run.name, "started": run.started(), "status": "damaged", **nothing}
-            return [{**listed, "bytes": run.size()}]
-    except NotFound:  # it was deleted meanwhile
+        return [_listed(run)]
+    except NotFound:
         return []
+
+
+def _listed(run: Run) -> dict[str, Any]:
+    """The summary of a run, or that its files are damaged, which shall not hide the others."""
+    try:
+        return _summary(run)
+    except (RunError, OSError):
+        nothing = {"model": "", "epochs_done": 0, "epochs": 0, "train_loss": None, "train_accuracy": None}
+        listed = {"run": run.name, "started": run.started(), "status": "damaged", **nothing}
+        return {**listed, "bytes": run.size()}
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -130,12 +130,10 @@ def _rows(file: Path, lines: IO[str]) -> Table:
     layout = _Layout.of(first)
     rest = iter(partial(lines.readline, MAX_LINE), "")
     numbered = enumerate(chain([] if layout.has_header else [first], rest), 2 if layout.has_header else 1)
-    rows = ((number, line) for number, line in numbered if line.strip())
+    rows = ((number, _whole(file, number, line)) for number, line in numbered if line.strip())
     labels: list[str] = []
     blocks: list[NDArray[np.float32]] = []
     while block := list(islice(rows, LINES)):
-        if longest := next((number for number, line in block if len(line) == MAX_LINE), 0):
-            raise DataError(f"{file}, line {longest}: more than {MAX_LINE:,} characters")
         cells = [(number, _cells(line, layout.delimiter)) for number, line in block]
         for number, row in cells:
             if len(row) != layout.columns:
@@ -144,11 +142,18 @@ def _rows(file: Path, lines: IO[str]) -> Table:
             if not labels[-1]:
                 raise DataError(f"{file}, line {number}: there is no label")
         blocks.append(_numbers(file, cells))
-        if sum(numbers.nbytes for numbers in blocks) > MAX_BYTES:
+        if 4 * len(labels) * (layout.columns - 1) > MAX_BYTES:
             raise DataError(f"{file} has more than {MAX_BYTES // 4:,} pixels")
     if not blocks:
         raise DataError(f"{file} has no examples")
     return _labels(labels), np.concatenate(blocks)
+
+
+def _whole(file: Path, number: int, line: str) -> str:
+    """A line as it was read. Raises DataError for the beginning of one that is too long."""
+    if len(line) == MAX_LINE:
+        raise DataError(f"{file}, line {number}: more than {MAX_LINE:,} characters")
+    return line
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -15,12 +15,13 @@ from service.errors import DataError, InvalidInput, NotFound
 from service.home import Home
 from service.registry.exports.weights import as_tensors, read_weights
 from service.rounds.job import Job
+from service.rounds.serial_executor import SerialExecutor
 from service.rounds.train_state import TrainState
 from service.training.history import final_checkpoint
 from service.training.loop import advance
 from service.training.preflight import check_training
 from service.training.resume import recorded_job
-from service.training.start import create_run
+from service.training.start import create_run, start_run
 from service.training.verify import verify_run
 from service.training.warm_start import FRESH, WarmStart
 from tests.jobs import serial_results, small, small_job
@@ -140,3 +141,15 @@ def test_a_model_s_name_may_have_a_dot(home: Home, job: Job):
     found = WarmStart(init="net-1.5").checkpoint(home, job)
     assert found is not None
     assert np.array_equal(found.state.replica.theta, theta)
+
+
+def test_a_fork_of_another_network_of_the_same_size_is_refused(home: Home, job: Job):
+    def described(kernel: list[int]) -> dict[str, object]:
+        layers = [{"conv2d": {"channels": 2, "kernel_size": kernel}}, "flatten", {"dense": {"units": "classes"}}]
+        return {"name": "x", "layers": layers}
+
+    wide, tall = (from_preset({**small(epochs=1), "model": described(kernel)}) for kernel in ([3, 5], [5, 3]))
+    start_run(home, SerialExecutor(), "wide", wide, lambda entry: None)
+    create_run(home, SerialExecutor(), wide, "fork", WarmStart(fork="wide"))
+    with pytest.raises(InvalidInput, match=r"run wide has conv2d1.weight of shape \(2, 1, 3, 5\), .*: fork with"):
+        create_run(home, SerialExecutor(), tall, "wrong", WarmStart(fork="wide"))

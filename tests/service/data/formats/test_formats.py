@@ -12,6 +12,7 @@ from PIL import Image
 
 from service.data import ingest, read
 from service.data.formats import Reading, find, folder
+from service.data.formats import csv as csv_format
 from service.data.options import IngestOptions
 from service.data.store import read_about
 from service.errors import Conflict, DataError, InvalidInput
@@ -349,3 +350,18 @@ def test_the_same_images_with_other_names_or_another_fit_are_told_apart(home: Ho
         stored(home, renamed)
     with pytest.raises(Conflict, match=r"holds the same images with another preparation: .*fit pad"):
         stored(home, tmp_path / "first", fit="crop")
+
+
+def test_a_line_without_an_end_is_refused_before_more_of_it_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv_format, "MAX_LINE", 64)
+
+    class Endless:
+        reads = 0
+
+        def readline(self, most: int) -> str:
+            self.reads += 1
+            assert self.reads < 10
+            return "0,1,2,3,4\n" if self.reads == 1 else "0" * most
+
+    with pytest.raises(DataError, match="line 2: more than 64 characters"):
+        csv_format._rows(Path("endless.csv"), Endless())  # type: ignore[arg-type]  # what is used of a file
